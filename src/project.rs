@@ -1,0 +1,52 @@
+//! The audited project, as far as every room needs to know it: where it is and
+//! whose code a source file is.
+//!
+//! Built once by [`crate::instrument`] from `cargo metadata`; pure data after.
+
+use std::collections::BTreeSet;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// The project that is audited.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The workspace root, absolute, symlinks resolved.
+    pub workspace_root: Utf8PathBuf,
+    /// Every package of the workspace, and every `--first-party` package.
+    pub packages: Vec<Package>,
+    /// The versions of `tokio` in the graph, `1.38.2` for one; empty where
+    /// there is none.
+    pub tokio_versions: BTreeSet<String>,
+}
+
+/// A package whose code counts as the project's own.
+#[derive(Debug, Clone)]
+pub struct Package {
+    /// As in its manifest.
+    pub name: String,
+    /// As in its manifest.
+    pub version: String,
+    /// The folder of its manifest, absolute, symlinks resolved.
+    pub root: Utf8PathBuf,
+    /// Whether it is a member of the workspace (as against `--first-party`).
+    pub is_member: bool,
+}
+
+impl Project {
+    /// The first-party package that a source file (absolute) belongs to: the
+    /// one with the longest root, so that nested packages win.
+    #[must_use]
+    pub fn package_of(&self, file: &Utf8Path) -> Option<&Package> {
+        self.packages
+            .iter()
+            .filter(|package| file.starts_with(&package.root))
+            .max_by_key(|package| package.root.as_str().len())
+    }
+
+    /// `file` as it is reported: relative to the workspace root where it lies
+    /// inside, else unchanged.
+    #[must_use]
+    pub fn display_path(&self, file: &Utf8Path) -> String {
+        file.strip_prefix(&self.workspace_root).unwrap_or(file).as_str().replace('\\', "/")
+    }
+}

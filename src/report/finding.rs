@@ -1,0 +1,199 @@
+//! What a rule has found: the one type that every renderer is fed with.
+//!
+//! Everything here is serialisable, and is the JSON report's schema: adding a
+//! field is compatible, renaming or removing one is not (see
+//! [`SCHEMA_VERSION`](super::json::SCHEMA_VERSION)).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How bad it is. Ordered: a note is less than a warning is less than an error.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Worth knowing; listed with `-v` only.
+    Note,
+    /// Probably a bug, or one under conditions that the run did not show.
+    Warning,
+    /// A bug.
+    Error,
+}
+
+/// How sure the rule is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confidence {
+    /// The run shows the parts; whether they can meet is not known.
+    Possible,
+    /// The run shows all that is needed but for the timing.
+    Likely,
+    /// It happened in the run.
+    Observed,
+}
+
+/// Whose code the blame frame is in.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The audited workspace's own code, tests aside.
+    Library,
+    /// Under `tests/`, `benches/` or `examples/`, or within a test function.
+    Test,
+    /// No frame of the workspace takes part.
+    Dependency,
+}
+
+/// What a location is to its finding.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The line to blame. Exactly one location per finding has this role.
+    Primary,
+    /// Another line that takes part.
+    Secondary,
+}
+
+/// A place in the source.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Location {
+    /// Relative to the workspace root where it lies inside, else as the
+    /// compiler recorded it. Always with forward slashes.
+    pub file: String,
+    /// 1-based.
+    pub line: u32,
+    /// 1-based; absent where the debug info has none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub column: Option<u32>,
+    /// The function it is in, demangled, without hash; empty where unknown.
+    pub function: String,
+    /// What happens here, a lowercase fragment: "task spawned here".
+    pub label: String,
+    /// What it is to the finding.
+    pub role: Role,
+}
+
+/// One frame of a stack, as it is reported.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct StackFrame {
+    /// Demangled, without hash.
+    pub function: String,
+    /// As in [`Location::file`]; absent where the debug info has none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub file: Option<String>,
+    /// 1-based; absent where the debug info has none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<u32>,
+    /// Within the audited workspace (or a `--first-party` package).
+    pub first_party: bool,
+}
+
+/// A labelled stack, innermost frame first, with the frames of the runtime and
+/// of the probe trimmed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct LabelledStack {
+    /// What it is the stack of: "await stack of the task".
+    pub label: String,
+    /// Innermost first.
+    pub frames: Vec<StackFrame>,
+}
+
+/// One cause, however often it was seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// The rule's public name, `lingering-task` for one.
+    pub rule: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// How sure the rule is.
+    pub confidence: Confidence,
+    /// Whose code the blame frame is in.
+    pub origin: Origin,
+    /// One sentence without a full stop, beginning in lower case.
+    pub message: String,
+    /// Stable across runs and unrelated edits: a hash of the rule and of the
+    /// functions that take part, never of line numbers.
+    pub fingerprint: String,
+    /// The primary location first.
+    pub locations: Vec<Location>,
+    /// What a person may need to understand it.
+    pub stacks: Vec<LabelledStack>,
+    /// Further facts, each a lowercase fragment: "idle for 1.2 s".
+    pub notes: Vec<String>,
+    /// What to do about it.
+    pub help: String,
+    /// The full names (`binary-id test::path`) of the tests in which it was
+    /// seen, sorted.
+    pub tests: Vec<String>,
+    /// How often it was seen in all.
+    pub occurrences: u64,
+    /// What the rule knows beyond the above; its shape is the rule's.
+    pub details: Details,
+    /// Why it does not count, where it was suppressed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub suppressed: Option<String>,
+}
+
+/// The facts particular to a rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Details {
+    /// `lingering-task`
+    LingeringTask {
+        /// "task", "local" or "blocking".
+        task_kind: String,
+        /// `task::Builder::name`, where it was given.
+        task_name: Option<String>,
+        /// Since its last poll ended, in milliseconds; of the occurrence that
+        /// idled longest.
+        idle_ms: u64,
+        /// What it waits for, one element per branch: "Mutex created at
+        /// src/lib.rs:7:9, held by task 12 spawned at src/lib.rs:20:5".
+        waits_for: Vec<String>,
+        /// Waker clones that are still out.
+        wakers: u64,
+        /// When a timer will wake it, in milliseconds from the end of the test.
+        due_in_ms: Option<u64>,
+        /// Lingering tasks that it spawned, directly or not.
+        descendants: u64,
+        /// "runtime-shutdown" or "process-exit".
+        ended_by: String,
+    },
+    /// `long-held-lock`
+    LongHeldLock {
+        /// "tokio Mutex", "tokio RwLock (read)", ...
+        lock: String,
+        /// The longest hold, in milliseconds.
+        held_ms: u64,
+        /// The longest wait for it meanwhile, in milliseconds.
+        waited_ms: u64,
+        /// The longest single await of the holder meanwhile, in milliseconds.
+        awaited_ms: u64,
+    },
+    /// `lock-order-cycle`
+    LockOrderCycle {
+        /// The locks in order; the last is taken before the first again.
+        locks: Vec<String>,
+        /// Whether the cycle closes on instances of one process (true) or only
+        /// on lock classes across processes.
+        on_instances: bool,
+    },
+}

@@ -1,0 +1,5 @@
+//! Lists the tests and runs each in a process of its own.
+
+mod types;
+
+pub use types::*;

@@ -1,0 +1,6 @@
+//! The client side of the probe: announcements, the tokio-console client and
+//! the `Audit` client.
+
+mod recording;
+
+pub use recording::Recording;
