@@ -78,8 +78,9 @@ macro_rules! __fields {
         $attributes.internal($value);
         $crate::__fields!($attributes, $($rest)*);
     };
-    ($attributes:ident, %kind, $($rest:tt)*) => {
-        $attributes.kind(kind);
+    // `%kind` is short for `kind = %kind`; tokio has no other of that form.
+    ($attributes:ident, %$kind:ident, $($rest:tt)*) => {
+        $attributes.kind($kind);
         $crate::__fields!($attributes, $($rest)*);
     };
     ($attributes:ident, kind = %$value:expr, $($rest:tt)*) => {
