@@ -118,7 +118,8 @@ impl TestArguments {
                 }
                 "--nocapture" | "--no-capture" => parsed.no_capture = true,
                 "--show-output" => parsed.show_output = true,
-                "--list" | "--help" | "-h" => {
+                // `--bench` turns tests off.
+                "--list" | "--bench" | "--help" | "-h" => {
                     return Err(ArgumentsError::RunsNothing { option: option.to_owned() });
                 }
                 "--logfile" | "--color" | "--format" | "--shuffle-seed" | "-Z" => {
@@ -178,7 +179,9 @@ mod tests {
             parse(&[], &["--test-threads", "0"]),
             Err(ArgumentsError::TestThreads { .. })
         ));
-        assert!(matches!(parse(&[], &["--list"]), Err(ArgumentsError::RunsNothing { .. })));
+        for option in ["--list", "--bench"] {
+            assert!(matches!(parse(&[], &[option]), Err(ArgumentsError::RunsNothing { .. })));
+        }
     }
 
     #[test]

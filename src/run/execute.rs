@@ -228,11 +228,11 @@ mod tests {
         Listing { cases, ..Listing::default() }
     }
 
-    fn impatient() -> ExecuteOptions {
+    fn impatient(grace: Duration) -> ExecuteOptions {
         ExecuteOptions {
             jobs: NonZeroUsize::new(4).unwrap(),
-            time_limit: Some(Duration::from_millis(300)),
-            grace: Duration::from_millis(300),
+            time_limit: Some(Duration::from_millis(800)),
+            grace,
             ..ExecuteOptions::default()
         }
     }
@@ -348,9 +348,16 @@ mod tests {
         assert_dies(pid_printed(&run)).await;
     }
 
+    /// Returns when the child leads a session of its own: then it is another group's.
+    const LEAVES_THE_GROUP: &str = r#"
+        setsid sleep 1000 & child=$!
+        until test "$(cut -d' ' -f6 /proc/$child/stat)" = $child; do sleep 0.01; done
+        echo $child
+    "#;
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_child_that_left_the_group_hangs_nobody_and_lives() {
-        let run = run_one("setsid sleep 1000 & echo $!", ExecuteOptions::default()).await;
+        let run = run_one(LEAVES_THE_GROUP, ExecuteOptions::default()).await;
         assert_eq!(run.outcome, Outcome::Passed);
         let daemon = pid_printed(&run);
         assert_eq!(kill(daemon, nix::sys::signal::Signal::SIGKILL), Ok(()), "it was alive");
@@ -359,12 +366,12 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_test_over_its_time_limit_is_asked_to_end_then_ended() {
         let polite = "trap 'echo asked; exit 0' TERM; echo $$ >&2; while :; do sleep 0.01; done";
-        let run = run_one(polite, impatient()).await;
+        let run = run_one(polite, impatient(Duration::from_secs(30))).await;
         assert_eq!((run.outcome, run.exit_code), (Outcome::TimedOut, None));
         assert!(printed(&run).ends_with("asked\n"), "{}", printed(&run));
 
         let deaf = "trap '' TERM; echo $$; while :; do sleep 0.01; done";
-        let run = run_one(deaf, impatient()).await;
+        let run = run_one(deaf, impatient(Duration::from_millis(100))).await;
         assert_eq!(run.outcome, Outcome::TimedOut);
         assert_dies(pid_printed(&run)).await;
     }

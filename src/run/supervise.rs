@@ -100,12 +100,11 @@ pub async fn supervise(
     let spawned = command.spawn();
     // Our copies of the pipe's write end must go, or it never ends.
     drop(command);
-    let mut child = match spawned {
-        Ok(child) => child,
+    let mut leader = match spawned {
+        Ok(child) => Leader { child, reaped: false },
         Err(error) => return could_not("start", &error),
     };
-    let pid = child.id();
-    let group = Pid::from_raw(pid.cast_signed());
+    let group = leader.group();
 
     let output = Arc::new(Mutex::new(OutputBuffer::default()));
     let mut reading = reader.map(|reader| tokio::spawn(read_output(reader, Arc::clone(&output))));
@@ -113,7 +112,7 @@ pub async fn supervise(
         Ok(exited) => exited,
         Err(error) => {
             signal_group(group, Signal::SIGKILL);
-            let _ = child.wait();
+            leader.reap();
             return could_not("supervise", &error);
         }
     };
@@ -170,14 +169,20 @@ pub async fn supervise(
         let _ = timeout(OUTPUT_GRACE, &mut *reading).await;
         reading.abort();
     }
-    let status = if is_gone { reap(&mut child) } else { None };
+    let status = if is_gone { leader.reap() } else { None };
     let output = std::mem::take(&mut *output.lock().unwrap_or_else(PoisonError::into_inner));
     let (outcome, exit_code) = match (ended_by_us.get(), status) {
         (Some(outcome), _) => (*outcome, None),
         (None, Some(status)) => (outcome_of(status), status.code()),
         (None, None) => (Outcome::Failed, None),
     };
-    Ended { outcome, exit_code, duration, output: output.into_bytes(), pid: Some(pid) }
+    Ended {
+        outcome,
+        exit_code,
+        duration,
+        output: output.into_bytes(),
+        pid: Some(leader.child.id()),
+    }
 }
 
 fn outcome_of(status: ExitStatus) -> Outcome {
@@ -217,8 +222,32 @@ fn observe_exit(pid: Pid) -> io::Result<oneshot::Receiver<()>> {
     Ok(receiver)
 }
 
-fn reap(child: &mut Child) -> Option<ExitStatus> {
-    child.wait().ok()
+/// The process that leads the group. Dropped unreaped (the run was given up), it
+/// takes the group with it.
+#[derive(Debug)]
+struct Leader {
+    child: Child,
+    reaped: bool,
+}
+
+impl Leader {
+    fn group(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
+    /// From here on the group's id may be given to others.
+    fn reap(&mut self) -> Option<ExitStatus> {
+        self.reaped = true;
+        self.child.wait().ok()
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        if !self.reaped {
+            signal_group(self.group(), Signal::SIGKILL);
+        }
+    }
 }
 
 /// A group without members that could be signalled is what we want anyway.
@@ -228,6 +257,6 @@ fn signal_group(group: Pid, signal: Signal) {
 
 async fn reached(stop: &mut watch::Receiver<Stop>, level: Stop) {
     if stop.wait_for(|current| *current >= level).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -213,11 +213,14 @@ mod tests {
     #[test]
     fn peak_tasks_counts_those_alive_together() {
         let new_task = |id| tasks::Task { id: Some(Id { id }), ..Default::default() };
-        let dropped = tasks::Stats { dropped_at: Some(Default::default()), ..Default::default() };
+        let dropped = tasks::Stats {
+            dropped_at: Some(prost_types::Timestamp::default()),
+            ..Default::default()
+        };
         let update = |new: &[u64], ended: &[u64]| instrument::Update {
             task_update: Some(tasks::TaskUpdate {
                 new_tasks: new.iter().copied().map(new_task).collect(),
-                stats_update: ended.iter().map(|id| (*id, dropped.clone())).collect(),
+                stats_update: ended.iter().map(|id| (*id, dropped)).collect(),
                 dropped_events: 1,
             }),
             ..Default::default()

@@ -75,8 +75,15 @@ pub struct LiveProcess {
     /// The test that it belongs to.
     pub token: u64,
     pub pid: u32,
-    /// Its gRPC server: `unix://` and this is what `tokio-console` attaches to.
+    /// Its gRPC server.
     pub socket: PathBuf,
+}
+
+impl LiveProcess {
+    /// What `tokio-console` takes as its target address.
+    pub fn console_address(&self) -> String {
+        format!("file://localhost{}", self.socket.display())
+    }
 }
 
 /// The run's registry: see the module.
