@@ -214,7 +214,10 @@ mod tests {
     use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
 
     use super::*;
-    use crate::run::testing::script_binary;
+    use crate::{
+        run::{arguments::TestFilter, list::list, testing::script_binary},
+        telemetry::fake_probe::FakeProbe,
+    };
 
     fn listing(scripts: &[(&str, &str)]) -> Listing {
         let cases = scripts
@@ -317,6 +320,26 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_real_libtest_binary_is_listed_and_run_test_by_test() {
+        let mut binary = Arc::into_inner(script_binary("own", true, "")).unwrap();
+        binary.runner.clear();
+        binary.exe = std::env::current_exe().unwrap().try_into().unwrap();
+        let filter = TestFilter {
+            patterns: vec!["run::output::tests::".to_owned()],
+            ..TestFilter::default()
+        };
+        let listing = list(&[Arc::new(binary)], &filter).await.unwrap();
+        assert_eq!(listing.cases.len(), 2);
+        assert!(listing.skipped > 20);
+        let executed = run(listing, ExecuteOptions::default()).await;
+        for run in &executed.runs {
+            assert_eq!(run.outcome, Outcome::Passed);
+            assert!(printed(run).contains("running 1 test\n"), "{}", printed(run));
+            assert!(run.recordings.is_empty(), "it was not built with the probe");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_program_that_is_not_there_is_reported() {
         let mut binary = Arc::into_inner(script_binary("gone", false, "")).unwrap();
         binary.runner.clear();
@@ -374,6 +397,30 @@ mod tests {
         let run = run_one(deaf, impatient(Duration::from_millis(100))).await;
         assert_eq!(run.outcome, Outcome::TimedOut);
         assert_dies(pid_printed(&run)).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_test_over_its_time_limit_leaves_a_snapshot() {
+        let registry = Arc::new(Registry::bind().unwrap());
+        let (_sender, mut interrupts) = Interrupts::by_hand();
+        // The first test of a run: it announces itself, so to speak.
+        let socket = registry.environment(1, &ProbeOptions::default())[0].1.clone();
+        let mut probe = FakeProbe::start(socket.as_ref(), 1, 42);
+        let dying = tokio::spawn(async move {
+            probe.snapshot_taken().await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            probe.kill();
+        });
+        let options = ExecuteOptions {
+            time_limit: Some(Duration::from_millis(100)),
+            ..ExecuteOptions::default()
+        };
+        let hanging = listing(&[("hanging", "sleep 1000")]);
+        let executed = execute(hanging, &registry, options, &mut interrupts, &mut |_| {}).await;
+        dying.await.unwrap();
+        let recording = &executed.runs[0].recordings[0];
+        assert_eq!(recording.snapshot_ns, Some(FakeProbe::SNAPSHOT_NS));
+        assert!(recording.truncated);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

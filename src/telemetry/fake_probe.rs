@@ -48,6 +48,7 @@ pub struct FakeProbe {
     updates: mpsc::UnboundedSender<Result<Update, Status>>,
     console: mpsc::UnboundedSender<Result<instrument::Update, Status>>,
     acknowledged: watch::Receiver<u64>,
+    snapshots: watch::Receiver<u64>,
 }
 
 impl FakeProbe {
@@ -64,10 +65,12 @@ impl FakeProbe {
         let (updates, updates_receiver) = mpsc::unbounded_channel();
         let (console, console_receiver) = mpsc::unbounded_channel();
         let (acknowledge, acknowledged) = watch::channel(0);
+        let (snapshot, snapshots) = watch::channel(0);
         let fake = Arc::new(Fake {
             updates: Mutex::new(Some(updates_receiver)),
             console: Mutex::new(Some(console_receiver)),
             acknowledge,
+            snapshot,
         });
         let services = Services {
             audit: AuditServer::from_arc(Arc::clone(&fake)),
@@ -81,7 +84,7 @@ impl FakeProbe {
             Server::builder().serve_with_incoming(services, UnixListenerStream::new(listener)),
         );
         Self::announce(registry, token, pid, &socket);
-        Self { runtime: Some(runtime), updates, console, acknowledged }
+        Self { runtime: Some(runtime), updates, console, acknowledged, snapshots }
     }
 
     pub fn announce(registry: &Path, token: u64, pid: u32, socket: &Path) {
@@ -106,6 +109,10 @@ impl FakeProbe {
         self.acknowledged.wait_for(|confirmed| *confirmed >= sequence).await.unwrap();
     }
 
+    pub async fn snapshot_taken(&mut self) {
+        self.snapshots.wait_for(|taken| *taken > 0).await.unwrap();
+    }
+
     pub fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
@@ -127,6 +134,7 @@ struct Fake {
     updates: Queue<Update>,
     console: Queue<instrument::Update>,
     acknowledge: watch::Sender<u64>,
+    snapshot: watch::Sender<u64>,
 }
 
 fn stream_once<T: Send + 'static>(queue: &Queue<T>) -> Result<Response<UpdateStream<T>>, Status> {
@@ -158,6 +166,7 @@ impl Audit for Fake {
         &self,
         _request: Request<TakeSnapshotRequest>,
     ) -> Result<Response<Update>, Status> {
+        self.snapshot.send_modify(|taken| *taken += 1);
         Ok(Response::new(Update {
             now_ns: FakeProbe::SNAPSHOT_NS,
             tasks: vec![Task { id: 1000, ..Default::default() }],

@@ -7,7 +7,7 @@
 //! interprets; [`crate::model`] does.
 
 #[cfg(test)]
-mod fake_probe;
+pub mod fake_probe;
 mod options;
 pub mod proto;
 mod recording;

@@ -595,6 +595,21 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_flood_of_updates_arrives_whole() {
+        let registry = Registry::bind().unwrap();
+        let token = registry.new_token();
+        let mut probe = FakeProbe::start(&registry_socket(&registry), token, 42);
+        for sequence in 1..=20_000 {
+            probe.send(update(sequence, sequence == 20_000));
+        }
+        probe.acknowledged(20_000).await;
+        probe.kill();
+        let recordings = registry.finish(token, Some(42)).await;
+        assert_eq!(recordings[0].tasks.len(), 20_000);
+        assert!(!recordings[0].truncated);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn garbage_is_counted_and_disturbs_nobody() {
         use std::io::Write as _;
         let registry = Registry::bind().unwrap();
