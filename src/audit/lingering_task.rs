@@ -86,7 +86,11 @@ fn tops(process: &Process) -> BTreeMap<u64, u64> {
         let mut current = task;
         let mut above = loop {
             if let Some(above) = known.get(&current.id) {
-                break if matches!(above, Above::Nothing) { Above::Top(current.id) } else { *above };
+                break if matches!(above, Above::Nothing) {
+                    Above::Top(current.id)
+                } else {
+                    *above
+                };
             }
             path.push(current.id);
             if !seen.insert(current.id) {

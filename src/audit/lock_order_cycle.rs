@@ -499,3 +499,208 @@ fn tell(
         details: Details::LockOrderCycle { locks: names, on_instances },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::testing::*,
+        model::{Gate, Outcome},
+    };
+
+    fn of(edges: Vec<OrderEdge>) -> Process {
+        let locks = (1..=4).map(|id| mutex(id, id as u32));
+        Process { edges, ..process([], locks) }
+    }
+
+    fn check(edges: Vec<OrderEdge>) -> Vec<Finding> {
+        LockOrderCycle.check(&run(of(edges)), &Config::default())
+    }
+
+    fn inversion(change: impl FnOnce(&mut OrderEdge, &mut OrderEdge)) -> Vec<OrderEdge> {
+        let (mut one, mut other) = (edge(1, 2, "app::f", 1), edge(2, 1, "app::g", 2));
+        change(&mut one, &mut other);
+        vec![one, other]
+    }
+
+    fn changed(change: impl FnOnce(&mut OrderEdge, &mut OrderEdge)) -> Vec<Finding> {
+        check(inversion(change))
+    }
+
+    #[test]
+    fn opposite_orders_of_two_tasks_are_an_error_with_all_sites() {
+        let findings = changed(|_, _| {});
+        assert_eq!(findings.len(), 1);
+        let finding = &findings[0];
+        assert_eq!((finding.severity, finding.confidence), (Severity::Error, Confidence::Likely));
+        assert_eq!(
+            finding.message,
+            "Mutex created at src/lib.rs:2:9 and Mutex created at src/lib.rs:1:9 are taken in \
+             opposite orders by `app::f` and `app::g`"
+        );
+        let labels: Vec<_> =
+            finding.locations.iter().map(|at| (at.line, at.label.as_str())).collect();
+        assert_eq!(
+            labels[..2],
+            [(10, "takes Mutex B while it holds A"), (20, "Mutex A taken here")]
+        );
+        assert_eq!(finding.stacks.len(), 4);
+    }
+
+    #[test]
+    fn a_transfer_locks_two_instances_of_one_class_in_both_orders() {
+        let edges =
+            vec![edge(1, 2, "app::Bank::transfer", 1), edge(2, 1, "app::Bank::transfer", 2)];
+        let process = Process { edges, ..process([], [mutex(1, 7), mutex(2, 7)]) };
+        let findings = LockOrderCycle.check(&run(process), &Config::default());
+        assert_eq!(findings[0].severity, Severity::Error);
+        assert_eq!(
+            findings[0].message,
+            "two instances of the Mutex created at src/lib.rs:7:9 are taken in both orders by \
+             `Bank::transfer`"
+        );
+    }
+
+    #[test]
+    fn three_locks_in_a_circle_are_found() {
+        let edges = [(1, 2), (2, 3), (3, 1)].map(|(a, b)| edge(a, b, "app::f", a)).to_vec();
+        let findings = check(edges);
+        assert_eq!(findings[0].severity, Severity::Error);
+        assert!(findings[0].message.starts_with("3 locks are taken in orders that form a circle"));
+    }
+
+    #[test]
+    fn what_cannot_block_makes_no_cycle() {
+        assert!(check(vec![edge(1, 2, "app::f", 1), edge(1, 2, "app::g", 2)]).is_empty());
+        assert!(changed(|one, _| one.to.is_try = true).is_empty());
+        assert_eq!(changed(|one, _| one.from.is_try = true).len(), 1, "what is held counts");
+        assert!(check(vec![edge(1, 1, "app::f", 1), edge(1, 1, "app::f", 2)]).is_empty());
+        let mut process = of(inversion(|_, _| {}));
+        process.resources.get_mut(&2).unwrap().handed_over = true;
+        assert!(LockOrderCycle.check(&run(process), &Config::default()).is_empty());
+    }
+
+    #[test]
+    fn a_gate_lock_kills_the_cycle_unless_both_only_read_it() {
+        let gated = |mode| {
+            changed(|one, other| {
+                one.gates.push(Gate { resource: 3, mode });
+                other.gates.push(Gate { resource: 3, mode: Mode::Shared });
+            })
+        };
+        assert!(gated(Mode::Exclusive).is_empty());
+        assert_eq!(gated(Mode::Shared).len(), 1);
+    }
+
+    #[test]
+    fn a_cycle_without_the_gate_is_found_beside_the_one_with_it() {
+        let mut edges = inversion(|one, other| {
+            one.gates.push(Gate { resource: 3, mode: Mode::Exclusive });
+            other.gates.push(Gate { resource: 3, mode: Mode::Exclusive });
+        });
+        edges.push(edge(2, 1, "app::h", 3));
+        let findings = check(edges);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].message.ends_with("by `app::f` and `app::h`"));
+    }
+
+    #[test]
+    fn readers_among_themselves_need_a_queued_writer() {
+        let read = |one: &mut OrderEdge, other: &mut OrderEdge| {
+            for side in [&mut one.from, &mut one.to, &mut other.from, &mut other.to] {
+                side.mode = Mode::Shared;
+            }
+        };
+        let locks = || [rwlock(1, 1), rwlock(2, 2)];
+        let edges = inversion(read);
+        let only = Process { edges: edges.clone(), ..process([], locks()) };
+        assert!(LockOrderCycle.check(&run(only), &Config::default()).is_empty());
+        let writers = vec![hold(1, 1), hold(2, 1)];
+        let written = Process { edges, holds: writers, ..process([], locks()) };
+        let findings = LockOrderCycle.check(&run(written), &Config::default());
+        assert_eq!(
+            (findings[0].severity, findings[0].confidence),
+            (Severity::Note, Confidence::Possible)
+        );
+    }
+
+    #[test]
+    fn orders_that_did_not_run_at_one_time_are_only_possible() {
+        let is_possible = |findings: Vec<Finding>| {
+            findings[0].severity == Severity::Note && findings[0].confidence == Confidence::Possible
+        };
+        assert!(is_possible(changed(|one, other| other.actors = one.actors.clone())));
+        assert!(is_possible(changed(|one, other| {
+            one.actors[0].ended_ns = Some(30 * MS);
+            other.actors[0].created_ns = 30 * MS;
+        })));
+        let child = |other: &mut OrderEdge| {
+            other.actors[0].created_ns = 21 * MS;
+            other.actors[0].ended_ns = Some(40 * MS);
+            other.actors[0].ancestors = vec![1];
+        };
+        assert!(is_possible(changed(|_, other| child(other))), "done before the spawn");
+        assert!(is_possible(changed(|one, other| {
+            child(other);
+            (one.actors[0].first_ns, one.actors[0].last_ns) = (41 * MS, 50 * MS);
+        })));
+        assert!(!is_possible(changed(|one, other| {
+            child(other);
+            one.actors[0].last_ns = 30 * MS;
+        })));
+    }
+
+    #[test]
+    fn branches_of_a_join_are_not_nested() {
+        let branch = |function: &str, line| {
+            let poll = dependency("core::future::poll_fn::PollFn<F>::poll");
+            stack([tokio("tokio::sync::mutex::Mutex<T>::lock"), lib(function, line), poll])
+        };
+        assert!(
+            changed(|one, _| {
+                one.from.stack = branch("app::left", 10);
+                one.to.stack = branch("app::right", 20);
+            })
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn orders_of_two_tests_meet_on_classes_only_as_a_note() {
+        let one = of(vec![edge(1, 2, "app::f", 1)]);
+        let other = of(vec![edge(2, 1, "app::g", 1)]);
+        let run =
+            run_of([("app::it a", Outcome::Passed, one), ("app::it b", Outcome::Failed, other)]);
+        let findings = LockOrderCycle.check(&run, &Config::default());
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].severity, Severity::Note);
+        assert_eq!(findings[0].tests, ["app::it a", "app::it b"]);
+        let Details::LockOrderCycle { on_instances, .. } = findings[0].details else { panic!() };
+        assert!(!on_instances);
+    }
+
+    #[test]
+    fn one_cause_in_many_tests_is_one_finding_and_not_told_again_of_its_classes() {
+        let process = || of(inversion(|_, _| {}));
+        let run = run_of([
+            ("app::it a", Outcome::Passed, process()),
+            ("app::it b", Outcome::Passed, process()),
+        ]);
+        let findings = LockOrderCycle.check(&run, &Config::default());
+        assert_eq!(findings.len(), 1);
+        assert_eq!((findings[0].occurrences, findings[0].tests.len()), (2, 2));
+    }
+
+    #[test]
+    fn a_cycle_of_dependencies_is_a_note() {
+        let findings = changed(|one, other| {
+            for side in [&mut one.from, &mut one.to, &mut other.from, &mut other.to] {
+                side.stack = stack([dependency("dep::f")]);
+            }
+        });
+        assert_eq!(
+            (findings[0].severity, findings[0].origin),
+            (Severity::Note, Origin::Dependency)
+        );
+    }
+}
