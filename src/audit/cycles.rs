@@ -70,10 +70,15 @@ impl<'a> Graph<'a> {
     /// `reads_block` has one element per lock. Edges from a lock to itself are
     /// left out: that is recursion, not an order.
     pub fn new(edges: &'a [Edge], reads_block: &'a [bool]) -> Self {
+        // A lock that nobody waits to read needs no second state.
+        let mut is_read = vec![false; reads_block.len()];
+        for edge in edges.iter().filter(|edge| edge.taken == Mode::Shared) {
+            is_read[edge.to] = true;
+        }
         let mut leaving = vec![Vec::new(); reads_block.len() * 2];
         for (index, edge) in edges.iter().enumerate().filter(|(_, edge)| edge.from != edge.to) {
             leaving[edge.from * 2].push(index as u32);
-            if edge.held == Mode::Exclusive || reads_block[edge.from] {
+            if is_read[edge.from] && (edge.held == Mode::Exclusive || reads_block[edge.from]) {
                 leaving[edge.from * 2 + 1].push(index as u32);
             }
         }
@@ -112,7 +117,8 @@ impl<'a> Graph<'a> {
         let mut component_of = vec![u32::MAX; states];
         let mut members: Vec<Vec<usize>> = Vec::new();
         for component in components.into_iter().filter(|component| component.len() > 1) {
-            let mut states: Vec<usize> = component.into_iter().map(|node| node.index()).collect();
+            let mut states: Vec<usize> =
+                component.into_iter().map(petgraph::graph::NodeIndex::index).collect();
             states.sort_unstable();
             for &state in &states {
                 component_of[state] = members.len() as u32;

@@ -109,8 +109,8 @@ impl<K: Ord> Groups<K> {
 mod tests {
     use super::*;
 
-    fn draft(message: &str) -> Option<Draft> {
-        Some(Draft {
+    fn draft(message: &str) -> Draft {
+        Draft {
             origin: Origin::Library,
             message: message.to_owned(),
             identity: vec!["f".to_owned()],
@@ -119,7 +119,7 @@ mod tests {
             notes: Vec::new(),
             help: String::new(),
             details: Details::LockOrderCycle { locks: Vec::new(), on_instances: true },
-        })
+        }
     }
 
     fn rank(weight: u64) -> Rank {
@@ -129,8 +129,8 @@ mod tests {
     #[test]
     fn the_worst_occurrence_supplies_the_text_and_all_supply_their_tests() {
         let mut groups = Groups::new("r");
-        groups.add("k", rank(1), ["b".to_owned()], || draft("short"));
-        groups.add("k", rank(3), ["a".to_owned()], || draft("long"));
+        groups.add("k", rank(1), ["b".to_owned()], || Some(draft("short")));
+        groups.add("k", rank(3), ["a".to_owned()], || Some(draft("long")));
         groups.add("k", rank(2), ["a".to_owned()], || panic!("told though it is not the worst"));
         let findings = groups.finish();
         assert_eq!(findings.len(), 1);

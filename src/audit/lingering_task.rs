@@ -390,11 +390,12 @@ fn waits_for(project: &Project, process: &Process, task: &Task, wait: &Wait) -> 
     if let Some(lock) = resource.filter(|lock| is_lock(lock.kind)) {
         let mut words = text::lock_name(project, lock);
         for hold in holders(process, lock.id).into_iter().take(3) {
-            words += &if hold.holder.task == Some(task.id) {
-                ", held by the task itself".to_owned()
+            words += ", held by ";
+            if hold.holder.task == Some(task.id) {
+                words += "the task itself";
             } else {
-                format!(", held by {}", text::actor(project, process, &hold.holder))
-            };
+                words += &text::actor(project, process, &hold.holder);
+            }
         }
         return words;
     }
@@ -408,7 +409,10 @@ fn waits_for(project: &Project, process: &Process, task: &Task, wait: &Wait) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::testing::*;
+    use crate::{
+        audit::testing::*,
+        report::finding::Role::{Primary, Secondary},
+    };
 
     fn check(process: Process) -> Vec<Finding> {
         LingeringTask.check(&run(process), &Config::default())
@@ -438,7 +442,6 @@ mod tests {
         );
         let places: Vec<_> =
             finding.locations.iter().map(|place| (place.line, place.role)).collect();
-        use crate::report::finding::Role::{Primary, Secondary};
         assert_eq!(places, [(20, Primary), (33, Secondary)]);
         assert_eq!(finding.locations[0].file, "src/lib.rs");
         assert!(finding.notes.contains(&"idle for 3.0 s after 3 polls".to_owned()));

@@ -126,7 +126,7 @@ impl Held<'_> {
             message += " across an await";
         }
         if contended {
-            message += &format!(" while others waited up to {waited} for it");
+            message = format!("{message} while others waited up to {waited} for it");
         }
 
         let here = match hold.acquisition.mode {
@@ -182,7 +182,7 @@ impl Held<'_> {
             notes.push(format!("{starved} in which the process got no CPU are not counted"));
         }
 
-        let help = if awaited {
+        let advice = if awaited {
             "release the guard before the await: copy out what is needed and drop the guard, or \
              give the data to one task and send it messages"
         } else {
@@ -198,7 +198,7 @@ impl Held<'_> {
             locations: text::places(places)?,
             stacks: stacks.into_iter().flatten().collect(),
             notes,
-            help: help.to_owned(),
+            help: advice.to_owned(),
             details: Details::LongHeldLock {
                 lock: kind,
                 held_ms: self.held_ns() / 1_000_000,
