@@ -328,7 +328,8 @@ impl Lingering<'_> {
             Some(Some(parent)) if parent.end == TaskEnd::Panicked => {
                 notes.push("the task that spawned it had panicked".to_owned());
             }
-            Some(_) => notes.push("whoever spawned it had finished".to_owned()),
+            Some(Some(parent)) if parent.end != TaskEnd::Completed => {}
+            Some(_) => notes.push("the task that spawned it had finished".to_owned()),
         }
         if self.descendants > 0 {
             let tasks = text::count(self.descendants, "further task");

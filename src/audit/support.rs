@@ -153,6 +153,32 @@ impl std::fmt::Display for Awaited {
     }
 }
 
+/// Parts of function names that give a leaf future away.
+const LEAVES: &[(&str, Awaited)] = &[
+    ("mpsc", Awaited::Channel),
+    ("oneshot", Awaited::Channel),
+    ("broadcast", Awaited::Channel),
+    ("watch::", Awaited::Channel),
+    ("channel", Awaited::Channel),
+    ("flume", Awaited::Channel),
+    ("time::sleep", Awaited::Timer),
+    ("time::interval", Awaited::Timer),
+    ("time::timeout", Awaited::Timer),
+    ("sync::mutex", Awaited::Lock),
+    ("sync::rwlock", Awaited::Lock),
+    ("sync::notify", Awaited::Notify),
+    ("cancellation_token", Awaited::Notify),
+    ("sync::barrier", Awaited::Barrier),
+    ("runtime::task::join", Awaited::Join),
+    ("task::join_set", Awaited::Join),
+    ("scheduled_io", Awaited::Io),
+    ("runtime::io", Awaited::Io),
+    ("io::async_fd", Awaited::Io),
+    ("tokio::net", Awaited::Io),
+    ("tokio::process", Awaited::Io),
+    ("tokio::signal", Awaited::Io),
+];
+
 /// What a wait is for: by its resource, else by the functions it is in.
 pub fn awaited(process: &Process, wait: &Wait) -> Awaited {
     if wait.due_ns.is_some() {
@@ -167,30 +193,6 @@ pub fn awaited(process: &Process, wait: &Wait) -> Awaited {
         // Bounded channels and locks are semaphores inside: the stack knows better.
         Some(ResourceKind::TokioSemaphore | ResourceKind::Other) | None => {}
     }
-    const LEAVES: &[(&str, Awaited)] = &[
-        ("mpsc", Awaited::Channel),
-        ("oneshot", Awaited::Channel),
-        ("broadcast", Awaited::Channel),
-        ("watch::", Awaited::Channel),
-        ("channel", Awaited::Channel),
-        ("flume", Awaited::Channel),
-        ("time::sleep", Awaited::Timer),
-        ("time::interval", Awaited::Timer),
-        ("time::timeout", Awaited::Timer),
-        ("sync::mutex", Awaited::Lock),
-        ("sync::rwlock", Awaited::Lock),
-        ("sync::notify", Awaited::Notify),
-        ("cancellation_token", Awaited::Notify),
-        ("sync::barrier", Awaited::Barrier),
-        ("runtime::task::join", Awaited::Join),
-        ("task::join_set", Awaited::Join),
-        ("scheduled_io", Awaited::Io),
-        ("runtime::io", Awaited::Io),
-        ("io::async_fd", Awaited::Io),
-        ("tokio::net", Awaited::Io),
-        ("tokio::process", Awaited::Io),
-        ("tokio::signal", Awaited::Io),
-    ];
     // Innermost first, and never past the first line of the user's own: what
     // the callers are named says nothing about the leaf.
     wait.stack

@@ -176,7 +176,7 @@ pub fn lock_kind(resource: &Resource, mode: Mode) -> String {
     }
 }
 
-/// "task 12 spawned at src/lib.rs:20:5", "the test's own task", "thread 3".
+/// "task 12 spawned at src/lib.rs:20:5", "task 12", "thread 3".
 pub fn actor(project: &Project, process: &Process, actor: &Actor) -> String {
     let Some(id) = actor.task else { return format!("thread {}", actor.thread) };
     match process.tasks.get(&id).and_then(|task| task.spawned_at.as_ref()) {
