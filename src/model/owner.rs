@@ -28,7 +28,9 @@ fn by_file(project: &Project, file: &Utf8Path) -> Option<Owner> {
     // `--first-party` packages have their roots where dependencies are kept.
     if let Some(package) = project.package_of(file) {
         let inside = file.strip_prefix(&package.root).unwrap_or(file);
-        return Some(vendored(inside).map_or_else(|| Owner::Workspace(package.name.clone()), dependency));
+        return Some(
+            vendored(inside).map_or_else(|| Owner::Workspace(package.name.clone()), dependency),
+        );
     }
     if let Some(name) = after(path, "/registry/src/").and_then(|rest| rest.split('/').nth(1)) {
         return Some(dependency(without_version(name)));
@@ -150,4 +152,44 @@ fn without_version(name: &str) -> &str {
             rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains('.')
         })
         .map_or(name, |(at, _)| &name[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::Package;
+
+    #[test]
+    fn the_file_decides_whose_code_it_is() {
+        let package = Package {
+            name: "my-app".into(),
+            version: "0.1.0".into(),
+            root: "/w".into(),
+            is_member: true,
+        };
+        let project = Project {
+            workspace_root: "/w".into(),
+            packages: vec![package],
+            tokio_versions: std::collections::BTreeSet::new(),
+        };
+        let ours = Owner::Workspace("my-app".into());
+        let dep = |name: &str| Owner::Dependency(name.into());
+        let table = [
+            ("/w/src/lib.rs", "tower::map::{{closure}}", ours.clone()),
+            ("/w/target/x/debug/build/my-app-0123456789abcdef/out/g.rs", "g", ours.clone()),
+            ("/w/target/x/debug/build/other-0123456789abcdef/out/g.rs", "g", dep("other")),
+            ("/w/vendor/bytes/src/lib.rs", "bytes::f", dep("bytes")),
+            ("/c/registry/src/i-1/tokio-1.38.2/src/lib.rs", "x", Owner::Tokio),
+            ("/c/registry/src/i-1/tokio-util-0.7.1/src/lib.rs", "x", dep("tokio-util")),
+            ("/c/git/checkouts/h2-0123456789abcdef/abc/src/lib.rs", "x", dep("h2")),
+            ("/rustc/abc/library/core/src/lib.rs", "x", Owner::Std),
+            ("/rustc/abc/library/test/src/lib.rs", "test::run", Owner::Probe),
+            ("/elsewhere/x.rs", "<my_app::A as core::fmt::Debug>::fmt", ours),
+            ("/elsewhere/x.rs", "concaudit_tracing::f", Owner::Probe),
+            ("/elsewhere/x.rs", "main", Owner::Unknown),
+        ];
+        for (file, function, owner) in table {
+            assert_eq!(owner_of(&project, Some(file.into()), function), owner, "{file}");
+        }
+    }
 }

@@ -180,10 +180,12 @@ impl Symboliser {
             .into_iter()
             .enumerate()
             .map(|(index, (name, (file, line, column)))| {
-                let function = name
-                    .map_or_else(|| format!("<unknown at {address:#x}>"), |name| tidy(&demangle(&name)));
+                let function = name.map_or_else(
+                    || format!("<unknown at {address:#x}>"),
+                    |name| with_module(tidy(&demangle(&name)), file.as_deref(), &self.project),
+                );
                 let owner = owner::owner_of(&self.project, file.as_deref(), &function);
-                Frame { function, file, line, column, owner, inlined: index < last }
+                Frame { function, file, line, column, owner, inlined: index < last, address }
             })
             .collect()
     }
@@ -217,6 +219,7 @@ fn unknown_frame(address: u64) -> Frame {
         column: 0,
         owner: Owner::Unknown,
         inlined: false,
+        address,
     }
 }
 
@@ -264,6 +267,37 @@ fn demangle(name: &str) -> String {
     // Debug info keeps the suffix that LLVM appends to copies (`.llvm.123`).
     rustc_demangle::try_demangle(name)
         .map_or_else(|_| name.to_owned(), |demangled| format!("{demangled:#}"))
+}
+
+/// Line tables give an inlined function a short name (`lock<T>`); its file tells
+/// the crate and the module, all but the type: `tokio::sync::mutex::lock`.
+fn with_module(function: String, file: Option<&Utf8Path>, project: &Project) -> String {
+    let Some(file) = file else { return function };
+    if function.contains("::") || function.starts_with("__") {
+        return function;
+    }
+    let krate = match owner::owner_of(project, Some(file), "") {
+        Owner::Workspace(name) | Owner::Dependency(name) => name.replace('-', "_"),
+        Owner::Tokio => "tokio".to_owned(),
+        Owner::Std => {
+            let mut parts = file.components().map(|part| part.as_str());
+            let Some(_) = parts.find(|part| *part == "library") else { return function };
+            parts.next().unwrap_or("std").to_owned()
+        }
+        Owner::Probe | Owner::Unknown => return function,
+    };
+    let parts: Vec<&str> = file.components().map(|part| part.as_str()).collect();
+    let Some(source) = parts.iter().rposition(|part| *part == "src") else { return function };
+    let mut path = krate;
+    for part in &parts[source + 1..] {
+        let module = part.strip_suffix(".rs").unwrap_or(part);
+        if !matches!(module, "lib" | "main" | "mod") {
+            path.push_str("::");
+            path.push_str(module);
+        }
+    }
+    let name = function.split('<').next().unwrap_or(&function);
+    format!("{path}::{name}")
 }
 
 /// Type arguments longer than this say nothing to a person.
@@ -387,11 +421,7 @@ fn unwrap_inherent(name: &str) -> String {
         && !inner.starts_with("dyn ")
         && !inner.starts_with("impl ")
         && !has_top_level_as(inner);
-    if plain && end < name.len() {
-        format!("{inner}{}", &name[end + 1..])
-    } else {
-        name.to_owned()
-    }
+    if plain && end < name.len() { format!("{inner}{}", &name[end + 1..]) } else { name.to_owned() }
 }
 
 fn has_top_level_as(inner: &str) -> bool {
@@ -406,4 +436,58 @@ fn has_top_level_as(inner: &str) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_real_binary_gives_functions_lines_and_statics() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(folder.path().canonicalize().unwrap()).unwrap();
+        let source = "pub static LOCK: std::sync::Mutex<u32> = std::sync::Mutex::new(1);\n\
+            mod inner { #[inline(never)] pub fn work() { *super::LOCK.lock().unwrap() += 1; } }\n\
+            fn main() { inner::work(); }\n";
+        fs_err::write(root.join("tiny.rs"), source).unwrap();
+        let status = std::process::Command::new("rustc")
+            .args(["-C", "debuginfo=line-tables-only", "--crate-name", "tiny", "tiny.rs"])
+            .current_dir(&root)
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let path = root.join("tiny");
+        let data = fs_err::read(&path).unwrap();
+        let object = object::File::parse(&*data).unwrap();
+        let address = |part: &str| {
+            let hit = |symbol: &object::Symbol| {
+                symbol.name().is_ok_and(|name| tidy(&demangle(name)) == part)
+            };
+            object.symbols().find(hit).unwrap().address()
+        };
+        let symbols = Symboliser::new(Arc::new(Project {
+            workspace_root: root.clone(),
+            packages: Vec::new(),
+            tokio_versions: std::collections::BTreeSet::new(),
+        }));
+        let base = 0x5000_0000;
+        let module = Module { path, base, start: base, end: base + (1 << 30) };
+        let stack = symbols
+            .stack(std::slice::from_ref(&module), &[base + address("tiny::inner::work") + 2]);
+        let frame = stack.frames.last().unwrap();
+        assert_eq!(frame.function, "tiny::inner::work");
+        assert_eq!((frame.file.clone(), frame.line), (Some(root.join("tiny.rs")), 2));
+        let found = symbols.symbol_of_data(&module, base + address("tiny::LOCK") + 1);
+        assert_eq!(found.as_deref(), Some("tiny::LOCK"));
+    }
+
+    #[test]
+    fn both_manglings_read_alike() {
+        assert_eq!(
+            tidy("<a::B<u8>>::go::<alloc::vec::Vec<u8>>::{closure#0}"),
+            "a::B<u8>::go::{{closure}}"
+        );
+        assert_eq!(tidy("a::B<T>::go::{{closure}}"), "a::B<T>::go::{{closure}}");
+        assert_eq!(tidy("<a::B as a::C>::go"), "<a::B as a::C>::go");
+    }
 }
