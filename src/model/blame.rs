@@ -192,3 +192,17 @@ fn is_outside(frame: &Frame) -> bool {
     let name = frame.function.trim_start_matches(['<', '&']);
     PARTS.iter().any(|part| name.starts_with(part))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_is_told_by_its_function_and_by_its_module() {
+        let test = TestIdentity { crate_name: "app".into(), path: Some("it_works".into()) };
+        assert!(in_test_function("app::it_works::{{closure}}", &test));
+        assert!(!in_test_function("app::it_works_too", &test));
+        assert!(in_test_module("app::net::tests::helper"));
+        assert!(!in_test_module("app::net::test"));
+    }
+}
