@@ -121,6 +121,9 @@ pub struct Frame {
     pub owner: Owner,
     /// Inlined into the next frame.
     pub inlined: bool,
+    /// The call's address in its file, 0 where unknown: tells the instances of
+    /// one generic function apart, and the branches of one `join!`.
+    pub address: u64,
 }
 
 /// A symbolised stack, innermost frame first. Shared: two equal stacks of one
