@@ -41,6 +41,7 @@ fn frame(function: &str, file: &str, line: u32, owner: Owner) -> Frame {
         column: 5,
         owner,
         inlined: false,
+        address: 0,
     }
 }
 

@@ -43,6 +43,8 @@ pub struct Test {
     pub name: String,
     /// The package that the test belongs to.
     pub package: String,
+    /// Where its own code is, so that it is told from the library's.
+    pub identity: super::TestIdentity,
     /// How it ended.
     pub outcome: Outcome,
     /// The test's own process first, then its audited children.
