@@ -1,5 +1,22 @@
 //! Lists the tests and runs each in a process of its own.
+//!
+//! [`list()`] asks the binaries what they hold and filters as `cargo test`
+//! does; [`execute()`] runs the cases and returns what came of each. Whoever
+//! runs them hands over an [`Interrupts`] and a callback for [`RunEvent`]s.
 
+mod arguments;
+mod command;
+mod execute;
+mod interrupts;
+mod list;
+mod output;
+mod supervise;
+#[cfg(test)]
+mod testing;
 mod types;
 
+pub use arguments::{ArgumentsError, IgnoredTests, TestArguments, TestFilter};
+pub use execute::{ExecuteOptions, Executed, execute};
+pub use interrupts::Interrupts;
+pub use list::{ListError, Listing, list};
 pub use types::*;

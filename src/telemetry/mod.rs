@@ -1,6 +1,18 @@
 //! The client side of the probe: announcements, the tokio-console client and
 //! the `Audit` client.
+//!
+//! [`Registry`] is the door: [`crate::run`] binds one per run, gives each test
+//! the environment that makes its processes announce themselves, and fetches
+//! what they told as [`Recording`]s when the test has ended. Nothing here
+//! interprets; [`crate::model`] does.
 
+#[cfg(test)]
+pub mod fake_probe;
+mod options;
+pub mod proto;
 mod recording;
+mod registry;
 
-pub use recording::Recording;
+pub use options::ProbeOptions;
+pub use recording::{ConsoleTotals, Recording};
+pub use registry::{LiveProcess, Registry, RegistryError};

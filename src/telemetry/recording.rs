@@ -1,12 +1,236 @@
 //! Everything that one process has told, as it came.
 
+use std::collections::BTreeMap;
+
 use camino::Utf8PathBuf;
+use console_api::instrument;
+use rustc_hash::FxHashSet;
+
+use super::proto;
 
 /// Everything that one audited process has told.
+///
+/// The messages are kept as they came; what was sent again replaces what was
+/// sent before. Memory is bounded by what the process keeps of itself: distinct
+/// ids, not updates.
 #[derive(Debug, Default)]
 pub struct Recording {
     pub pid: u32,
+    /// Its parent, when it announced itself.
+    pub ppid: u32,
     pub exe: Utf8PathBuf,
     /// The last update never came.
     pub truncated: bool,
+    /// When the last snapshot was taken, on the process's clock. Then the
+    /// tasks that were alive are known although the recording is truncated.
+    pub snapshot_ns: Option<u64>,
+    /// When the newest update was assembled, on the process's clock.
+    pub now_ns: u64,
+    /// Every mapped object that was ever told of, oldest first.
+    pub modules: Vec<proto::Module>,
+    /// Runtime addresses, innermost first, by stack id.
+    pub stacks: BTreeMap<u64, Vec<u64>>,
+    /// By id.
+    pub resources: BTreeMap<u64, proto::Resource>,
+    /// By id.
+    pub tasks: BTreeMap<u64, proto::Task>,
+    /// By id.
+    pub order_edges: BTreeMap<u64, proto::OrderEdge>,
+    /// One element per hold: see [`HoldKey`].
+    pub long_holds: BTreeMap<HoldKey, proto::Hold>,
+    /// The newest.
+    pub counters: proto::Counters,
+    /// What the tokio-console protocol told.
+    pub console: ConsoleTotals,
+}
+
+/// Tells one hold from another: a hold is sent when it has become long, and
+/// again when it is released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HoldKey {
+    pub resource: u64,
+    pub acquired_ns: u64,
+    /// The holding task, 0 for a plain thread: readers share a lock, perhaps
+    /// within one tick of the clock.
+    pub task: u64,
+    /// The holding thread, 0 for a task, which may move between threads.
+    pub thread: u64,
+}
+
+impl HoldKey {
+    fn of(hold: &proto::Hold) -> Self {
+        let (task, thread) = hold.holder.as_ref().map_or((0, 0), |holder| {
+            if holder.task == 0 { (0, holder.thread) } else { (holder.task, 0) }
+        });
+        Self {
+            resource: hold.acquisition.as_ref().map_or(0, |acquisition| acquisition.resource),
+            acquired_ns: hold.acquired_ns,
+            task,
+            thread,
+        }
+    }
+}
+
+/// What the tokio-console protocol told, in numbers.
+#[derive(Debug, Clone, Default)]
+pub struct ConsoleTotals {
+    /// Updates that arrived; 0 where the service did not answer.
+    pub updates: u64,
+    /// Tasks seen, roots and blocking ones included.
+    pub tasks: u64,
+    /// Most tasks alive at once, as of the end of each update.
+    pub peak_tasks: u64,
+    pub resources: u64,
+    pub async_ops: u64,
+    /// Events that the process had no room for.
+    pub dropped_events: u64,
+    alive: FxHashSet<u64>,
+}
+
+impl Recording {
+    /// Takes in an update of `Audit.Watch`.
+    pub fn apply(&mut self, update: proto::Update) {
+        self.now_ns = self.now_ns.max(update.now_ns);
+        for module in update.modules {
+            match self
+                .modules
+                .iter_mut()
+                .find(|known| known.path == module.path && known.start == module.start)
+            {
+                Some(known) => *known = module,
+                None => self.modules.push(module),
+            }
+        }
+        self.stacks.extend(update.stacks.into_iter().map(|stack| (stack.id, stack.addresses)));
+        self.resources.extend(update.resources.into_iter().map(|resource| (resource.id, resource)));
+        self.tasks.extend(update.tasks.into_iter().map(|task| (task.id, task)));
+        self.order_edges.extend(update.order_edges.into_iter().map(|edge| (edge.id, edge)));
+        for hold in update.long_holds {
+            let key = HoldKey::of(&hold);
+            let is_stale = hold.released_ns == 0
+                && self.long_holds.get(&key).is_some_and(|known| known.released_ns != 0);
+            if !is_stale {
+                self.long_holds.insert(key, hold);
+            }
+        }
+        if let Some(counters) = update.counters {
+            self.counters = counters;
+        }
+        if update.last {
+            self.truncated = false;
+        }
+    }
+
+    /// Takes in the answer of `Audit.TakeSnapshot`.
+    pub fn apply_snapshot(&mut self, update: proto::Update) {
+        self.snapshot_ns = Some(update.now_ns);
+        self.apply(proto::Update { last: false, ..update });
+    }
+
+    /// Takes in an update of `Instrument.WatchUpdates`.
+    pub fn apply_console(&mut self, update: &instrument::Update) {
+        let totals = &mut self.console;
+        totals.updates += 1;
+        if let Some(tasks) = &update.task_update {
+            totals.tasks += tasks.new_tasks.len() as u64;
+            totals.dropped_events += tasks.dropped_events;
+            totals.alive.extend(tasks.new_tasks.iter().filter_map(|task| Some(task.id?.id)));
+            for (id, stats) in &tasks.stats_update {
+                if stats.dropped_at.is_some() {
+                    totals.alive.remove(id);
+                }
+            }
+            totals.peak_tasks = totals.peak_tasks.max(totals.alive.len() as u64);
+        }
+        if let Some(resources) = &update.resource_update {
+            totals.resources += resources.new_resources.len() as u64;
+            totals.dropped_events += resources.dropped_events;
+        }
+        if let Some(async_ops) = &update.async_op_update {
+            totals.async_ops += async_ops.new_async_ops.len() as u64;
+            totals.dropped_events += async_ops.dropped_events;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use console_api::{Id, tasks};
+
+    use super::*;
+
+    fn hold(resource: u64, task: u64, released_ns: u64) -> proto::Hold {
+        proto::Hold {
+            acquisition: Some(proto::Acquisition { resource, ..Default::default() }),
+            holder: Some(proto::Actor { task, ..Default::default() }),
+            acquired_ns: 5,
+            released_ns,
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn what_is_sent_again_replaces_what_was_sent_before() {
+        let mut recording = Recording { truncated: true, ..Recording::default() };
+        recording.apply(proto::Update {
+            now_ns: 10,
+            modules: vec![proto::Module { path: "/a".into(), start: 1, end: 2, base: 0 }],
+            tasks: vec![proto::Task { id: 7, polls: 1, ..Default::default() }],
+            order_edges: vec![proto::OrderEdge { id: 3, ..Default::default() }],
+            long_holds: vec![hold(1, 1, 0), hold(1, 2, 0)],
+            ..Default::default()
+        });
+        recording.apply(proto::Update {
+            now_ns: 20,
+            modules: vec![
+                proto::Module { path: "/a".into(), start: 1, end: 3, base: 0 },
+                proto::Module { path: "/b".into(), start: 9, end: 10, base: 0 },
+            ],
+            tasks: vec![proto::Task { id: 7, polls: 2, ..Default::default() }],
+            order_edges: vec![proto::OrderEdge { id: 3, contended: true, ..Default::default() }],
+            long_holds: vec![hold(1, 1, 30)],
+            last: true,
+            ..Default::default()
+        });
+
+        assert_eq!(recording.now_ns, 20);
+        assert_eq!(recording.modules.iter().map(|m| m.end).collect::<Vec<_>>(), [3, 10]);
+        assert_eq!(recording.tasks[&7].polls, 2);
+        assert!(recording.order_edges[&3].contended);
+        let released: Vec<_> = recording.long_holds.values().map(|hold| hold.released_ns).collect();
+        assert_eq!(released, [30, 0], "two readers' holds of one instant stay two");
+        assert!(!recording.truncated);
+    }
+
+    #[test]
+    fn a_snapshot_is_no_last_word() {
+        let mut recording = Recording { truncated: true, ..Recording::default() };
+        recording.apply_snapshot(proto::Update { now_ns: 4, last: true, ..Default::default() });
+        assert!(recording.truncated);
+        assert_eq!(recording.snapshot_ns, Some(4));
+    }
+
+    #[test]
+    fn peak_tasks_counts_those_alive_together() {
+        let new_task = |id| tasks::Task { id: Some(Id { id }), ..Default::default() };
+        let dropped = tasks::Stats {
+            dropped_at: Some(prost_types::Timestamp::default()),
+            ..Default::default()
+        };
+        let update = |new: &[u64], ended: &[u64]| instrument::Update {
+            task_update: Some(tasks::TaskUpdate {
+                new_tasks: new.iter().copied().map(new_task).collect(),
+                stats_update: ended.iter().map(|id| (*id, dropped)).collect(),
+                dropped_events: 1,
+            }),
+            ..Default::default()
+        };
+        let mut recording = Recording::default();
+        recording.apply_console(&update(&[1, 2], &[]));
+        recording.apply_console(&update(&[3], &[1, 2]));
+        recording.apply_console(&update(&[4], &[3]));
+        assert_eq!(recording.console.tasks, 4);
+        assert_eq!(recording.console.peak_tasks, 2);
+        assert_eq!(recording.console.dropped_events, 3);
+    }
 }

@@ -1,0 +1,39 @@
+//! Time since the probe started, and how much of it was withheld.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static START: AtomicU64 = AtomicU64::new(0);
+static STARVED: AtomicU64 = AtomicU64::new(0);
+
+fn monotonic() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a valid place for a timespec, and the clock exists on
+    // every system that this crate builds for.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
+}
+
+pub(crate) fn start() {
+    // One nanosecond earlier, so that no moment of the run is 0, which means
+    // "never" wherever times are kept.
+    START.store(monotonic() - 1, Ordering::Relaxed);
+}
+
+/// Nanoseconds since the probe started; never 0.
+#[inline]
+pub fn now_ns() -> u64 {
+    monotonic().wrapping_sub(START.load(Ordering::Relaxed))
+}
+
+/// Adds to [`starved_ns`].
+pub fn add_starved(ns: u64) {
+    STARVED.fetch_add(ns, Ordering::Relaxed);
+}
+
+/// For how long the machine has kept even our own idle thread from running.
+/// On an overloaded machine a lock is held for long although nobody is slow;
+/// what is counted here is taken off such a hold.
+#[inline]
+pub fn starved_ns() -> u64 {
+    STARVED.load(Ordering::Relaxed)
+}

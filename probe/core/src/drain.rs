@@ -1,0 +1,109 @@
+//! The moment of grace after a root future.
+//!
+//! When the future that `block_on` was given is ready, its value is held back
+//! for a moment while the runtime goes on: a task whose channel closed, or
+//! whose token was cancelled, by the end of the test finishes by itself. What is
+//! still there after that had its chance.
+//!
+//! The root drives the moment itself: it is polled, sleeps for a fraction of a
+//! millisecond unless somebody has work to do, wakes itself, and so on. No
+//! timer is involved. On a current-thread runtime whose clock is paused, tokio
+//! moves that clock when the runtime goes idle; it never goes idle with a root
+//! that has been woken, so the clock stands still throughout.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use crate::{
+    clock, context, counters, options,
+    task::{self, TaskKind},
+};
+
+static LAST_STARTED: AtomicU64 = AtomicU64::new(0);
+
+/// When the last drain began; 0: there was none. A task that was polled later
+/// than that had its chance.
+pub fn last_started_ns() -> u64 {
+    LAST_STARTED.load(Ordering::Relaxed)
+}
+
+/// A drain in progress.
+#[derive(Debug)]
+pub struct Drain {
+    started_ns: u64,
+}
+
+/// A pause between two looks at the tasks.
+const PAUSE: Duration = Duration::from_micros(100);
+/// Tasks that are scheduled but never polled (their runtime or `LocalSet` is
+/// not being run) are given up after this many times the idle time.
+const STALLED: u64 = 5;
+
+impl Drain {
+    /// Begins a drain, if there is anything to wait for: a task is alive, this
+    /// is the thread's outermost root, and the process has not spent its
+    /// allowance.
+    #[must_use]
+    pub fn begin() -> Option<Self> {
+        if counters::tasks_alive() == 0
+            || context::task_depth() > 0
+            || counters::DRAIN_NS.get() >= options::get().drain_total
+        {
+            return None;
+        }
+        let started_ns = clock::now_ns();
+        LAST_STARTED.store(started_ns, Ordering::Relaxed);
+        counters::DRAINS.add(1);
+        Some(Self { started_ns })
+    }
+
+    /// Whether to go on. Sleeps briefly if nobody has anything to do.
+    pub fn go_on(&self) -> bool {
+        let options = options::get();
+        let now = clock::now_ns();
+        let elapsed = now.saturating_sub(self.started_ns);
+        if elapsed >= options.drain_max || counters::DRAIN_NS.get() + elapsed >= options.drain_total
+        {
+            return false;
+        }
+        let mut alive = false;
+        let mut working = false;
+        let mut scheduled = false;
+        let mut last_activity = self.started_ns;
+        task::all_live(|task| {
+            if matches!(task.kind, TaskKind::Task | TaskKind::Local) {
+                alive = true;
+                working |= task.is_running();
+                scheduled |= task.is_scheduled();
+                last_activity = last_activity.max(task.poll_ended_ns()).max(task.created_ns);
+            }
+            !working
+        });
+        if working {
+            return true;
+        }
+        if !alive {
+            return false;
+        }
+        let idle = now.saturating_sub(last_activity);
+        if scheduled {
+            if idle >= options.drain_idle.saturating_mul(STALLED) {
+                return false;
+            }
+        } else {
+            if idle >= options.drain_idle {
+                return false;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        true
+    }
+}
+
+impl Drop for Drain {
+    fn drop(&mut self) {
+        counters::DRAIN_NS.add(clock::now_ns().saturating_sub(self.started_ns));
+    }
+}

@@ -1,0 +1,54 @@
+//! The half of the probe that observes and reduces.
+//!
+//! It runs inside the audited program, on that program's threads: it never
+//! panics, never prints, never waits for anything but its own short critical
+//! sections, and does nothing at all until [`activate`] is called. The facades
+//! (`concaudit-tracing` for tokio) call in; `concaudit-server` reads out.
+//!
+//! | module | what it keeps |
+//! |---|---|
+//! | [`clock`] | time since the start, and how much of it the CPU was withheld |
+//! | [`stack`] | frame-pointer walks, each distinct stack stored once |
+//! | [`context`] | what this thread is doing: task, scopes |
+//! | [`task`] | tasks, threads as far as they hold locks, and the waker around tokio's |
+//! | [`resource`] | locks, timers, channels, and the operations that wait for them |
+//! | [`lock`] | who holds what since when; order edges; long holds |
+//! | [`drain`] | the moment of grace after a root future |
+//! | [`outbox`] | what has yet to leave the process |
+
+pub mod clock;
+pub mod context;
+pub mod counters;
+pub mod drain;
+mod hash;
+pub mod lock;
+pub mod options;
+pub mod outbox;
+pub mod resource;
+pub mod stack;
+mod sync;
+pub mod task;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static ACTIVE: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is audited. Where it is not, every entry point of the
+/// probe returns at once.
+#[inline]
+pub fn is_active() -> bool {
+    ACTIVE.load(Ordering::Relaxed)
+}
+
+/// Begins to observe. Called once, before `main`.
+pub fn activate(options: options::Options) {
+    clock::start();
+    options::set(options);
+    ACTIVE.store(true, Ordering::Release);
+}
+
+/// An id that is unique in this process; never 0.
+pub(crate) fn next_id() -> u64 {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

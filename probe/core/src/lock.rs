@@ -1,0 +1,378 @@
+//! Who holds what, since when; in which order locks are taken; which holds are
+//! long. Reduced as Linux lockdep does it: every pair (lock held, where) →
+//! (lock acquired, where) is kept once, and seeing it again costs a look-up.
+
+use std::sync::{
+    Arc, Mutex, OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use crate::{
+    clock, context, counters,
+    hash::{FastMap, fold},
+    next_id, options, outbox,
+    resource::Resource,
+    stack::{self, Extent, StackId},
+    sync::{Sharded, lock as guard},
+    task::Task,
+};
+
+/// How a lock is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A mutex, or a writer.
+    Exclusive,
+    /// A reader.
+    Shared,
+}
+
+/// A lock being taken.
+#[derive(Debug, Clone)]
+pub struct Acquisition {
+    /// The lock.
+    pub resource: Arc<Resource>,
+    /// How.
+    pub mode: Mode,
+    /// Where.
+    pub stack: StackId,
+    /// Without waiting (`try_lock`).
+    pub is_try: bool,
+}
+
+/// A lock that an actor holds.
+#[derive(Debug, Clone)]
+pub struct Hold {
+    /// Which, how, where.
+    pub acquisition: Acquisition,
+    /// Since when.
+    pub acquired_ns: u64,
+    /// [`clock::starved_ns`] at that time.
+    starved_at: u64,
+    /// The longest await of the holder since.
+    pub awaited_ns: u64,
+    /// Its await stack.
+    pub await_stack: StackId,
+}
+
+impl Hold {
+    /// How much of the hold the machine withheld.
+    pub fn starved_ns(&self) -> u64 {
+        clock::starved_ns().saturating_sub(self.starved_at)
+    }
+}
+
+/// An actor that holds a lock, seen from the lock.
+#[derive(Debug)]
+pub(crate) struct Holder {
+    actor: Arc<Task>,
+    mode: Mode,
+}
+
+/// Who waits for a lock, and who did so for long enough to be remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    pending: Vec<Waiter>,
+    past: Vec<Waiter>,
+}
+
+/// Somebody who waits, or waited, for a lock.
+#[derive(Debug, Clone)]
+pub struct Waiter {
+    operation: u64,
+    /// Who.
+    pub actor: Arc<Task>,
+    /// Where.
+    pub stack: StackId,
+    /// Since when.
+    pub since_ns: u64,
+    /// Until when; 0: still.
+    pub until_ns: u64,
+}
+
+/// A hold that was long, or at which others waited for long.
+#[derive(Debug)]
+pub struct LongHold {
+    /// The hold.
+    pub hold: Hold,
+    /// By whom.
+    pub holder: Arc<Task>,
+    /// Until when.
+    pub released_ns: u64,
+    /// See [`Hold::starved_ns`].
+    pub starved_ns: u64,
+    /// Who waited, and for how long within this hold.
+    pub waiters: Vec<(Waiter, u64)>,
+}
+
+/// Others that are remembered per lock and shipped per hold.
+const MAX_WAITERS: usize = 8;
+
+/// `actor` found the lock taken.
+pub(crate) fn wait_begins(
+    operation: u64,
+    resource: &Arc<Resource>,
+    mode: Mode,
+    actor: &Arc<Task>,
+    since_ns: u64,
+) {
+    let stack = stack::capture(Extent::Task);
+    guard(&resource.waiters).pending.push(Waiter {
+        operation,
+        actor: Arc::clone(actor),
+        stack,
+        since_ns,
+        until_ns: 0,
+    });
+    let wanted = Acquisition { resource: Arc::clone(resource), mode, stack, is_try: false };
+    record_edges(actor, &guard(&actor.held), &wanted, since_ns, true);
+}
+
+/// The wait is over, one way or the other.
+pub(crate) fn wait_ends(operation: u64, resource: &Resource) {
+    let mut waiters = guard(&resource.waiters);
+    let Some(index) = waiters.pending.iter().position(|waiter| waiter.operation == operation)
+    else {
+        return;
+    };
+    let mut waiter = waiters.pending.swap_remove(index);
+    waiter.until_ns = clock::now_ns();
+    // The holder reports its release only after the lock has been passed on, so
+    // a wait worth telling outlives its end here.
+    if waiter.until_ns.saturating_sub(waiter.since_ns) >= options::get().wait {
+        if waiters.past.len() >= MAX_WAITERS {
+            waiters.past.remove(0);
+        }
+        waiters.past.push(waiter);
+    }
+}
+
+/// The current actor holds `resource` from now on.
+pub(crate) fn acquired(resource: &Arc<Resource>, mode: Mode, is_try: bool) {
+    let Some(actor) = context::current_actor() else { return };
+    counters::ACQUISITIONS.add(1);
+    let now = clock::now_ns();
+    let acquisition = Acquisition {
+        resource: Arc::clone(resource),
+        mode,
+        stack: stack::capture(Extent::Task),
+        is_try,
+    };
+    guard(&resource.holders).push(Holder { actor: Arc::clone(&actor), mode });
+    let mut held = guard(&actor.held);
+    if !held.is_empty() && !is_try {
+        record_edges(&actor, &held, &acquisition, now, false);
+    }
+    held.push(Hold {
+        acquisition,
+        acquired_ns: now,
+        starved_at: clock::starved_ns(),
+        awaited_ns: 0,
+        await_stack: 0,
+    });
+    actor.held_count.store(held.len() as u32, Ordering::Relaxed);
+}
+
+/// The current actor let go of `resource`, which it may have been handed.
+pub(crate) fn released(resource: &Arc<Resource>, mode: Mode) {
+    let current = context::current_actor();
+    let holder = {
+        let mut holders = guard(&resource.holders);
+        let is_mine = |holder: &Holder| {
+            current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &holder.actor))
+        };
+        let index = holders
+            .iter()
+            .position(|holder| holder.mode == mode && is_mine(holder))
+            .or_else(|| holders.iter().position(|holder| holder.mode == mode));
+        let Some(index) = index else { return };
+        let holder = holders.remove(index);
+        if !is_mine(&holder) {
+            resource.hand_over();
+        }
+        holder.actor
+    };
+    let hold = {
+        let mut held = guard(&holder.held);
+        let index = held.iter().rposition(|hold| {
+            hold.acquisition.resource.id == resource.id && hold.acquisition.mode == mode
+        });
+        let Some(index) = index else { return };
+        let hold = held.remove(index);
+        holder.held_count.store(held.len() as u32, Ordering::Relaxed);
+        hold
+    };
+    let now = clock::now_ns();
+    let options = options::get();
+    let held_ns = now.saturating_sub(hold.acquired_ns);
+    if held_ns < options.contended_hold.min(options.long_hold) {
+        return;
+    }
+    let waiters = waiters_during(resource, hold.acquired_ns, now, options.wait);
+    let starved_ns = hold.starved_ns();
+    let is_long = if waiters.is_empty() {
+        held_ns >= options.long_hold
+    } else {
+        held_ns >= options.contended_hold
+    };
+    if is_long {
+        outbox::long_hold(LongHold { hold, holder, released_ns: now, starved_ns, waiters });
+    }
+}
+
+/// Who waited for `resource` between `from` and `to` for at least `least`,
+/// longest first.
+pub fn waiters_during(resource: &Resource, from: u64, to: u64, least: u64) -> Vec<(Waiter, u64)> {
+    let waiters = guard(&resource.waiters);
+    let mut found: Vec<(Waiter, u64)> = waiters
+        .pending
+        .iter()
+        .chain(&waiters.past)
+        .filter_map(|waiter| {
+            let until = if waiter.until_ns == 0 { to } else { waiter.until_ns.min(to) };
+            let waited = until.saturating_sub(waiter.since_ns.max(from));
+            (waited >= least && waited > 0).then(|| (waiter.clone(), waited))
+        })
+        .collect();
+    found.sort_by_key(|(_, waited)| std::cmp::Reverse(*waited));
+    found.truncate(MAX_WAITERS);
+    found
+}
+
+/// While `from` was held, `to` was acquired or waited for.
+#[derive(Debug)]
+pub struct OrderEdge {
+    /// Unique in this process.
+    pub id: u64,
+    /// What was held.
+    pub from: Acquisition,
+    /// What was wanted.
+    pub to: Acquisition,
+    /// The other locks that the actor held.
+    pub gates: Vec<(Arc<Resource>, Mode)>,
+    /// Somebody had to wait for `to`.
+    pub contended: bool,
+    actors: Mutex<Vec<EdgeActor>>,
+}
+
+impl OrderEdge {
+    /// Who took it.
+    pub fn actors(&self) -> Vec<EdgeActor> {
+        guard(&self.actors).clone()
+    }
+}
+
+/// Who took an edge, and when.
+#[derive(Debug, Clone)]
+pub struct EdgeActor {
+    /// Who.
+    pub actor: Arc<Task>,
+    /// First.
+    pub first_ns: u64,
+    /// And last.
+    pub last_ns: u64,
+}
+
+/// As many as the verdict needs: two parties, and some to choose from.
+const MAX_ACTORS: usize = 4;
+/// Edges that are kept.
+const MAX_EDGES: u64 = 100_000;
+/// Edges that are kept between two sites: pairs of instances.
+const MAX_EDGES_PER_SITE: u32 = 1024;
+
+#[derive(Debug, Default)]
+struct Edges {
+    by_key: FastMap<u64, Arc<OrderEdge>>,
+    per_site: FastMap<u64, u32>,
+}
+
+static EDGES: OnceLock<Sharded<Edges>> = OnceLock::new();
+static EDGE_COUNT: AtomicU64 = AtomicU64::new(0);
+/// Edges that are new, or have a new actor, since the auditor was told.
+static UNSENT: Mutex<Vec<Arc<OrderEdge>>> = Mutex::new(Vec::new());
+
+fn mode_word(mode: Mode) -> u64 {
+    match mode {
+        Mode::Exclusive => 1,
+        Mode::Shared => 2,
+    }
+}
+
+fn record_edges(actor: &Arc<Task>, held: &[Hold], to: &Acquisition, now: u64, contended: bool) {
+    for (index, hold) in held.iter().enumerate() {
+        let from = &hold.acquisition;
+        if from.resource.id == to.resource.id {
+            continue;
+        }
+        let gates = || {
+            held.iter()
+                .enumerate()
+                .filter(move |(other, _)| *other != index)
+                .map(|(_, hold)| &hold.acquisition)
+        };
+        // The edges of two sites share a shard, where they are counted.
+        let site = fold(fold(1, u64::from(from.stack)), u64::from(to.stack));
+        let mut key = fold(fold(site, from.resource.id), to.resource.id);
+        key = fold(key, mode_word(from.mode) << 8 | mode_word(to.mode));
+        for gate in gates() {
+            key = fold(key, gate.resource.id << 2 | mode_word(gate.mode));
+        }
+        let mut edges = guard(EDGES.get_or_init(Sharded::default).shard(site));
+        if let Some(edge) = edges.by_key.get(&key) {
+            let edge = Arc::clone(edge);
+            drop(edges);
+            note_actor(&edge, actor, now);
+            continue;
+        }
+        let per_site = edges.per_site.entry(site).or_default();
+        if *per_site >= MAX_EDGES_PER_SITE || EDGE_COUNT.load(Ordering::Relaxed) >= MAX_EDGES {
+            counters::DROPPED_ORDER_EDGES.add(1);
+            continue;
+        }
+        *per_site += 1;
+        EDGE_COUNT.fetch_add(1, Ordering::Relaxed);
+        let edge = Arc::new(OrderEdge {
+            id: next_id(),
+            from: from.clone(),
+            to: to.clone(),
+            gates: gates().map(|gate| (Arc::clone(&gate.resource), gate.mode)).collect(),
+            contended,
+            actors: Mutex::new(vec![EdgeActor {
+                actor: Arc::clone(actor),
+                first_ns: now,
+                last_ns: now,
+            }]),
+        });
+        edges.by_key.insert(key, Arc::clone(&edge));
+        drop(edges);
+        guard(&UNSENT).push(edge);
+    }
+}
+
+fn note_actor(edge: &Arc<OrderEdge>, actor: &Arc<Task>, now: u64) {
+    let mut actors = guard(&edge.actors);
+    if let Some(known) = actors.iter_mut().find(|known| Arc::ptr_eq(&known.actor, actor)) {
+        known.last_ns = now;
+    } else if actors.len() < MAX_ACTORS {
+        actors.push(EdgeActor { actor: Arc::clone(actor), first_ns: now, last_ns: now });
+        drop(actors);
+        guard(&UNSENT).push(Arc::clone(edge));
+    }
+}
+
+/// The edges of which the auditor does not know, or not every actor.
+pub(crate) fn unsent_edges() -> Vec<Arc<OrderEdge>> {
+    let mut edges = std::mem::take(&mut *guard(&UNSENT));
+    edges.sort_by_key(|edge| edge.id);
+    edges.dedup_by_key(|edge| edge.id);
+    edges
+}
+
+/// Every edge, with the times as they are now.
+pub(crate) fn all_edges() -> Vec<Arc<OrderEdge>> {
+    EDGES.get().map_or_else(Vec::new, |edges| {
+        edges
+            .iter()
+            .flat_map(|shard| guard(shard).by_key.values().cloned().collect::<Vec<_>>())
+            .collect()
+    })
+}

@@ -1,0 +1,127 @@
+//! What has yet to leave the process.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use crate::{
+    counters,
+    lock::{self, LongHold, OrderEdge},
+    sync::lock as guard,
+    task::{Task, TaskEnd, TaskKind},
+};
+
+/// Unfinished tasks that are kept until they are sent.
+const MAX_TASKS: usize = 20_000;
+/// Long holds that are kept until they are sent.
+const MAX_HOLDS: usize = 4096;
+/// Finished tasks that are kept for whoever watches the console.
+const MAX_FINISHED: usize = 1024;
+
+#[derive(Debug)]
+struct Outbox {
+    ended: Vec<Arc<Task>>,
+    holds: Vec<LongHold>,
+}
+
+static OUTBOX: Mutex<Outbox> = Mutex::new(Outbox { ended: Vec::new(), holds: Vec::new() });
+
+/// What the auditor has not been told.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Tasks that were dropped unfinished or panicked.
+    pub ended: Vec<Arc<Task>>,
+    /// Long holds that are over.
+    pub holds: Vec<LongHold>,
+    /// New order edges, and known ones with new actors.
+    pub edges: Vec<Arc<OrderEdge>>,
+}
+
+impl Batch {
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ended.is_empty() && self.holds.is_empty() && self.edges.is_empty()
+    }
+}
+
+/// Takes everything that is new.
+#[must_use]
+pub fn take() -> Batch {
+    let (ended, holds) = {
+        let mut outbox = guard(&OUTBOX);
+        (std::mem::take(&mut outbox.ended), std::mem::take(&mut outbox.holds))
+    };
+    Batch { ended, holds, edges: lock::unsent_edges() }
+}
+
+/// Takes everything that is new, and every order edge once more, since the
+/// times of those sent may be out of date.
+#[must_use]
+pub fn take_last() -> Batch {
+    let batch = take();
+    Batch { edges: lock::all_edges(), ..batch }
+}
+
+pub(crate) fn task_ended(task: &Arc<Task>, end: TaskEnd) {
+    if WATCHERS.load(Ordering::Relaxed) > 0 {
+        let mut finished = guard(&FINISHED);
+        if finished.len() >= MAX_FINISHED {
+            finished.pop_front();
+        }
+        finished.push_back(Arc::clone(task));
+    }
+    if end == TaskEnd::Completed || matches!(task.kind, TaskKind::Thread) {
+        return;
+    }
+    let mut outbox = guard(&OUTBOX);
+    if outbox.ended.len() < MAX_TASKS {
+        outbox.ended.push(Arc::clone(task));
+    } else {
+        counters::DROPPED_TASKS.add(1);
+    }
+}
+
+pub(crate) fn long_hold(hold: LongHold) {
+    let mut outbox = guard(&OUTBOX);
+    if outbox.holds.len() < MAX_HOLDS {
+        outbox.holds.push(hold);
+    } else {
+        counters::DROPPED_HOLDS.add(1);
+    }
+}
+
+static WATCHERS: AtomicUsize = AtomicUsize::new(0);
+static FINISHED: Mutex<VecDeque<Arc<Task>>> = Mutex::new(VecDeque::new());
+
+/// Somebody watches the console while this lives: tasks that finish are kept
+/// for a while, so that those too short-lived to be met alive are shown.
+#[derive(Debug)]
+pub struct ConsoleWatch(());
+
+impl ConsoleWatch {
+    /// Begins to keep.
+    #[must_use]
+    pub fn begin() -> Self {
+        WATCHERS.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+
+    /// The tasks that finished lately, oldest first.
+    #[must_use]
+    pub fn finished(&self) -> Vec<Arc<Task>> {
+        guard(&FINISHED).iter().cloned().collect()
+    }
+}
+
+impl Drop for ConsoleWatch {
+    fn drop(&mut self) {
+        if WATCHERS.fetch_sub(1, Ordering::Relaxed) == 1 {
+            guard(&FINISHED).clear();
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! What tasks wait for or hold: locks, semaphores, timers, channels; and the
+//! operations that do the waiting.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, OnceLock, Weak,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    clock, context, counters,
+    hash::FastMap,
+    is_active,
+    lock::{self, Holder, Mode, Waiters},
+    next_id,
+    stack::{self, Extent, StackId},
+    sync::{Sharded, lock as guard},
+    task::Task,
+};
+
+/// A position in the source, as the compiler recorded it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Site {
+    /// As the compiler was given it.
+    pub file: &'static str,
+    /// 1-based.
+    pub line: u32,
+    /// 1-based.
+    pub column: u32,
+}
+
+/// What kind of thing a resource is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ResourceKind {
+    /// None of the below.
+    Other,
+    /// `tokio::sync::Mutex`
+    Mutex,
+    /// `tokio::sync::RwLock`
+    RwLock,
+    /// `tokio::sync::Semaphore`, or the one within a bounded channel.
+    Semaphore,
+    /// `tokio::time::Sleep`
+    Sleep,
+    /// `tokio::time::Interval`
+    Interval,
+    /// `tokio::sync::oneshot`
+    Oneshot,
+    /// `tokio::sync::Barrier`
+    Barrier,
+}
+
+impl ResourceKind {
+    const ALL: [Self; 8] = [
+        Self::Other,
+        Self::Mutex,
+        Self::RwLock,
+        Self::Semaphore,
+        Self::Sleep,
+        Self::Interval,
+        Self::Oneshot,
+        Self::Barrier,
+    ];
+
+    /// From the name that tokio gives its resources.
+    #[must_use]
+    pub fn from_concrete_type(name: &str) -> Self {
+        match name {
+            "Mutex" => Self::Mutex,
+            "RwLock" => Self::RwLock,
+            "Semaphore" => Self::Semaphore,
+            "Sleep" => Self::Sleep,
+            "Interval" => Self::Interval,
+            "Sender|Receiver" => Self::Oneshot,
+            "Barrier" => Self::Barrier,
+            _ => Self::Other,
+        }
+    }
+
+    fn is_lock(self) -> bool {
+        matches!(self, Self::Mutex | Self::RwLock)
+    }
+
+    /// tokio's name for it.
+    #[must_use]
+    pub fn concrete_type(self) -> &'static str {
+        match self {
+            Self::Other => "",
+            Self::Mutex => "Mutex",
+            Self::RwLock => "RwLock",
+            Self::Semaphore => "Semaphore",
+            Self::Sleep => "Sleep",
+            Self::Interval => "Interval",
+            Self::Oneshot => "Sender|Receiver",
+            Self::Barrier => "Barrier",
+        }
+    }
+}
+
+/// Something that a task can wait for or hold.
+#[derive(Debug)]
+pub struct Resource {
+    /// Unique in this process.
+    pub id: u64,
+    kind: AtomicU8,
+    /// Where it was created; absent for those of a `const fn`.
+    pub site: Option<Site>,
+    /// Where one of a `const fn` was when it was first used, else 0.
+    pub address: u64,
+    /// The stack at its creation (or first use); locks and semaphores only.
+    pub created_stack: StackId,
+    /// When it was created, or first used.
+    pub created_ns: u64,
+    /// A part of another, which tokio does not show to users.
+    pub is_internal: bool,
+    /// For a timer: when it is due; 0 where not known.
+    due_ns: AtomicU64,
+    /// See [`Resource::is_handed_over`].
+    handed_over: AtomicBool,
+    pub(crate) holders: Mutex<Vec<Holder>>,
+    pub(crate) waiters: Mutex<Waiters>,
+}
+
+static LIVE: OnceLock<Sharded<FastMap<u64, Weak<Resource>>>> = OnceLock::new();
+
+impl Resource {
+    /// A resource that tokio announces.
+    #[must_use]
+    pub fn new(kind: ResourceKind, site: Option<Site>, is_internal: bool) -> Arc<Self> {
+        Self::register(kind, site, 0, is_internal)
+    }
+
+    /// A resource whose constructor is a `const fn`: it is met when it is used
+    /// for the first time, at `address`.
+    #[must_use]
+    pub fn met_at(address: u64) -> Arc<Self> {
+        Self::register(ResourceKind::Other, None, address, false)
+    }
+
+    fn register(
+        kind: ResourceKind,
+        site: Option<Site>,
+        address: u64,
+        is_internal: bool,
+    ) -> Arc<Self> {
+        let wants_stack =
+            address != 0 || kind.is_lock() || (kind == ResourceKind::Semaphore && !is_internal);
+        let resource = Arc::new(Self {
+            id: next_id(),
+            kind: AtomicU8::new(kind as u8),
+            site,
+            address,
+            created_stack: if wants_stack { stack::capture(Extent::Task) } else { 0 },
+            created_ns: clock::now_ns(),
+            is_internal,
+            due_ns: AtomicU64::new(0),
+            handed_over: AtomicBool::new(false),
+            holders: Mutex::default(),
+            waiters: Mutex::default(),
+        });
+        if kind.is_lock() {
+            counters::LOCKS_SEEN.add(1);
+        }
+        let live = LIVE.get_or_init(Sharded::default);
+        guard(live.shard(resource.id)).insert(resource.id, Arc::downgrade(&resource));
+        resource
+    }
+
+    /// What it is, as far as it has shown.
+    pub fn kind(&self) -> ResourceKind {
+        ResourceKind::ALL
+            .get(usize::from(self.kind.load(Ordering::Relaxed)))
+            .copied()
+            .unwrap_or(ResourceKind::Other)
+    }
+
+    /// Settles what a resource of a `const fn` is, from what is done with it.
+    pub(crate) fn reveal(&self, kind: ResourceKind) {
+        if self.kind() == ResourceKind::Other && kind != ResourceKind::Other {
+            self.kind.store(kind as u8, Ordering::Relaxed);
+            if kind.is_lock() {
+                counters::LOCKS_SEEN.add(1);
+            }
+        }
+    }
+
+    /// For a timer: when it is due; 0 where not known.
+    pub fn due_ns(&self) -> u64 {
+        self.due_ns.load(Ordering::Relaxed)
+    }
+
+    /// A guard was released by another actor than the one that acquired it: the
+    /// lock serves as a signal or is passed on, and orders nothing.
+    pub fn is_handed_over(&self) -> bool {
+        self.handed_over.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn hand_over(&self) {
+        self.handed_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is a lock that somebody holds.
+    pub fn is_held(&self) -> bool {
+        !guard(&self.holders).is_empty()
+    }
+}
+
+impl Drop for Resource {
+    fn drop(&mut self) {
+        if let Some(live) = LIVE.get() {
+            guard(live.shard(self.id)).remove(&self.id);
+        }
+    }
+}
+
+/// Every resource that exists now.
+#[must_use]
+pub fn live_resources() -> Vec<Arc<Resource>> {
+    LIVE.get().map_or_else(Vec::new, |live| {
+        live.iter()
+            .flat_map(|shard| guard(shard).values().filter_map(Weak::upgrade).collect::<Vec<_>>())
+            .collect()
+    })
+}
+
+/// Something that is done with a resource and may have to wait.
+#[derive(Debug)]
+pub struct Operation {
+    /// Unique in this process.
+    pub id: u64,
+    /// What it is done with.
+    pub resource: Arc<Resource>,
+    /// tokio's name for it: "Mutex::lock".
+    pub source: &'static str,
+    /// For an operation that acquires a lock: how.
+    pub mode: Option<Mode>,
+    /// When it was created.
+    pub created_ns: u64,
+    wait: Mutex<Option<OperationWait>>,
+}
+
+/// What is known of an operation that waits.
+#[derive(Debug, Clone)]
+pub struct OperationWait {
+    /// Who waits.
+    pub actor: Arc<Task>,
+    /// Since when.
+    pub since_ns: u64,
+}
+
+static WAITING: OnceLock<Sharded<FastMap<u64, Weak<Operation>>>> = OnceLock::new();
+
+impl Operation {
+    /// Begins an operation within the innermost scope: on the resource there,
+    /// or as a part of the operation there, which then serves for both. `None`
+    /// outside of every scope.
+    #[must_use]
+    pub fn begin(source: &str) -> Option<Arc<Self>> {
+        match context::scope() {
+            // SAFETY: a scope is left before its resource is let go of.
+            ScopePtr::Resource(resource) => unsafe {
+                Arc::increment_strong_count(resource);
+                Some(Self::on(Arc::from_raw(resource), source))
+            },
+            // SAFETY: as above.
+            ScopePtr::Operation(operation) => unsafe {
+                Arc::increment_strong_count(operation);
+                Some(Arc::from_raw(operation))
+            },
+            ScopePtr::None => None,
+        }
+    }
+
+    /// Begins an operation on `resource`.
+    #[must_use]
+    pub fn on(resource: Arc<Resource>, source: &str) -> Arc<Self> {
+        let (kind, mode) = match source.split("::").next() {
+            Some("Mutex") => (ResourceKind::Mutex, Some(Mode::Exclusive)),
+            Some("RwLock") if source.contains("read") => (ResourceKind::RwLock, Some(Mode::Shared)),
+            Some("RwLock") => (ResourceKind::RwLock, Some(Mode::Exclusive)),
+            Some("Semaphore") => (ResourceKind::Semaphore, None),
+            _ => (ResourceKind::Other, None),
+        };
+        resource.reveal(kind);
+        Arc::new(Self {
+            id: next_id(),
+            resource,
+            source: static_name(source),
+            mode,
+            created_ns: clock::now_ns(),
+            wait: Mutex::default(),
+        })
+    }
+
+    /// Who waits in it, if anybody does.
+    pub fn wait(&self) -> Option<OperationWait> {
+        guard(&self.wait).clone()
+    }
+
+    fn start_waiting(self: &Arc<Self>) {
+        let mut wait = guard(&self.wait);
+        if wait.is_some() {
+            return;
+        }
+        let Some(actor) = context::current_actor() else { return };
+        let since_ns = clock::now_ns();
+        *wait = Some(OperationWait { actor: Arc::clone(&actor), since_ns });
+        drop(wait);
+        let waiting = WAITING.get_or_init(Sharded::default);
+        guard(waiting.shard(self.id)).insert(self.id, Arc::downgrade(self));
+        if let Some(mode) = self.mode {
+            lock::wait_begins(self.id, &self.resource, mode, &actor, since_ns);
+        }
+    }
+
+    fn stop_waiting(&self) {
+        if guard(&self.wait).take().is_none() {
+            return;
+        }
+        if let Some(waiting) = WAITING.get() {
+            guard(waiting.shard(self.id)).remove(&self.id);
+        }
+        if self.mode.is_some() {
+            lock::wait_ends(self.id, &self.resource);
+        }
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        self.stop_waiting();
+    }
+}
+
+/// Every operation that waits now.
+#[must_use]
+pub fn waiting_operations() -> Vec<Arc<Operation>> {
+    WAITING.get().map_or_else(Vec::new, |waiting| {
+        waiting
+            .iter()
+            .flat_map(|shard| guard(shard).values().filter_map(Weak::upgrade).collect::<Vec<_>>())
+            .collect()
+    })
+}
+
+/// tokio passes the names of its operations as `&str` although all of them are
+/// literals. Those known are mapped onto ours, others are kept for good, once.
+fn static_name(name: &str) -> &'static str {
+    const KNOWN: [&str; 14] = [
+        "Mutex::lock",
+        "Mutex::lock_owned",
+        "RwLock::read",
+        "RwLock::read_owned",
+        "RwLock::write",
+        "RwLock::write_owned",
+        "Semaphore::acquire",
+        "Semaphore::acquire_owned",
+        "Semaphore::acquire_many",
+        "Semaphore::acquire_many_owned",
+        "Acquire::new",
+        "Receiver::await",
+        "Sleep::new_timeout",
+        "Barrier::wait",
+    ];
+    static OTHERS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    KNOWN.into_iter().find(|known| *known == name).unwrap_or_else(|| {
+        let mut others = guard(&OTHERS);
+        if let Some(known) = others.get(name) {
+            return known;
+        }
+        let kept: &'static str = Box::leak(Cow::from(name).into_owned().into_boxed_str());
+        others.insert(kept);
+        kept
+    })
+}
+
+/// The innermost thing that tokio says it is busy with on this thread.
+#[derive(Debug, Clone, Copy)]
+pub enum ScopePtr {
+    /// Nothing.
+    None,
+    /// A resource, borrowed for as long as it is entered.
+    Resource(*const Resource),
+    /// An operation, borrowed for as long as it is entered.
+    Operation(*const Operation),
+}
+
+impl ScopePtr {
+    pub(crate) const NONE: Self = Self::None;
+
+    /// The resource of the scope, and the operation where there is one.
+    fn upgrade(self) -> Option<(Arc<Resource>, Option<Arc<Operation>>)> {
+        match self {
+            Self::None => None,
+            // SAFETY: a scope is left before its resource is let go of.
+            Self::Resource(resource) => unsafe {
+                Arc::increment_strong_count(resource);
+                Some((Arc::from_raw(resource), None))
+            },
+            // SAFETY: as above.
+            Self::Operation(operation) => unsafe {
+                Arc::increment_strong_count(operation);
+                let operation = Arc::from_raw(operation);
+                Some((Arc::clone(&operation.resource), Some(operation)))
+            },
+        }
+    }
+}
+
+/// What this thread is busy with: the resource, and the name of the operation
+/// or an empty string.
+pub(crate) fn current() -> Option<(Arc<Resource>, &'static str)> {
+    let (resource, operation) = context::scope().upgrade()?;
+    Some((resource, operation.map_or("", |operation| operation.source)))
+}
+
+/// The resource within which another one is being created.
+#[must_use]
+pub fn enclosing() -> Option<Arc<Resource>> {
+    context::scope().upgrade().map(|(resource, _)| resource)
+}
+
+/// Enters a resource or an operation, until [`leave`]. The caller keeps it
+/// alive meanwhile.
+pub fn enter(scope: ScopePtr) {
+    context::push_scope(scope);
+}
+
+/// Leaves the innermost scope.
+pub fn leave() {
+    context::pop_scope();
+}
+
+/// tokio polled the operation of the innermost scope.
+#[inline(never)]
+pub fn polled(is_ready: bool) {
+    if !is_active() {
+        return;
+    }
+    let Some((resource, Some(operation))) = context::scope().upgrade() else { return };
+    if is_ready {
+        if operation.mode.is_some() {
+            context::with(|context| context.granted.set(resource.id));
+        }
+        operation.stop_waiting();
+    } else {
+        operation.start_waiting();
+    }
+}
+
+/// The timer of the innermost scope will fire in `milliseconds`.
+#[inline(never)]
+pub fn timer_set(milliseconds: u64) {
+    if let Some(resource) = enclosing() {
+        let due = clock::now_ns().saturating_add(milliseconds.saturating_mul(1_000_000));
+        resource.due_ns.store(due, Ordering::Relaxed);
+    }
+}
+
+/// The lock of the innermost scope was acquired.
+#[inline(never)]
+pub fn acquired(kind: ResourceKind, mode: Mode) {
+    if !is_active() {
+        return;
+    }
+    if let Some(resource) = enclosing() {
+        resource.reveal(kind);
+        let granted = context::with(|context| context.granted.replace(0));
+        lock::acquired(&resource, mode, granted != resource.id);
+    }
+}
+
+/// The lock of the innermost scope was released.
+#[inline(never)]
+pub fn released(mode: Mode) {
+    if !is_active() {
+        return;
+    }
+    if let Some(resource) = enclosing() {
+        lock::released(&resource, mode);
+    }
+}

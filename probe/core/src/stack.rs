@@ -1,0 +1,196 @@
+//! Stacks by frame pointers, each distinct one stored once.
+//!
+//! Everything in an audited build has frame pointers: the wrapper asks for
+//! them, and std comes with them. A walk follows the chain of saved frame
+//! pointers and reads the return address beside each. It stays within the
+//! bounds of the thread's stack, so a foreign function that uses the register
+//! for something else ends a walk early but cannot lead it astray.
+
+use std::{cell::Cell, mem::MaybeUninit};
+
+use crate::{
+    context, counters,
+    hash::{FastMap, fold},
+    sync::{Sharded, lock},
+};
+
+/// Names a stored stack; 0 is the empty one.
+pub type StackId = u32;
+
+/// Deeper stacks lose their outermost frames.
+const MAX_DEPTH: usize = 128;
+/// Distinct stacks that are kept, 64 KiB each shard in the worst case times 128.
+const MAX_STACKS: u32 = 65_536;
+
+/// Where a thread's stack lies, found out once per thread.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Bounds {
+    low: usize,
+    high: usize,
+}
+
+impl Bounds {
+    pub(crate) const UNKNOWN: Self = Self { low: 0, high: 0 };
+
+    fn of_this_thread() -> Self {
+        // A program counter is never 1, so a failure is not tried again.
+        let nothing = Self { low: 1, high: 1 };
+        let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
+        // SAFETY: the attributes are initialised by the call where it succeeds,
+        // read only then, and destroyed once.
+        unsafe {
+            if libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) != 0 {
+                return nothing;
+            }
+            let mut address = std::ptr::null_mut();
+            let mut size = 0;
+            let result =
+                libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut address, &raw mut size);
+            libc::pthread_attr_destroy(attributes.as_mut_ptr());
+            if result != 0 {
+                return nothing;
+            }
+            Self { low: address as usize, high: address as usize + size }
+        }
+    }
+}
+
+/// The caller's frame pointer.
+#[inline(always)]
+pub(crate) fn frame_pointer() -> usize {
+    let frame: usize;
+    // SAFETY: reads a register.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::asm!("mov {}, rbp", out(reg) frame, options(nomem, nostack, preserves_flags));
+    }
+    // SAFETY: reads a register.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        std::arch::asm!("mov {}, x29", out(reg) frame, options(nomem, nostack, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    {
+        frame = 0;
+    }
+    frame
+}
+
+/// The frame pointer that the function with frame pointer `frame` saved: its
+/// caller's. `frame` must be a live frame of this thread's.
+pub(crate) fn caller_frame(frame: usize) -> usize {
+    let bounds = bounds();
+    if frame < bounds.low || frame >= bounds.high.saturating_sub(16) || frame % 8 != 0 {
+        return usize::MAX;
+    }
+    // SAFETY: within this thread's stack (just checked) and aligned.
+    unsafe { *(frame as *const usize) }
+}
+
+fn bounds() -> Bounds {
+    context::with(|context| {
+        let mut bounds = context.stack_bounds.get();
+        if bounds.high == 0 {
+            bounds = Bounds::of_this_thread();
+            context.stack_bounds.set(bounds);
+        }
+        bounds
+    })
+}
+
+/// How far outward a walk goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// To the poll of the current task, or to the thread's first frame where
+    /// there is none.
+    Task,
+    /// To the thread's first frame.
+    Thread,
+}
+
+/// Takes this thread's stack from the caller outward.
+#[inline(never)]
+pub(crate) fn capture(extent: Extent) -> StackId {
+    let bounds = bounds();
+    let mut limit = bounds.high.saturating_sub(16);
+    if extent == Extent::Task {
+        let base = context::with(|context| context.poll_frame.get());
+        if base != 0 {
+            limit = limit.min(base);
+        }
+    }
+    let mut addresses = [0_usize; MAX_DEPTH];
+    let mut depth = 0;
+    let mut hash = 0;
+    let mut frame = frame_pointer();
+    while depth < MAX_DEPTH && frame >= bounds.low && frame < limit && frame % 8 == 0 {
+        // SAFETY: `frame` and the word after it lie within this thread's stack
+        // (`limit` leaves room for both) and are aligned.
+        let (caller, address) =
+            unsafe { (*(frame as *const usize), *(frame as *const usize).add(1)) };
+        if address == 0 {
+            break;
+        }
+        addresses[depth] = address;
+        hash = fold(hash, address as u64);
+        depth += 1;
+        // Frames lie ever higher; anything else is not a frame.
+        if caller <= frame {
+            break;
+        }
+        frame = caller;
+    }
+    intern(hash | 1, &addresses[..depth])
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    ids: FastMap<u64, StackId>,
+    addresses: FastMap<StackId, Box<[usize]>>,
+}
+
+static TABLE: std::sync::OnceLock<Sharded<Table>> = std::sync::OnceLock::new();
+static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
+
+/// Direct-mapped: the stacks that a thread takes over and over.
+pub(crate) const CACHE_SIZE: usize = 64;
+pub(crate) type Cache = [Cell<(u64, StackId)>; CACHE_SIZE];
+
+fn intern(hash: u64, addresses: &[usize]) -> StackId {
+    if addresses.is_empty() {
+        return 0;
+    }
+    let slot = (hash >> 32) as usize % CACHE_SIZE;
+    let cached = context::with(|context| context.stack_cache[slot].get());
+    if cached.0 == hash {
+        return cached.1;
+    }
+    let table = TABLE.get_or_init(Sharded::default);
+    let mut shard = lock(table.shard(hash >> 7));
+    // Two stacks with one 64-bit hash are not told apart: at 65,536 stacks the
+    // odds of a single such pair are one in ten billion.
+    let id = if let Some(&id) = shard.ids.get(&hash) {
+        id
+    } else {
+        let id = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if id >= MAX_STACKS {
+            NEXT.store(MAX_STACKS, std::sync::atomic::Ordering::Relaxed);
+            counters::DROPPED_STACKS.add(1);
+            return 0;
+        }
+        shard.ids.insert(hash, id);
+        shard.addresses.insert(id, addresses.into());
+        id
+    };
+    drop(shard);
+    context::with(|context| context.stack_cache[slot].set((hash, id)));
+    id
+}
+
+/// The return addresses of a stored stack, innermost first.
+pub fn addresses(id: StackId) -> Option<Vec<u64>> {
+    let table = TABLE.get()?;
+    table.iter().find_map(|shard| {
+        lock(shard).addresses.get(&id).map(|found| found.iter().map(|&word| word as u64).collect())
+    })
+}

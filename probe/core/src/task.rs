@@ -1,0 +1,572 @@
+//! Tasks: their lives, their polls, and the waker that is put around tokio's.
+//!
+//! A waker of ours goes around tokio's, so that every clone, wake and drop is
+//! counted, and the stack at each clone is taken: any future that waits must
+//! clone the waker, so that stack is the *await stack*, whatever the future.
+//! All clones of a task's waker share one data pointer, the task itself, so
+//! that `Waker::will_wake` answers as it would without us.
+
+use std::{
+    mem::ManuallyDrop,
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
+    },
+    task::{RawWaker, RawWakerVTable, Waker},
+};
+
+use crate::{
+    clock, context, counters,
+    hash::FastMap,
+    lock::Hold,
+    next_id, outbox,
+    resource::{self, Resource, Site},
+    stack::{self, Extent, StackId},
+    sync::{Sharded, lock as guard},
+};
+
+/// What kind of task it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskKind {
+    /// `tokio::spawn` and the like.
+    Task,
+    /// The argument of `block_on`.
+    BlockOn,
+    /// `spawn_blocking`.
+    Blocking,
+    /// `spawn_local`.
+    Local,
+    /// No task: a thread that holds locks while it polls none.
+    Thread,
+}
+
+impl TaskKind {
+    /// From tokio's word for it.
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "block_on" => Self::BlockOn,
+            "blocking" => Self::Blocking,
+            "local" => Self::Local,
+            _ => Self::Task,
+        }
+    }
+
+    fn counts(self) -> bool {
+        matches!(self, Self::Task | Self::Local)
+    }
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum TaskEnd {
+    /// It has not.
+    Alive,
+    /// Ready.
+    Completed,
+    /// Its poll panicked.
+    Panicked,
+    /// Its future was dropped unfinished.
+    Dropped,
+}
+
+/// One clone of a task's waker, as far as counts can tell still out.
+#[derive(Debug, Clone)]
+pub struct Wait {
+    /// The await stack.
+    pub stack: StackId,
+    /// What tokio said it was busy with.
+    pub resource: Option<Arc<Resource>>,
+    /// And how.
+    pub operation: &'static str,
+    /// When the waker was cloned.
+    pub since_ns: u64,
+}
+
+/// What a task was about when its future was dropped.
+#[derive(Debug, Clone)]
+pub struct LastState {
+    /// See [`Task::waits`].
+    pub waits: Vec<Wait>,
+    /// What it held.
+    pub holds: Vec<Hold>,
+    /// Woken and not polled since.
+    pub is_scheduled: bool,
+    /// Waker clones, and those of them that were gone.
+    pub wakers: (u64, u64),
+    /// Who dropped it.
+    pub drop_stack: StackId,
+}
+
+/// A task, or a thread as far as it holds locks.
+#[derive(Debug)]
+pub struct Task {
+    /// Unique in this process.
+    pub id: u64,
+    /// What kind.
+    pub kind: TaskKind,
+    /// As given to tokio's task builder, or empty.
+    pub name: Box<str>,
+    /// tokio's own id, or 0.
+    pub tokio_id: u64,
+    /// Where it was spawned, as tokio tells.
+    pub site: Option<Site>,
+    /// Where it was spawned.
+    pub spawn_stack: StackId,
+    /// Who spawned it: its parent, the parent's parent, and so on.
+    pub ancestors: Box<[u64]>,
+    /// When it was spawned.
+    pub created_ns: u64,
+    ended_ns: AtomicU64,
+    end: AtomicU8,
+    /// The thread that last polled it.
+    thread: AtomicU64,
+    polls: AtomicU64,
+    busy_ns: AtomicU64,
+    scheduled_ns: AtomicU64,
+    first_poll_ns: AtomicU64,
+    poll_started_ns: AtomicU64,
+    poll_ended_ns: AtomicU64,
+    last_wake_ns: AtomicU64,
+    is_scheduled: AtomicBool,
+    is_running: AtomicBool,
+    wakes: AtomicU64,
+    self_wakes: AtomicU64,
+    clones: AtomicU64,
+    drops: AtomicU64,
+    inner: Mutex<Option<Waker>>,
+    waits: Mutex<Vec<Wait>>,
+    pub(crate) held: Mutex<Vec<Hold>>,
+    /// How many, to be read without the lock.
+    pub(crate) held_count: AtomicU32,
+    last_state: Mutex<Option<Box<LastState>>>,
+}
+
+/// Distinct await stacks that are kept per task: the branches of a `select!`.
+const MAX_WAITS: usize = 8;
+const MAX_ANCESTORS: usize = 16;
+
+static LIVE: OnceLock<Sharded<FastMap<u64, Arc<Task>>>> = OnceLock::new();
+
+impl Task {
+    /// A task that is being spawned here and now.
+    #[must_use]
+    #[inline(never)]
+    pub fn spawn(kind: TaskKind, name: &str, tokio_id: u64, site: Option<Site>) -> Arc<Self> {
+        let parent = context::current_task();
+        let ancestors = parent.as_ref().map_or_else(Box::default, |parent| {
+            std::iter::once(parent.id)
+                .chain(parent.ancestors.iter().copied())
+                .take(MAX_ANCESTORS)
+                .collect()
+        });
+        let task = Arc::new(Self::new(
+            kind,
+            name,
+            tokio_id,
+            site,
+            ancestors,
+            stack::capture(Extent::Task),
+        ));
+        if kind.counts() {
+            counters::task_born();
+        }
+        guard(LIVE.get_or_init(Sharded::default).shard(task.id)).insert(task.id, Arc::clone(&task));
+        task
+    }
+
+    /// The record of a plain thread.
+    pub(crate) fn for_this_thread() -> Arc<Self> {
+        Arc::new(Self::new(TaskKind::Thread, "", 0, None, Box::default(), 0))
+    }
+
+    fn new(
+        kind: TaskKind,
+        name: &str,
+        tokio_id: u64,
+        site: Option<Site>,
+        ancestors: Box<[u64]>,
+        spawn_stack: StackId,
+    ) -> Self {
+        Self {
+            id: next_id(),
+            kind,
+            name: name.into(),
+            tokio_id,
+            site,
+            spawn_stack,
+            ancestors,
+            created_ns: clock::now_ns(),
+            ended_ns: AtomicU64::new(0),
+            end: AtomicU8::new(TaskEnd::Alive as u8),
+            thread: AtomicU64::new(context::thread_id()),
+            polls: AtomicU64::new(0),
+            busy_ns: AtomicU64::new(0),
+            scheduled_ns: AtomicU64::new(0),
+            first_poll_ns: AtomicU64::new(0),
+            poll_started_ns: AtomicU64::new(0),
+            poll_ended_ns: AtomicU64::new(0),
+            last_wake_ns: AtomicU64::new(0),
+            // tokio schedules a task as it is spawned.
+            is_scheduled: AtomicBool::new(!matches!(kind, TaskKind::Thread)),
+            is_running: AtomicBool::new(false),
+            wakes: AtomicU64::new(0),
+            self_wakes: AtomicU64::new(0),
+            clones: AtomicU64::new(0),
+            drops: AtomicU64::new(0),
+            inner: Mutex::default(),
+            waits: Mutex::default(),
+            held: Mutex::default(),
+            held_count: AtomicU32::new(0),
+            last_state: Mutex::default(),
+        }
+    }
+
+    /// How it ended.
+    pub fn end(&self) -> TaskEnd {
+        match self.end.load(Ordering::Acquire) {
+            1 => TaskEnd::Completed,
+            2 => TaskEnd::Panicked,
+            3 => TaskEnd::Dropped,
+            _ => TaskEnd::Alive,
+        }
+    }
+
+    /// When; 0: it has not.
+    pub fn ended_ns(&self) -> u64 {
+        self.ended_ns.load(Ordering::Relaxed)
+    }
+
+    /// The thread that last polled it.
+    pub fn thread(&self) -> u64 {
+        self.thread.load(Ordering::Relaxed)
+    }
+
+    /// How often it was polled.
+    pub fn polls(&self) -> u64 {
+        self.polls.load(Ordering::Relaxed)
+    }
+
+    /// For how long its polls ran.
+    pub fn busy_ns(&self) -> u64 {
+        self.busy_ns.load(Ordering::Relaxed)
+    }
+
+    /// For how long it was woken and not yet polled.
+    pub fn scheduled_ns(&self) -> u64 {
+        self.scheduled_ns.load(Ordering::Relaxed)
+    }
+
+    /// When it was first polled; 0: never.
+    pub fn first_poll_ns(&self) -> u64 {
+        self.first_poll_ns.load(Ordering::Relaxed)
+    }
+
+    /// When its last poll began; 0: never polled.
+    pub fn poll_started_ns(&self) -> u64 {
+        self.poll_started_ns.load(Ordering::Relaxed)
+    }
+
+    /// When its last poll ended; 0: never.
+    pub fn poll_ended_ns(&self) -> u64 {
+        self.poll_ended_ns.load(Ordering::Relaxed)
+    }
+
+    /// When it was last woken; 0: never.
+    pub fn last_wake_ns(&self) -> u64 {
+        self.last_wake_ns.load(Ordering::Relaxed)
+    }
+
+    /// Woken (or just spawned) and not polled since.
+    pub fn is_scheduled(&self) -> bool {
+        self.is_scheduled.load(Ordering::Relaxed)
+    }
+
+    /// Being polled.
+    pub fn is_running(&self) -> bool {
+        self.is_running.load(Ordering::Relaxed)
+    }
+
+    /// How often it was woken, and how often of that by itself.
+    pub fn wakes(&self) -> (u64, u64) {
+        (self.wakes.load(Ordering::Relaxed), self.self_wakes.load(Ordering::Relaxed))
+    }
+
+    /// Clones of its waker that were made, and that are gone.
+    pub fn wakers(&self) -> (u64, u64) {
+        // The later number first, or a clone between the two would count as
+        // dropped.
+        let drops = self.drops.load(Ordering::Acquire);
+        (self.clones.load(Ordering::Acquire), drops)
+    }
+
+    /// What it waits for: the newest await stacks, newest first, no more of
+    /// them than there are wakers out.
+    pub fn waits(&self) -> Vec<Wait> {
+        let (clones, drops) = self.wakers();
+        let out = clones.saturating_sub(drops).min(MAX_WAITS as u64) as usize;
+        guard(&self.waits).iter().rev().take(out).cloned().collect()
+    }
+
+    /// The locks that it holds.
+    pub fn holds(&self) -> Vec<Hold> {
+        guard(&self.held).clone()
+    }
+
+    /// What it was about when it was dropped unfinished.
+    pub fn last_state(&self) -> Option<Box<LastState>> {
+        guard(&self.last_state).clone()
+    }
+
+    /// Its poll begins on this thread, in the function that calls this.
+    /// `inner` is tokio's waker.
+    #[inline(never)]
+    pub fn begin_poll(self: &Arc<Self>, inner: &Waker) -> Poll {
+        let frame = stack::caller_frame(stack::frame_pointer());
+        let now = clock::now_ns();
+        if self.held_count.load(Ordering::Relaxed) > 0 {
+            self.note_await(now);
+        }
+        {
+            let mut known = guard(&self.inner);
+            if !known.as_ref().is_some_and(|known| known.will_wake(inner)) {
+                *known = Some(inner.clone());
+            }
+        }
+        if self.is_scheduled.swap(false, Ordering::Relaxed) {
+            let since = self.last_wake_ns().max(self.created_ns);
+            self.scheduled_ns.fetch_add(now.saturating_sub(since), Ordering::Relaxed);
+        }
+        self.is_running.store(true, Ordering::Relaxed);
+        self.thread.store(context::thread_id(), Ordering::Relaxed);
+        if self.polls.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.first_poll_ns.store(now, Ordering::Relaxed);
+        }
+        self.poll_started_ns.store(now, Ordering::Relaxed);
+        context::push_task(self);
+        let outer_frame = context::with(|context| context.poll_frame.replace(frame));
+        // SAFETY: the pointer is an `Arc`'s, which the table expects. The waker
+        // is never dropped, and `Poll` keeps the task alive beside it.
+        let waker = unsafe { Waker::from_raw(RawWaker::new(Arc::as_ptr(self).cast(), &VTABLE)) };
+        Poll {
+            task: Arc::clone(self),
+            waker: ManuallyDrop::new(waker),
+            outer_frame,
+            returned: false,
+        }
+    }
+
+    /// A lock was held over an await that is over now: how long was it?
+    fn note_await(&self, now: u64) {
+        let since = self.poll_ended_ns();
+        let awaited = now.saturating_sub(since);
+        let stack = guard(&self.waits).last().map_or(0, |wait| wait.stack);
+        for hold in guard(&self.held).iter_mut() {
+            if hold.acquired_ns <= since && awaited > hold.awaited_ns {
+                hold.awaited_ns = awaited;
+                hold.await_stack = stack;
+            }
+        }
+    }
+
+    /// Its future is about to be dropped: runs `drop_future` as a part of it.
+    pub fn drop_future(self: &Arc<Self>, drop_future: impl FnOnce()) {
+        let unfinished = self.end() == TaskEnd::Alive;
+        if unfinished {
+            let state = LastState {
+                waits: self.waits(),
+                holds: self.holds(),
+                is_scheduled: self.is_scheduled(),
+                wakers: self.wakers(),
+                drop_stack: stack::capture(Extent::Thread),
+            };
+            *guard(&self.last_state) = Some(Box::new(state));
+        }
+        let current = Current::enter(self);
+        drop_future();
+        drop(current);
+        if unfinished {
+            self.finish(TaskEnd::Dropped);
+        }
+        guard(&self.inner).take();
+        guard(&self.waits).clear();
+    }
+
+    #[inline(never)]
+    fn finish(self: &Arc<Self>, end: TaskEnd) {
+        let alive = TaskEnd::Alive as u8;
+        if self.end.compare_exchange(alive, end as u8, Ordering::AcqRel, Ordering::Relaxed).is_err()
+        {
+            return;
+        }
+        self.ended_ns.store(clock::now_ns(), Ordering::Relaxed);
+        if self.kind.counts() {
+            counters::task_died();
+        }
+        if let Some(live) = LIVE.get() {
+            guard(live.shard(self.id)).remove(&self.id);
+        }
+        outbox::task_ended(self, end);
+    }
+}
+
+/// Every task that is alive, roots and blocking ones included.
+#[must_use]
+pub fn live_tasks() -> Vec<Arc<Task>> {
+    LIVE.get().map_or_else(Vec::new, |live| {
+        live.iter().flat_map(|shard| guard(shard).values().cloned().collect::<Vec<_>>()).collect()
+    })
+}
+
+/// Applies `f` to every task that is alive, until it says `false`.
+pub(crate) fn all_live(mut f: impl FnMut(&Task) -> bool) {
+    let Some(live) = LIVE.get() else { return };
+    for shard in live.iter() {
+        for task in guard(shard).values() {
+            if !f(task) {
+                return;
+            }
+        }
+    }
+}
+
+/// Makes a task the current one while it lives.
+struct Current;
+
+impl Current {
+    fn enter(task: &Arc<Task>) -> Self {
+        context::push_task(task);
+        Self
+    }
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        context::pop_task();
+    }
+}
+
+/// A poll of a task, in progress.
+#[derive(Debug)]
+pub struct Poll {
+    task: Arc<Task>,
+    waker: ManuallyDrop<Waker>,
+    outer_frame: usize,
+    /// Stays `false` where the poll unwinds.
+    returned: bool,
+}
+
+impl Poll {
+    /// The waker to poll with.
+    pub fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    /// The future was ready.
+    pub fn ready(mut self) {
+        self.returned = true;
+        self.task.finish(TaskEnd::Completed);
+    }
+
+    /// The future has to wait.
+    pub fn pending(mut self) {
+        self.returned = true;
+    }
+}
+
+impl Drop for Poll {
+    #[inline(never)]
+    fn drop(&mut self) {
+        let task = &self.task;
+        let now = clock::now_ns();
+        context::pop_task();
+        context::with(|context| context.poll_frame.set(self.outer_frame));
+        let busy = now.saturating_sub(task.poll_started_ns());
+        task.busy_ns.fetch_add(busy, Ordering::Relaxed);
+        task.poll_ended_ns.store(now, Ordering::Relaxed);
+        task.is_running.store(false, Ordering::Relaxed);
+        if !self.returned {
+            task.finish(TaskEnd::Panicked);
+        }
+    }
+}
+
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone_waker, wake, wake_by_ref, drop_waker);
+
+/// # Safety
+///
+/// `data` comes from an `Arc<Task>` whose count includes the waker's own.
+unsafe fn borrow(data: *const ()) -> ManuallyDrop<Arc<Task>> {
+    // SAFETY: see above; `ManuallyDrop` leaves the count as it is.
+    ManuallyDrop::new(unsafe { Arc::from_raw(data.cast()) })
+}
+
+#[inline(never)]
+unsafe fn clone_waker(data: *const ()) -> RawWaker {
+    // SAFETY: the table's functions are called with a waker's data only.
+    let task = unsafe { borrow(data) };
+    let waker = RawWaker::new(Arc::into_raw(Arc::clone(&task)).cast(), &VTABLE);
+    task.clones.fetch_add(1, Ordering::Release);
+    let (resource, operation) =
+        resource::current().map_or((None, ""), |(resource, operation)| (Some(resource), operation));
+    let wait = Wait {
+        stack: stack::capture(Extent::Task),
+        resource,
+        operation,
+        since_ns: clock::now_ns(),
+    };
+    let mut waits = guard(&task.waits);
+    let replaced = if let Some(index) = waits.iter().position(|known| known.stack == wait.stack) {
+        Some(waits.remove(index))
+    } else if waits.len() >= MAX_WAITS {
+        Some(waits.remove(0))
+    } else {
+        None
+    };
+    waits.push(wait);
+    drop(waits);
+    // After the lock is released: it may be the last of a resource.
+    drop(replaced);
+    waker
+}
+
+fn woken(task: &Task) {
+    task.wakes.fetch_add(1, Ordering::Relaxed);
+    if task.is_running()
+        && context::current_task().is_some_and(|current| std::ptr::eq(&*current, task))
+    {
+        task.self_wakes.fetch_add(1, Ordering::Relaxed);
+    }
+    task.last_wake_ns.store(clock::now_ns(), Ordering::Relaxed);
+    if task.end() == TaskEnd::Alive {
+        task.is_scheduled.store(true, Ordering::Relaxed);
+    }
+    let inner = guard(&task.inner).clone();
+    // Not under our lock: tokio may run whatever it likes in here.
+    if let Some(inner) = inner {
+        inner.wake();
+    }
+}
+
+#[inline(never)]
+unsafe fn wake(data: *const ()) {
+    // SAFETY: the waker is consumed, and its count with it.
+    let task: Arc<Task> = unsafe { Arc::from_raw(data.cast()) };
+    woken(&task);
+    task.drops.fetch_add(1, Ordering::Release);
+}
+
+#[inline(never)]
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: the table's functions are called with a waker's data only.
+    let task = unsafe { borrow(data) };
+    woken(&task);
+}
+
+#[inline(never)]
+unsafe fn drop_waker(data: *const ()) {
+    // SAFETY: the waker is consumed, and its count with it.
+    let task: Arc<Task> = unsafe { Arc::from_raw(data.cast()) };
+    task.drops.fetch_add(1, Ordering::Release);
+}

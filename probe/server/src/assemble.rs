@@ -1,0 +1,334 @@
+//! From what `concaudit-core` keeps to the messages of `Audit`.
+
+use std::collections::{HashMap, HashSet};
+
+use concaudit_core::{
+    clock, counters, drain,
+    lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
+    outbox::Batch,
+    resource::{Resource, ResourceKind, Site},
+    stack::{self, StackId},
+    task::{self, Task, TaskEnd, TaskKind, Wait},
+};
+
+use crate::{modules, proto};
+
+/// Live tasks that fit into one update.
+const MAX_LIVE_TASKS: usize = 20_000;
+/// Waits shorter than this say nothing about who holds a lock now.
+const LEAST_WAIT_NS: u64 = 1;
+
+/// What the auditor knows already.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    stacks: HashSet<StackId>,
+    /// With what was said of their being handed over.
+    resources: HashMap<u64, bool>,
+    modules: usize,
+    sequence: u64,
+}
+
+/// An update with what is new.
+pub(crate) fn update(sent: &mut Sent, batch: &Batch) -> proto::Update {
+    let mut assembler = Assembler::new(sent);
+    assembler.add_batch(batch);
+    assembler.update
+}
+
+/// The last update: what is new, and everything that is alive.
+pub(crate) fn last_update(sent: &mut Sent, batch: &Batch) -> proto::Update {
+    let mut assembler = Assembler::new(sent);
+    assembler.add_batch(batch);
+    assembler.add_live_tasks();
+    assembler.update.last = true;
+    assembler.update
+}
+
+/// Everything that is alive, complete in itself.
+pub(crate) fn snapshot() -> proto::Update {
+    let mut sent = Sent::default();
+    let mut assembler = Assembler::new(&mut sent);
+    assembler.add_live_tasks();
+    assembler.update
+}
+
+struct Assembler<'a> {
+    sent: &'a mut Sent,
+    update: proto::Update,
+    now_ns: u64,
+}
+
+impl<'a> Assembler<'a> {
+    fn new(sent: &'a mut Sent) -> Self {
+        sent.sequence += 1;
+        let now_ns = clock::now_ns();
+        let update = proto::Update {
+            sequence: sent.sequence,
+            now_ns,
+            counters: Some(count()),
+            ..proto::Update::default()
+        };
+        let mut assembler = Self { sent, update, now_ns };
+        assembler.add_modules();
+        assembler
+    }
+
+    fn add_modules(&mut self) {
+        let modules = modules::list();
+        if modules.len() != self.sent.modules {
+            self.sent.modules = modules.len();
+            self.update.modules = modules;
+        }
+    }
+
+    fn add_batch(&mut self, batch: &Batch) {
+        for task in &batch.ended {
+            let task = self.task(task);
+            self.update.tasks.push(task);
+        }
+        for hold in &batch.holds {
+            let hold = self.long_hold(hold);
+            self.update.long_holds.push(hold);
+        }
+        for edge in &batch.edges {
+            let edge = self.edge(edge);
+            self.update.order_edges.push(edge);
+        }
+    }
+
+    fn add_live_tasks(&mut self) {
+        let tasks = task::live_tasks();
+        if tasks.len() > MAX_LIVE_TASKS {
+            counters::DROPPED_TASKS.add((tasks.len() - MAX_LIVE_TASKS) as u64);
+            self.update.counters = Some(count());
+        }
+        for task in tasks.iter().take(MAX_LIVE_TASKS) {
+            let task = self.task(task);
+            self.update.tasks.push(task);
+        }
+    }
+
+    fn stack(&mut self, id: StackId) -> u64 {
+        if id != 0 && self.sent.stacks.insert(id) {
+            let addresses = stack::addresses(id).unwrap_or_default();
+            self.update.stacks.push(proto::Stack { id: u64::from(id), addresses });
+        }
+        u64::from(id)
+    }
+
+    fn resource(&mut self, resource: &Resource) -> u64 {
+        let handed_over = resource.is_handed_over();
+        if self.sent.resources.insert(resource.id, handed_over) != Some(handed_over) {
+            let kind = resource.kind();
+            let message = proto::Resource {
+                id: resource.id,
+                kind: resource_kind(kind).into(),
+                concrete_type: kind.concrete_type().to_owned(),
+                created_at: resource.site.map(location),
+                address: resource.address,
+                handed_over,
+                created_at_stack: self.stack(resource.created_stack),
+            };
+            self.update.resources.push(message);
+        }
+        resource.id
+    }
+
+    fn task(&mut self, task: &Task) -> proto::Task {
+        let last = task.last_state();
+        let (waits, holds, scheduled, (clones, drops), drop_stack) = match last {
+            Some(last) => (last.waits, last.holds, last.is_scheduled, last.wakers, last.drop_stack),
+            None => (task.waits(), task.holds(), task.is_scheduled(), task.wakers(), 0),
+        };
+        let (wakes, self_wakes) = task.wakes();
+        let drain = drain::last_started_ns();
+        proto::Task {
+            id: task.id,
+            kind: task_kind(task.kind).into(),
+            name: task.name.to_string(),
+            tokio_id: task.tokio_id,
+            spawned_at: task.site.map(location),
+            spawn_stack: self.stack(task.spawn_stack),
+            parent: task.ancestors.first().copied().unwrap_or(0),
+            created_ns: task.created_ns,
+            ended_ns: task.ended_ns(),
+            end: task_end(task.end()).into(),
+            drop_stack: self.stack(drop_stack),
+            polls: task.polls(),
+            busy_ns: task.busy_ns(),
+            last_poll_started_ns: task.poll_started_ns(),
+            last_poll_ended_ns: task.poll_ended_ns(),
+            last_wake_ns: task.last_wake_ns(),
+            scheduled,
+            running: task.is_running(),
+            wakes,
+            self_wakes,
+            waker_clones: clones,
+            waker_drops: drops,
+            waits: waits.iter().map(|wait| self.wait(wait)).collect(),
+            holds: holds.iter().map(|hold| self.hold(hold, task)).collect(),
+            drained: drain != 0 && task.poll_started_ns() >= drain,
+            thread: task.thread(),
+        }
+    }
+
+    fn wait(&mut self, wait: &Wait) -> proto::Wait {
+        let resource = wait.resource.as_deref();
+        proto::Wait {
+            stack: self.stack(wait.stack),
+            resource: resource.map_or(0, |resource| self.resource(resource)),
+            operation: wait.operation.to_owned(),
+            since_ns: wait.since_ns,
+            due_ns: resource.map_or(0, Resource::due_ns),
+        }
+    }
+
+    fn acquisition(&mut self, acquisition: &Acquisition) -> proto::Acquisition {
+        proto::Acquisition {
+            resource: self.resource(&acquisition.resource),
+            mode: mode(acquisition.mode).into(),
+            stack: self.stack(acquisition.stack),
+            r#try: acquisition.is_try,
+        }
+    }
+
+    /// A hold that goes on.
+    fn hold(&mut self, hold: &Hold, holder: &Task) -> proto::Hold {
+        let waiters = lock::waiters_during(
+            &hold.acquisition.resource,
+            hold.acquired_ns,
+            self.now_ns,
+            LEAST_WAIT_NS,
+        );
+        proto::Hold {
+            starved_ns: hold.starved_ns(),
+            waiters: waiters.iter().map(|(waiter, waited)| self.waiter(waiter, *waited)).collect(),
+            ..self.hold_parts(hold, holder, 0)
+        }
+    }
+
+    fn long_hold(&mut self, long: &LongHold) -> proto::Hold {
+        proto::Hold {
+            starved_ns: long.starved_ns,
+            waiters: long
+                .waiters
+                .iter()
+                .map(|(waiter, waited)| self.waiter(waiter, *waited))
+                .collect(),
+            ..self.hold_parts(&long.hold, &long.holder, long.released_ns)
+        }
+    }
+
+    fn hold_parts(&mut self, hold: &Hold, holder: &Task, released_ns: u64) -> proto::Hold {
+        proto::Hold {
+            acquisition: Some(self.acquisition(&hold.acquisition)),
+            holder: Some(actor(holder, hold.acquired_ns, released_ns)),
+            acquired_ns: hold.acquired_ns,
+            released_ns,
+            starved_ns: 0,
+            awaited_ns: hold.awaited_ns,
+            await_stack: self.stack(hold.await_stack),
+            waiters: Vec::new(),
+        }
+    }
+
+    fn waiter(&mut self, waiter: &lock::Waiter, waited_ns: u64) -> proto::Waiter {
+        proto::Waiter {
+            actor: Some(actor(&waiter.actor, waiter.since_ns, waiter.until_ns)),
+            stack: self.stack(waiter.stack),
+            waited_ns,
+        }
+    }
+
+    fn edge(&mut self, edge: &OrderEdge) -> proto::OrderEdge {
+        proto::OrderEdge {
+            id: edge.id,
+            from: Some(self.acquisition(&edge.from)),
+            to: Some(self.acquisition(&edge.to)),
+            actors: edge
+                .actors()
+                .iter()
+                .map(|taker| actor(&taker.actor, taker.first_ns, taker.last_ns))
+                .collect(),
+            gates: edge
+                .gates
+                .iter()
+                .map(|(gate, gate_mode)| proto::Gate {
+                    resource: self.resource(gate),
+                    mode: mode(*gate_mode).into(),
+                })
+                .collect(),
+            contended: edge.contended,
+        }
+    }
+}
+
+fn count() -> proto::Counters {
+    proto::Counters {
+        tasks_spawned: counters::TASKS_SPAWNED.get(),
+        tasks_alive: counters::tasks_alive(),
+        peak_tasks: counters::peak_tasks(),
+        locks_seen: counters::LOCKS_SEEN.get(),
+        acquisitions: counters::ACQUISITIONS.get(),
+        drains: counters::DRAINS.get(),
+        drain_ns: counters::DRAIN_NS.get(),
+        dropped_order_edges: counters::DROPPED_ORDER_EDGES.get(),
+        dropped_stacks: counters::DROPPED_STACKS.get(),
+        dropped_tasks: counters::DROPPED_TASKS.get(),
+        dropped_holds: counters::DROPPED_HOLDS.get(),
+    }
+}
+
+fn actor(task: &Task, first_ns: u64, last_ns: u64) -> proto::Actor {
+    proto::Actor {
+        task: if task.kind == TaskKind::Thread { 0 } else { task.id },
+        thread: task.thread(),
+        first_ns,
+        last_ns,
+        created_ns: task.created_ns,
+        ended_ns: task.ended_ns(),
+        ancestors: task.ancestors.to_vec(),
+    }
+}
+
+fn location(site: Site) -> proto::Location {
+    proto::Location { file: site.file.to_owned(), line: site.line, column: site.column }
+}
+
+fn mode(mode: Mode) -> proto::LockMode {
+    match mode {
+        Mode::Exclusive => proto::LockMode::Exclusive,
+        Mode::Shared => proto::LockMode::Shared,
+    }
+}
+
+fn resource_kind(kind: ResourceKind) -> proto::ResourceKind {
+    match kind {
+        ResourceKind::Other => proto::ResourceKind::Other,
+        ResourceKind::Mutex => proto::ResourceKind::TokioMutex,
+        ResourceKind::RwLock => proto::ResourceKind::TokioRwlock,
+        ResourceKind::Semaphore => proto::ResourceKind::TokioSemaphore,
+        ResourceKind::Sleep => proto::ResourceKind::TokioSleep,
+        ResourceKind::Interval => proto::ResourceKind::TokioInterval,
+        ResourceKind::Oneshot => proto::ResourceKind::TokioOneshot,
+        ResourceKind::Barrier => proto::ResourceKind::TokioBarrier,
+    }
+}
+
+fn task_kind(kind: TaskKind) -> proto::TaskKind {
+    match kind {
+        TaskKind::Task | TaskKind::Thread => proto::TaskKind::Task,
+        TaskKind::BlockOn => proto::TaskKind::BlockOn,
+        TaskKind::Blocking => proto::TaskKind::Blocking,
+        TaskKind::Local => proto::TaskKind::Local,
+    }
+}
+
+fn task_end(end: TaskEnd) -> proto::TaskEnd {
+    match end {
+        TaskEnd::Alive => proto::TaskEnd::Alive,
+        TaskEnd::Completed => proto::TaskEnd::Completed,
+        TaskEnd::Panicked => proto::TaskEnd::Panicked,
+        TaskEnd::Dropped => proto::TaskEnd::Dropped,
+    }
+}

@@ -1,0 +1,130 @@
+//! The service `concaudit.v1.Audit`.
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use concaudit_core::outbox;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, async_trait};
+
+use crate::{
+    assemble::{self, Sent},
+    proto::{
+        AcknowledgeRequest, AcknowledgeResponse, TakeSnapshotRequest, Update, WatchRequest,
+        audit_server,
+    },
+};
+
+/// How often news leave a process that goes on. What happened since is lost if
+/// the process is killed; one that exits sends the rest.
+const PERIOD: Duration = Duration::from_millis(50);
+
+/// The service; clones share their state.
+#[derive(Debug, Clone)]
+pub(crate) struct Audit {
+    sent: Arc<Mutex<Sent>>,
+    exiting: watch::Receiver<bool>,
+}
+
+/// What the exit handler waits for.
+#[derive(Debug)]
+struct Progress {
+    /// The number of the last update, once it has been sent.
+    last: Option<u64>,
+    /// The highest number that was acknowledged.
+    acknowledged: u64,
+    /// Nobody will ever acknowledge: the auditor is gone, or was never there.
+    given_up: bool,
+}
+
+static PROGRESS: Mutex<Progress> =
+    Mutex::new(Progress { last: None, acknowledged: 0, given_up: false });
+static PROGRESSED: Condvar = Condvar::new();
+
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until the last update has been acknowledged, for `limit` at most.
+pub(crate) fn wait_for_acknowledgement(limit: Duration) {
+    let deadline = Instant::now() + limit;
+    let mut progress = guard(&PROGRESS);
+    while !progress.given_up && progress.last.is_none_or(|last| progress.acknowledged < last) {
+        let Some(left) = deadline.checked_duration_since(Instant::now()) else { return };
+        progress =
+            PROGRESSED.wait_timeout(progress, left).unwrap_or_else(PoisonError::into_inner).0;
+    }
+}
+
+/// Lets the process exit without waiting.
+pub(crate) fn give_up() {
+    guard(&PROGRESS).given_up = true;
+    PROGRESSED.notify_all();
+}
+
+impl Audit {
+    pub(crate) fn new(exiting: watch::Receiver<bool>) -> Self {
+        Self { sent: Arc::default(), exiting }
+    }
+
+    /// What is new, if anything is.
+    fn news(&self, even_if_empty: bool) -> Option<Update> {
+        let batch = outbox::take();
+        (even_if_empty || !batch.is_empty())
+            .then(|| assemble::update(&mut guard(&self.sent), &batch))
+    }
+
+    fn last(&self) -> Update {
+        let update = assemble::last_update(&mut guard(&self.sent), &outbox::take_last());
+        guard(&PROGRESS).last = Some(update.sequence);
+        update
+    }
+
+    async fn report(mut self, updates: mpsc::Sender<Result<Update, Status>>) {
+        let mut is_first = true;
+        while !*self.exiting.borrow_and_update() {
+            if let Some(update) = self.news(is_first)
+                && updates.send(Ok(update)).await.is_err()
+            {
+                return give_up();
+            }
+            is_first = false;
+            let _ = tokio::time::timeout(PERIOD, self.exiting.changed()).await;
+        }
+        if updates.send(Ok(self.last())).await.is_err() {
+            give_up();
+        }
+    }
+}
+
+#[async_trait]
+impl audit_server::Audit for Audit {
+    type WatchStream = ReceiverStream<Result<Update, Status>>;
+
+    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let (sender, receiver) = mpsc::channel(4);
+        tokio::spawn(self.clone().report(sender));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn acknowledge(
+        &self,
+        request: Request<AcknowledgeRequest>,
+    ) -> Result<Response<AcknowledgeResponse>, Status> {
+        let mut progress = guard(&PROGRESS);
+        progress.acknowledged = progress.acknowledged.max(request.into_inner().sequence);
+        drop(progress);
+        PROGRESSED.notify_all();
+        Ok(Response::new(AcknowledgeResponse {}))
+    }
+
+    async fn take_snapshot(
+        &self,
+        _: Request<TakeSnapshotRequest>,
+    ) -> Result<Response<Update>, Status> {
+        Ok(Response::new(assemble::snapshot()))
+    }
+}

@@ -1,0 +1,112 @@
+//! The probe's thread: socket, announcement, connections.
+
+use std::{
+    convert::Infallible,
+    io::{self, Write},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use concaudit_core::clock;
+use console_api::instrument::instrument_server::InstrumentServer;
+use hyper::{Request, Response, body::Incoming, server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{net::UnixListener, sync::watch};
+use tonic::{body::Body, codegen::Service};
+
+use crate::{audit::Audit, console::Console, modules, proto::audit_server::AuditServer};
+
+/// Where the run is, and which test this process belongs to.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) registry: PathBuf,
+    pub(crate) token: String,
+}
+
+/// Serves until the process ends.
+pub(crate) fn serve(run: &Run, exiting: watch::Receiver<bool>) -> io::Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    runtime.block_on(async {
+        let path = socket_path(run);
+        let listener = UnixListener::bind(&path)?;
+        announce(run, &path)?;
+        tokio::spawn(watch_for_starvation());
+        let audit = Audit::new(exiting.clone());
+        let console = Console::new(exiting);
+        loop {
+            let (stream, _) = match listener.accept().await {
+                Ok(connection) => connection,
+                // The program closed descriptors that it had not opened.
+                Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Err(error),
+                // It has used up its descriptors, for one.
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let (audit, console) = (audit.clone(), console.clone());
+            tokio::spawn(async move {
+                let service =
+                    service_fn(move |request| dispatch(audit.clone(), console.clone(), request));
+                let _ = http2::Builder::new(TokioExecutor::new())
+                    .timer(TokioTimer::new())
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    })
+}
+
+async fn dispatch(
+    audit: Audit,
+    console: Console,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    if request.uri().path().starts_with("/concaudit.v1.Audit/") {
+        AuditServer::new(audit).call(request).await
+    } else {
+        InstrumentServer::new(console).call(request).await
+    }
+}
+
+/// Beside the registry's socket. The number tells apart the images of one
+/// process id: a process that `exec`s is announced once per image.
+fn socket_path(run: &Run) -> PathBuf {
+    let folder = run.registry.parent().unwrap_or(Path::new("/"));
+    let pid = std::process::id();
+    (0..)
+        .map(|image| folder.join(format!("{pid}-{image}.sock")))
+        .find(|path| !path.exists())
+        .unwrap_or_default()
+}
+
+fn announce(run: &Run, socket: &Path) -> io::Result<()> {
+    // SAFETY: cannot fail, touches nothing.
+    let parent = unsafe { libc::getppid() };
+    let line = format!(
+        "v1\t{}\t{}\t{parent}\t{}\t{}\n",
+        run.token,
+        std::process::id(),
+        socket.display(),
+        modules::executable(),
+    );
+    UnixStream::connect(&run.registry)?.write_all(line.as_bytes())
+}
+
+/// This thread has nothing to do for most of the time. If it comes late all the
+/// same, the machine withholds the CPU, from the program as from us.
+async fn watch_for_starvation() {
+    const PERIOD: Duration = Duration::from_millis(10);
+    /// A timer's own inaccuracy.
+    const TOLERANCE: Duration = Duration::from_millis(5);
+    loop {
+        let asleep = Instant::now();
+        tokio::time::sleep(PERIOD).await;
+        let late = asleep.elapsed().saturating_sub(PERIOD);
+        if late > TOLERANCE {
+            clock::add_starved(u64::try_from(late.as_nanos()).unwrap_or(u64::MAX));
+        }
+    }
+}

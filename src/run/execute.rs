@@ -1,0 +1,493 @@
+//! Runs test cases, several at once.
+//!
+//! One task per running test supervises its process and is the only one who
+//! knows how it fares. The loop in [`execute`] starts tests, receives what
+//! those tasks report, and passes it on as one stream of events: nobody else
+//! emits any.
+
+use std::{num::NonZeroUsize, panic, sync::Arc, thread, time::Duration};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::Instant,
+};
+
+use super::{
+    arguments::TestArguments,
+    command::{command, program},
+    interrupts::Interrupts,
+    list::Listing,
+    supervise::{Limits, Stop, supervise},
+    types::{RunEvent, TestCase, TestRun},
+};
+use crate::{
+    model::Outcome,
+    telemetry::{ProbeOptions, Registry},
+};
+
+/// How tests are run.
+#[derive(Debug, Clone)]
+pub struct ExecuteOptions {
+    /// Tests at once, unless `--test-threads` says otherwise.
+    pub jobs: NonZeroUsize,
+    /// After this a test is ended; `None`: never.
+    pub time_limit: Option<Duration>,
+    /// Between asking a process to end (SIGTERM) and ending it (SIGKILL).
+    pub grace: Duration,
+    /// After each multiple of it, a running test is reported as slow.
+    pub slow_after: Duration,
+    /// Start no further test once one has failed.
+    pub fail_fast: bool,
+    pub probe: ProbeOptions,
+    pub arguments: TestArguments,
+}
+
+impl Default for ExecuteOptions {
+    fn default() -> Self {
+        Self {
+            jobs: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            time_limit: Some(Duration::from_secs(60)),
+            grace: Duration::from_secs(2),
+            slow_after: Duration::from_secs(10),
+            fail_fast: false,
+            probe: ProbeOptions::default(),
+            arguments: TestArguments::default(),
+        }
+    }
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Executed {
+    /// In the order of the listing, whatever order they finished in.
+    pub runs: Vec<TestRun>,
+    /// Tests that were not started: the user interrupted, or `fail_fast`.
+    pub not_run: usize,
+    /// The user interrupted.
+    pub interrupted: bool,
+    /// Wall time.
+    pub elapsed: Duration,
+}
+
+/// Runs the listed tests, each in a process of its own. Returns when all have
+/// ended; an interrupt makes that soon, a second one sooner.
+pub async fn execute(
+    listing: Listing,
+    registry: &Arc<Registry>,
+    options: ExecuteOptions,
+    interrupts: &mut Interrupts,
+    on_event: &mut dyn FnMut(RunEvent<'_>),
+) -> Executed {
+    let Listing { cases, skipped, binaries, .. } = listing;
+    let started = Instant::now();
+    let jobs = options.arguments.test_threads.unwrap_or(options.jobs).get();
+    let fail_fast = options.fail_fast;
+    let total = cases.len();
+    let (slow_sender, mut slow) = mpsc::unbounded_channel();
+    let stop = watch::Sender::new(Stop::No);
+    let context = Arc::new(Context {
+        registry: Arc::clone(registry),
+        options,
+        slow: slow_sender,
+        stop: stop.subscribe(),
+    });
+    on_event(RunEvent::RunStarted { tests: total, binaries, skipped });
+
+    let mut runs: Vec<Option<TestRun>> = Vec::new();
+    runs.resize_with(total, || None);
+    let mut running = JoinSet::new();
+    let mut next = 0;
+    let mut finished = 0;
+    let mut has_failed = false;
+    loop {
+        while next < total
+            && running.len() < jobs
+            && *stop.borrow() == Stop::No
+            && !interrupts.is_pending()
+            && !(fail_fast && has_failed)
+        {
+            let case = cases[next].clone();
+            running.spawn(run_test(next, case, Arc::clone(&context)));
+            on_event(RunEvent::TestStarted { case: &cases[next], running: running.len() });
+            next += 1;
+        }
+        if running.is_empty() && !interrupts.is_pending() {
+            break;
+        }
+        tokio::select! {
+            biased;
+            () = interrupts.next() => {
+                let level = if *stop.borrow() == Stop::No {
+                    on_event(RunEvent::Interrupted);
+                    Stop::Terminate
+                } else {
+                    Stop::Kill
+                };
+                stop.send_replace(level);
+            }
+            Some((index, elapsed)) = slow.recv() => {
+                // It may have finished while its message was on its way.
+                if runs.get(index).is_some_and(Option::is_none) {
+                    on_event(RunEvent::TestSlow { case: &cases[index], elapsed });
+                }
+            }
+            Some(joined) = running.join_next() => {
+                let (index, run) =
+                    joined.unwrap_or_else(|error| panic::resume_unwind(error.into_panic()));
+                finished += 1;
+                has_failed |= run.outcome != Outcome::Passed;
+                let run = runs[index].insert(run);
+                on_event(RunEvent::TestFinished { run, finished, total });
+            }
+        }
+    }
+    let elapsed = started.elapsed();
+    on_event(RunEvent::RunFinished { elapsed });
+    Executed {
+        runs: runs.into_iter().flatten().collect(),
+        not_run: total - next,
+        interrupted: *stop.borrow() != Stop::No,
+        elapsed,
+    }
+}
+
+/// What every running test shares.
+#[derive(Debug)]
+struct Context {
+    registry: Arc<Registry>,
+    options: ExecuteOptions,
+    slow: mpsc::UnboundedSender<(usize, Duration)>,
+    stop: watch::Receiver<Stop>,
+}
+
+async fn run_test(index: usize, case: TestCase, context: Arc<Context>) -> (usize, TestRun) {
+    let Context { registry, options, slow, stop } = &*context;
+    let token = registry.new_token();
+    let mut command = command(&case.binary);
+    match &case.path {
+        Some(path) => {
+            // Our pipe captures; libtest's own capturing would lose what a
+            // dying process had printed.
+            command.args(["--exact", path, "--nocapture"]);
+            if case.ignored {
+                command.arg("--ignored");
+            }
+            command.args(&options.arguments.passthrough);
+        }
+        None => {
+            command.args(&options.arguments.raw);
+        }
+    }
+    command.envs(registry.environment(token, &options.probe));
+    let limits = Limits {
+        time_limit: options.time_limit,
+        grace: options.grace,
+        slow_after: options.slow_after,
+    };
+    let ended = supervise(
+        command,
+        &program(&case.binary),
+        !options.arguments.no_capture,
+        limits,
+        stop.clone(),
+        |elapsed| {
+            let _ = slow.send((index, elapsed));
+        },
+        registry.snapshot(token),
+    )
+    .await;
+    let recordings = registry.finish(token, ended.pid).await;
+    let run = TestRun {
+        case,
+        outcome: ended.outcome,
+        exit_code: ended.exit_code,
+        duration: ended.duration,
+        output: ended.output,
+        recordings,
+    };
+    (index, run)
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
+
+    use super::*;
+    use crate::{
+        run::{arguments::TestFilter, list::list, testing::script_binary},
+        telemetry::fake_probe::FakeProbe,
+    };
+
+    fn listing(scripts: &[(&str, &str)]) -> Listing {
+        let cases = scripts
+            .iter()
+            .map(|(id, script)| TestCase {
+                binary: script_binary(id, false, script),
+                path: None,
+                ignored: false,
+            })
+            .collect();
+        Listing { cases, ..Listing::default() }
+    }
+
+    fn impatient(grace: Duration) -> ExecuteOptions {
+        ExecuteOptions {
+            jobs: NonZeroUsize::new(4).unwrap(),
+            time_limit: Some(Duration::from_millis(800)),
+            grace,
+            ..ExecuteOptions::default()
+        }
+    }
+
+    async fn run(listing: Listing, options: ExecuteOptions) -> Executed {
+        let registry = Arc::new(Registry::bind().unwrap());
+        let (_sender, mut interrupts) = Interrupts::by_hand();
+        execute(listing, &registry, options, &mut interrupts, &mut |_| {}).await
+    }
+
+    async fn run_one(script: &str, options: ExecuteOptions) -> TestRun {
+        run(listing(&[("one", script)]), options).await.runs.pop().unwrap()
+    }
+
+    fn printed(run: &TestRun) -> String {
+        String::from_utf8_lossy(&run.output).into_owned()
+    }
+
+    fn pid_printed(run: &TestRun) -> Pid {
+        Pid::from_raw(printed(run).trim().parse().unwrap())
+    }
+
+    /// Dead, or a zombie that its new parent has not reaped yet.
+    async fn assert_dies(pid: Pid) {
+        for _ in 0..500 {
+            let stat = fs_err::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            if kill(pid, None) == Err(Errno::ESRCH) || stat.contains(") Z ") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("process {pid} lives on");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn results_come_in_listing_order_with_their_outcomes() {
+        let executed = run(
+            listing(&[
+                ("slow", "sleep 0.2; exit 0"),
+                ("failing", "exit 3"),
+                ("aborting", "kill -ABRT $$"),
+            ]),
+            ExecuteOptions::default(),
+        )
+        .await;
+        let results: Vec<_> = executed
+            .runs
+            .iter()
+            .map(|run| (run.case.full_name(), run.outcome, run.exit_code))
+            .collect();
+        assert_eq!(
+            results,
+            [
+                ("slow".to_owned(), Outcome::Passed, Some(0)),
+                ("failing".to_owned(), Outcome::Failed, Some(3)),
+                ("aborting".to_owned(), Outcome::Signalled(6), None),
+            ]
+        );
+        assert!(!executed.interrupted);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_test_gets_its_arguments_and_its_environment() {
+        let binary = script_binary(
+            "lib",
+            true,
+            r#"echo "$*"; echo "$MINE $PWD"; test -S "$__CARGO_CONCAUDIT_REGISTRY" && env | grep -c __CARGO_CONCAUDIT_ >&2"#,
+        );
+        let case = TestCase { binary, path: Some("a::b".to_owned()), ignored: true };
+        let arguments = TestArguments::parse(
+            &["a".to_owned()],
+            &["--report-time".to_owned(), "--skip".to_owned(), "x".to_owned()],
+        );
+        let options = ExecuteOptions { arguments: arguments.unwrap(), ..ExecuteOptions::default() };
+        let listing = Listing { cases: vec![case], ..Listing::default() };
+        let executed = run(listing, options.clone()).await;
+        assert_eq!(
+            printed(&executed.runs[0]),
+            "--exact a::b --nocapture --ignored --report-time\nyes /\n3\n"
+        );
+        assert_eq!(printed(&run_one("echo $*", options).await), "a --report-time --skip x\n");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_real_libtest_binary_is_listed_and_run_test_by_test() {
+        let mut binary = Arc::into_inner(script_binary("own", true, "")).unwrap();
+        binary.runner.clear();
+        binary.exe = std::env::current_exe().unwrap().try_into().unwrap();
+        let filter = TestFilter {
+            patterns: vec!["run::output::tests::".to_owned()],
+            ..TestFilter::default()
+        };
+        let listing = list(&[Arc::new(binary)], &filter).await.unwrap();
+        assert_eq!(listing.cases.len(), 2);
+        assert!(listing.skipped > 20);
+        let executed = run(listing, ExecuteOptions::default()).await;
+        for run in &executed.runs {
+            assert_eq!(run.outcome, Outcome::Passed);
+            assert!(printed(run).contains("running 1 test\n"), "{}", printed(run));
+            assert!(run.recordings.is_empty(), "it was not built with the probe");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_program_that_is_not_there_is_reported() {
+        let mut binary = Arc::into_inner(script_binary("gone", false, "")).unwrap();
+        binary.runner.clear();
+        let case = TestCase { binary: Arc::new(binary), path: None, ignored: false };
+        let listing = Listing { cases: vec![case], ..Listing::default() };
+        let executed = run(listing, ExecuteOptions::default()).await;
+        assert_eq!(executed.runs[0].outcome, Outcome::SpawnFailed);
+        assert!(printed(&executed.runs[0]).contains("failed to start `/no/such/executable`"));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn megabytes_of_output_never_block_a_test() {
+        let run = run_one(
+            "echo first; head -c 8000000 /dev/zero | tr '\\0' x; echo; echo last >&2",
+            ExecuteOptions::default(),
+        )
+        .await;
+        assert_eq!(run.outcome, Outcome::Passed);
+        assert!(run.output.len() < 1_100_000);
+        let output = printed(&run);
+        assert!(output.starts_with("first\n") && output.ends_with("\nlast\n"));
+        assert!(output.contains("bytes of output left out"));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_child_that_holds_the_pipe_is_killed_with_its_group() {
+        let run = run_one("sleep 1000 & echo $!", ExecuteOptions::default()).await;
+        assert_eq!(run.outcome, Outcome::Passed);
+        assert_dies(pid_printed(&run)).await;
+    }
+
+    /// Returns when the child leads a session of its own: then it is another group's.
+    const LEAVES_THE_GROUP: &str = r#"
+        setsid sleep 1000 & child=$!
+        until test "$(cut -d' ' -f6 /proc/$child/stat)" = $child; do sleep 0.01; done
+        echo $child
+    "#;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_child_that_left_the_group_hangs_nobody_and_lives() {
+        let run = run_one(LEAVES_THE_GROUP, ExecuteOptions::default()).await;
+        assert_eq!(run.outcome, Outcome::Passed);
+        let daemon = pid_printed(&run);
+        assert_eq!(kill(daemon, nix::sys::signal::Signal::SIGKILL), Ok(()), "it was alive");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_test_over_its_time_limit_is_asked_to_end_then_ended() {
+        let polite = "trap 'echo asked; exit 0' TERM; echo $$ >&2; while :; do sleep 0.01; done";
+        let run = run_one(polite, impatient(Duration::from_secs(30))).await;
+        assert_eq!((run.outcome, run.exit_code), (Outcome::TimedOut, None));
+        assert!(printed(&run).ends_with("asked\n"), "{}", printed(&run));
+
+        let deaf = "trap '' TERM; echo $$; while :; do sleep 0.01; done";
+        let run = run_one(deaf, impatient(Duration::from_millis(100))).await;
+        assert_eq!(run.outcome, Outcome::TimedOut);
+        assert_dies(pid_printed(&run)).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_test_over_its_time_limit_leaves_a_snapshot() {
+        let registry = Arc::new(Registry::bind().unwrap());
+        let (_sender, mut interrupts) = Interrupts::by_hand();
+        // The first test of a run: it announces itself, so to speak.
+        let socket = registry.environment(1, &ProbeOptions::default())[0].1.clone();
+        let mut probe = FakeProbe::start(socket.as_ref(), 1, 42);
+        let dying = tokio::spawn(async move {
+            probe.snapshot_taken().await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            probe.kill();
+        });
+        let options = ExecuteOptions {
+            time_limit: Some(Duration::from_millis(100)),
+            ..ExecuteOptions::default()
+        };
+        let hanging = listing(&[("hanging", "sleep 1000")]);
+        let executed = execute(hanging, &registry, options, &mut interrupts, &mut |_| {}).await;
+        dying.await.unwrap();
+        let recording = &executed.runs[0].recordings[0];
+        assert_eq!(recording.snapshot_ns, Some(FakeProbe::SNAPSHOT_NS));
+        assert!(recording.truncated);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_interrupt_ends_what_runs_and_starts_nothing_more() {
+        let registry = Arc::new(Registry::bind().unwrap());
+        let (interrupt, mut interrupts) = Interrupts::by_hand();
+        let deaf = "trap '' TERM; while :; do sleep 0.01; done";
+        let options = ExecuteOptions {
+            jobs: NonZeroUsize::new(2).unwrap(),
+            grace: Duration::from_secs(1000),
+            ..ExecuteOptions::default()
+        };
+        let mut told = 0;
+        let listing = listing(&[("deaf", deaf), ("deaf too", deaf), ("never", "exit 0")]);
+        let executed = execute(listing, &registry, options, &mut interrupts, &mut |event| {
+            if let RunEvent::TestStarted { running: 2, .. } = event {
+                // The second one overrides the grace that is never over.
+                interrupt.send(()).unwrap();
+                interrupt.send(()).unwrap();
+            }
+            told += usize::from(matches!(event, RunEvent::Interrupted));
+        })
+        .await;
+        let outcomes: Vec<_> = executed.runs.iter().map(|run| run.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Interrupted; 2]);
+        assert_eq!(executed.not_run, 1);
+        assert!(executed.interrupted);
+        assert_eq!(told, 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn slow_tests_are_told_of_while_they_run() {
+        let registry = Arc::new(Registry::bind().unwrap());
+        let (_sender, mut interrupts) = Interrupts::by_hand();
+        let options =
+            ExecuteOptions { slow_after: Duration::from_millis(20), ..ExecuteOptions::default() };
+        let mut events = Vec::new();
+        execute(
+            listing(&[("slow", "sleep 0.3")]),
+            &registry,
+            options,
+            &mut interrupts,
+            &mut |event| {
+                events.push(match event {
+                    RunEvent::RunStarted { .. } => "run started",
+                    RunEvent::TestStarted { .. } => "started",
+                    RunEvent::TestSlow { .. } => "slow",
+                    RunEvent::TestFinished { .. } => "finished",
+                    RunEvent::Interrupted => "interrupted",
+                    RunEvent::RunFinished { .. } => "run finished",
+                });
+            },
+        )
+        .await;
+        events.dedup();
+        assert_eq!(events, ["run started", "started", "slow", "finished", "run finished"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn fail_fast_starts_no_test_after_a_failure() {
+        let options = ExecuteOptions {
+            jobs: NonZeroUsize::MIN,
+            fail_fast: true,
+            ..ExecuteOptions::default()
+        };
+        let scripts = [("passing", "exit 0"), ("failing", "exit 1"), ("later", "exit 0")];
+        let executed = run(listing(&scripts), options).await;
+        assert_eq!((executed.runs.len(), executed.not_run), (2, 1));
+    }
+}

@@ -1,0 +1,659 @@
+//! Where audited processes announce themselves, and the client that follows
+//! each of them from then on.
+//!
+//! A process connects to the registry's socket, writes one line and closes.
+//! Connections are accepted in the order in which they were made, so a
+//! connection of our own, made after a process has exited, is accepted after
+//! that process's: this *barrier* is how [`Registry::finish`] knows that no
+//! announcement is still on its way, without waiting for time to pass.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    ffi::{OsStr, OsString},
+    io,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    path::{Component, Path, PathBuf},
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use camino::Utf8PathBuf;
+use console_api::instrument::{InstrumentRequest, instrument_client::InstrumentClient};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{UnixListener, UnixStream},
+    sync::{mpsc, oneshot, watch},
+    task::{AbortHandle, JoinSet},
+    time::{Instant, timeout, timeout_at},
+};
+use tonic::transport::{Channel, Endpoint};
+
+use super::{
+    options::ProbeOptions,
+    proto::{AcknowledgeRequest, TakeSnapshotRequest, WatchRequest, audit_client::AuditClient},
+    recording::Recording,
+};
+
+/// How long [`Registry::finish`] waits for what processes still have to tell.
+const FINISH_WAIT: Duration = Duration::from_secs(3);
+/// How long [`Registry::snapshot`] waits for an answer.
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(2);
+/// A process that connects writes at once; one that does not is not ours.
+const ANNOUNCEMENT_WAIT: Duration = Duration::from_secs(1);
+/// How long the console's stream may trail behind the last audit update.
+const CONSOLE_WAIT: Duration = Duration::from_millis(250);
+/// Longer lines are not announcements: two paths and three numbers.
+const MAX_LINE: usize = 16 * 1024;
+/// A snapshot of a process with a million tasks stays far below.
+const MAX_MESSAGE: usize = 1 << 30;
+/// `sun_path` holds 108 bytes; the probe's socket names need some of them.
+const MAX_DIRECTORY: usize = 64;
+
+/// Why a registry could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    #[error(
+        "failed to create a folder for sockets in {}: set TMPDIR to a folder that can be written",
+        parent.display()
+    )]
+    CreateFolder { parent: PathBuf, source: io::Error },
+    #[error(
+        "failed to listen on {}: set TMPDIR to a folder on a file system that allows sockets",
+        path.display()
+    )]
+    Listen { path: PathBuf, source: io::Error },
+}
+
+/// An audited process that can be reached now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveProcess {
+    /// The test that it belongs to.
+    pub token: u64,
+    pub pid: u32,
+    /// Its gRPC server.
+    pub socket: PathBuf,
+}
+
+impl LiveProcess {
+    /// What `tokio-console` takes as its target address.
+    pub fn console_address(&self) -> String {
+        format!("file://localhost{}", self.socket.display())
+    }
+}
+
+/// The run's registry: see the module.
+#[derive(Debug)]
+pub struct Registry {
+    shared: Arc<Shared>,
+    accepting: AbortHandle,
+    next_token: AtomicU64,
+    next_barrier: AtomicU64,
+    /// Removed with everything in it when the registry is dropped.
+    _directory: tempfile::TempDir,
+}
+
+#[derive(Debug)]
+struct Shared {
+    directory: PathBuf,
+    socket: PathBuf,
+    state: Mutex<State>,
+    /// Changes when [`State::unread`] shrinks.
+    unread_changed: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    links: HashMap<u64, Vec<Arc<Link>>>,
+    /// Tokens whose recordings were fetched: what announces itself now came
+    /// too late.
+    finished: HashSet<u64>,
+    /// Accepted connections whose line has not been read yet, numbered in the
+    /// order in which they were accepted.
+    unread: BTreeSet<u64>,
+    barriers: HashMap<u64, oneshot::Sender<()>>,
+    listeners: Vec<mpsc::UnboundedSender<LiveProcess>>,
+    bad_lines: u64,
+}
+
+/// A process that announced itself, and the task that follows it.
+#[derive(Debug)]
+struct Link {
+    process: LiveProcess,
+    recording: Mutex<Recording>,
+    channel: OnceLock<Channel>,
+    following: OnceLock<AbortHandle>,
+    /// It delivered its last update, or its connection broke.
+    done: watch::Sender<bool>,
+}
+
+impl Registry {
+    /// Opens a registry in a fresh folder. Must be called within a Tokio runtime.
+    pub fn bind() -> Result<Self, RegistryError> {
+        let temporary = std::env::temp_dir();
+        // The line protocol has no escapes, and a socket's path no more than 108 bytes.
+        let is_usable = temporary.as_os_str().len() <= MAX_DIRECTORY - 16
+            && temporary.is_absolute()
+            && temporary.to_str().is_some_and(|path| !path.contains(['\t', '\n']));
+        let parent = if is_usable { temporary } else { PathBuf::from("/tmp") };
+        let directory = tempfile::Builder::new()
+            .prefix("cca")
+            .permissions(std::fs::Permissions::from_mode(0o700))
+            .tempdir_in(&parent)
+            .map_err(|source| RegistryError::CreateFolder { parent, source })?;
+        let socket = directory.path().join("r");
+        let listener = UnixListener::bind(&socket)
+            .map_err(|source| RegistryError::Listen { path: socket.clone(), source })?;
+
+        let shared = Arc::new(Shared {
+            directory: directory.path().to_owned(),
+            socket,
+            state: Mutex::default(),
+            unread_changed: watch::Sender::new(()),
+        });
+        let accepting = tokio::spawn(accept(Arc::clone(&shared), listener)).abort_handle();
+        Ok(Self {
+            shared,
+            accepting,
+            next_token: AtomicU64::new(1),
+            next_barrier: AtomicU64::new(0),
+            _directory: directory,
+        })
+    }
+
+    /// A token that no other test of this run has.
+    pub fn new_token(&self) -> u64 {
+        self.next_token.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What makes a process, and whatever it starts, announce itself as part
+    /// of the test `token`.
+    pub fn environment(&self, token: u64, options: &ProbeOptions) -> Vec<(OsString, OsString)> {
+        vec![
+            ("__CARGO_CONCAUDIT_REGISTRY".into(), self.shared.socket.clone().into_os_string()),
+            ("__CARGO_CONCAUDIT_TOKEN".into(), token.to_string().into()),
+            ("__CARGO_CONCAUDIT_OPTIONS".into(), options.to_string().into()),
+        ]
+    }
+
+    /// The recordings of the processes of a test that has ended: that of
+    /// `main_pid` first, then in the order of their announcements. Waits, for
+    /// 3 s at most, until each has said its last word or is gone; a recording
+    /// without last word is `truncated`.
+    pub async fn finish(&self, token: u64, main_pid: Option<u32>) -> Vec<Recording> {
+        let deadline = Instant::now() + FINISH_WAIT;
+        // Where it fails, what was announced before is still known.
+        let _ = timeout_at(deadline, self.barrier()).await;
+        let links = {
+            let mut state = self.shared.state();
+            state.finished.insert(token);
+            state.links.remove(&token).unwrap_or_default()
+        };
+        for link in &links {
+            let _ = timeout_at(deadline, link.done.subscribe().wait_for(|done| *done)).await;
+            link.stop();
+        }
+        let mut recordings: Vec<Recording> =
+            links.iter().map(|link| std::mem::take(&mut *link.recording())).collect();
+        // Under a `runner` that does not exec, the test is the main process's child.
+        let main = recordings
+            .iter()
+            .position(|recording| Some(recording.pid) == main_pid)
+            .or_else(|| recordings.iter().position(|recording| Some(recording.ppid) == main_pid));
+        if let Some(main) = main {
+            recordings[..=main].rotate_right(1);
+        }
+        recordings
+    }
+
+    /// Asks every live process of a test for its state at this moment, and
+    /// keeps it in its recording. Waits for 2 s at most.
+    pub async fn snapshot(&self, token: u64) {
+        let links = self.shared.state().links.get(&token).cloned().unwrap_or_default();
+        let mut asking = JoinSet::new();
+        for link in links.into_iter().filter(|link| !*link.done.borrow()) {
+            asking.spawn(timeout(SNAPSHOT_WAIT, async move {
+                let Some(channel) = link.channel.get() else { return };
+                let mut client = audit_client(channel.clone());
+                if let Ok(snapshot) = client.take_snapshot(TakeSnapshotRequest {}).await {
+                    link.recording().apply_snapshot(snapshot.into_inner());
+                }
+            }));
+        }
+        asking.join_all().await;
+    }
+
+    /// The processes that can be reached now, by token, in the order of their
+    /// announcements.
+    pub fn addresses(&self) -> Vec<LiveProcess> {
+        let mut live: Vec<LiveProcess> = self
+            .shared
+            .state()
+            .links
+            .values()
+            .flatten()
+            .filter(|link| !*link.done.borrow())
+            .map(|link| link.process.clone())
+            .collect();
+        live.sort_by_key(|process| process.token);
+        live
+    }
+
+    /// Every process that announces itself from now on.
+    pub fn announcements(&self) -> mpsc::UnboundedReceiver<LiveProcess> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.shared.state().listeners.push(sender);
+        receiver
+    }
+
+    /// Connections that were no announcement.
+    pub fn bad_lines(&self) -> u64 {
+        self.shared.state().bad_lines
+    }
+
+    /// Returns when every announcement that was made before has been read.
+    async fn barrier(&self) -> io::Result<()> {
+        let number = self.next_barrier.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        self.shared.state().barriers.insert(number, sender);
+        let mut stream = loop {
+            match UnixStream::connect(&self.shared.socket).await {
+                // The backlog is full, hence being worked off.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                result => break result?,
+            }
+        };
+        stream.write_all(format!("barrier\t{number}\n").as_bytes()).await?;
+        let _ = receiver.await;
+        Ok(())
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        for link in self.shared.state().links.values().flatten() {
+            link.stop();
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Link {
+    fn recording(&self) -> MutexGuard<'_, Recording> {
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self) {
+        if let Some(following) = self.following.get() {
+            following.abort();
+        }
+    }
+}
+
+async fn accept(shared: Arc<Shared>, listener: UnixListener) {
+    for number in 0.. {
+        let stream = loop {
+            match listener.accept().await {
+                Ok((stream, _)) => break stream,
+                // Out of file descriptors: others will be closed.
+                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        };
+        shared.state().unread.insert(number);
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let line = timeout(ANNOUNCEMENT_WAIT, read_line(stream)).await;
+            match line.ok().flatten().as_deref().and_then(Line::parse) {
+                Some(Line::Announcement(announcement)) if announcement.is_within(&shared) => {
+                    welcome(&shared, announcement);
+                }
+                Some(Line::Barrier(barrier)) => {
+                    pass_barrier(&shared, number, barrier).await;
+                }
+                _ => shared.state().bad_lines += 1,
+            }
+            shared.state().unread.remove(&number);
+            shared.unread_changed.send_replace(());
+        });
+    }
+}
+
+/// The line without its end; `None` where it is too long or has none.
+async fn read_line(mut stream: UnixStream) -> Option<Vec<u8>> {
+    let mut line = Vec::new();
+    loop {
+        if stream.read_buf(&mut line).await.ok()? == 0 || line.len() > MAX_LINE {
+            return None;
+        }
+        if let Some(end) = line.iter().position(|byte| *byte == b'\n') {
+            line.truncate(end);
+            return Some(line);
+        }
+    }
+}
+
+async fn pass_barrier(shared: &Shared, number: u64, barrier: u64) {
+    // Subscribed before the first look, so that no change is missed.
+    let mut changes = shared.unread_changed.subscribe();
+    while shared.state().unread.first().is_some_and(|first| *first < number) {
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+    if let Some(waiting) = shared.state().barriers.remove(&barrier) {
+        let _ = waiting.send(());
+    }
+}
+
+fn welcome(shared: &Shared, announcement: Announcement) {
+    let process = LiveProcess {
+        token: announcement.token,
+        pid: announcement.pid,
+        socket: announcement.socket,
+    };
+    let link = Arc::new(Link {
+        process: process.clone(),
+        recording: Mutex::new(Recording {
+            pid: announcement.pid,
+            ppid: announcement.ppid,
+            exe: announcement.exe,
+            truncated: true,
+            ..Recording::default()
+        }),
+        channel: OnceLock::new(),
+        following: OnceLock::new(),
+        done: watch::Sender::new(false),
+    });
+    let mut state = shared.state();
+    if state.finished.contains(&process.token) {
+        return;
+    }
+    let following = tokio::spawn(follow(Arc::clone(&link))).abort_handle();
+    let _ = link.following.set(following);
+    state.links.entry(process.token).or_default().push(link);
+    state.listeners.retain(|listener| listener.send(process.clone()).is_ok());
+}
+
+async fn follow(link: Arc<Link>) {
+    let socket = link.process.socket.clone();
+    let connection = Endpoint::from_static("http://probe.invalid")
+        // The default window of 64 KiB would make a flooding process wait.
+        .initial_stream_window_size(4 << 20)
+        .initial_connection_window_size(16 << 20)
+        .connect_with_connector(tower::service_fn(move |_| {
+            let socket = socket.clone();
+            async move { UnixStream::connect(socket).await.map(TokioIo::new) }
+        }))
+        .await;
+    if let Ok(channel) = connection {
+        let channel = link.channel.get_or_init(|| channel);
+        let mut console = pin!(follow_console(&link, channel.clone()));
+        let mut audit = pin!(follow_audit(&link, channel.clone()));
+        let mut console_ended = false;
+        loop {
+            tokio::select! {
+                () = &mut audit => break,
+                () = &mut console, if !console_ended => console_ended = true,
+            }
+        }
+        if !console_ended {
+            let _ = timeout(CONSOLE_WAIT, console).await;
+        }
+    }
+    link.done.send_replace(true);
+}
+
+fn audit_client(channel: Channel) -> AuditClient<Channel> {
+    AuditClient::new(channel).max_decoding_message_size(MAX_MESSAGE)
+}
+
+/// Returns when the last update was confirmed, or the connection broke.
+async fn follow_audit(link: &Link, channel: Channel) {
+    let mut client = audit_client(channel);
+    let Ok(updates) = client.watch(WatchRequest {}).await else { return };
+    let mut updates = updates.into_inner();
+    let (arrived, mut to_confirm) = watch::channel(0);
+    let receive = async {
+        // Dropped at the end, which ends `confirm`.
+        let arrived = arrived;
+        while let Ok(Some(update)) = updates.message().await {
+            let (sequence, last) = (update.sequence, update.last);
+            link.recording().apply(update);
+            arrived.send_replace(sequence);
+            if last {
+                break;
+            }
+        }
+    };
+    // Beside the stream, not between its updates: confirming is never what a
+    // flooding process waits for, and one confirmation covers many updates.
+    let confirm = async {
+        while to_confirm.changed().await.is_ok() {
+            let sequence = *to_confirm.borrow_and_update();
+            let _ = client.acknowledge(AcknowledgeRequest { sequence }).await;
+        }
+    };
+    tokio::join!(receive, confirm);
+}
+
+async fn follow_console(link: &Link, channel: Channel) {
+    let mut client = InstrumentClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
+    let Ok(updates) = client.watch_updates(InstrumentRequest {}).await else { return };
+    let mut updates = updates.into_inner();
+    while let Ok(Some(update)) = updates.message().await {
+        link.recording().apply_console(&update);
+    }
+}
+
+/// What a process writes to the registry's socket.
+#[derive(Debug, PartialEq, Eq)]
+struct Announcement {
+    token: u64,
+    pid: u32,
+    ppid: u32,
+    socket: PathBuf,
+    exe: Utf8PathBuf,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    Announcement(Announcement),
+    Barrier(u64),
+}
+
+impl Line {
+    fn parse(line: &[u8]) -> Option<Self> {
+        let mut fields = line.splitn(6, |byte| *byte == b'\t');
+        match fields.next()? {
+            b"v1" => Some(Self::Announcement(Announcement {
+                token: parse_number(fields.next()?)?,
+                pid: parse_number(fields.next()?)?,
+                ppid: parse_number(fields.next()?)?,
+                socket: PathBuf::from(OsStr::from_bytes(fields.next()?)),
+                exe: String::from_utf8_lossy(fields.next()?).into_owned().into(),
+            })),
+            b"barrier" => Some(Self::Barrier(parse_number(fields.next()?)?)),
+            _ => None,
+        }
+    }
+}
+
+fn parse_number<T: std::str::FromStr>(field: &[u8]) -> Option<T> {
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+impl Announcement {
+    /// Whether the socket lies in our folder: nobody makes us connect elsewhere.
+    fn is_within(&self, shared: &Shared) -> bool {
+        let inside: Option<&Path> = self.socket.strip_prefix(&shared.directory).ok();
+        inside.is_some_and(|path| {
+            path.components().all(|component| matches!(component, Component::Normal(_)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::fake_probe::FakeProbe, *};
+    use crate::telemetry::proto;
+
+    fn update(sequence: u64, last: bool) -> proto::Update {
+        proto::Update {
+            sequence,
+            tasks: vec![proto::Task { id: sequence, ..Default::default() }],
+            last,
+            ..Default::default()
+        }
+    }
+
+    fn registry_socket(registry: &Registry) -> PathBuf {
+        registry.shared.socket.clone()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_last_update_is_confirmed_and_everything_told_is_recorded() {
+        let registry = Registry::bind().unwrap();
+        let token = registry.new_token();
+        let mut seen = registry.announcements();
+        let mut probe = FakeProbe::start(&registry_socket(&registry), token, 42);
+        let process = seen.recv().await.unwrap();
+        assert_eq!((process.token, process.pid), (token, 42));
+        assert_eq!(registry.addresses(), [process]);
+
+        probe.send(update(1, false));
+        probe.send_console_task(7);
+        probe.send(update(2, true));
+        probe.acknowledged(2).await;
+        let recordings = registry.finish(token, Some(42)).await;
+        let [recording] = &recordings[..] else { panic!("{recordings:?}") };
+        assert_eq!(recording.tasks.keys().copied().collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(recording.console.tasks, 1);
+        assert_eq!(recording.exe, "/bin/the test");
+        assert!(!recording.truncated);
+        assert!(registry.addresses().is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_process_that_dies_without_a_last_update_is_truncated() {
+        let registry = Registry::bind().unwrap();
+        let token = registry.new_token();
+        let mut probe = FakeProbe::start(&registry_socket(&registry), token, 42);
+        probe.send(update(1, false));
+        probe.acknowledged(1).await;
+        probe.kill();
+        let started = Instant::now();
+        let recordings = registry.finish(token, Some(42)).await;
+        assert!(started.elapsed() < FINISH_WAIT, "the end of the connection is enough");
+        assert_eq!(recordings[0].tasks.len(), 1);
+        assert!(recordings[0].truncated);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_announcement_is_not_missed_however_soon_its_process_dies() {
+        let registry = Registry::bind().unwrap();
+        for pid in 1..=50 {
+            let token = registry.new_token();
+            let socket = registry.shared.directory.join("never-there");
+            FakeProbe::announce(&registry_socket(&registry), token, pid, &socket);
+            let recordings = registry.finish(token, Some(pid)).await;
+            assert_eq!(recordings.len(), 1);
+            assert!(recordings[0].truncated);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn hundreds_of_processes_are_followed_at_once() {
+        let registry = Registry::bind().unwrap();
+        let token = registry.new_token();
+        let socket = registry_socket(&registry);
+        let mut probes: Vec<FakeProbe> =
+            (1..=200).map(|pid| FakeProbe::start(&socket, token, pid)).collect();
+        for probe in &probes {
+            probe.send(update(1, false));
+            probe.send(update(2, true));
+        }
+        for probe in &mut probes {
+            probe.acknowledged(2).await;
+        }
+        drop(probes);
+        let recordings = registry.finish(token, Some(77)).await;
+        assert_eq!(recordings.len(), 200);
+        assert_eq!(recordings[0].pid, 77, "the test's own process comes first");
+        assert!(recordings.iter().all(|recording| !recording.truncated));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_flood_of_updates_arrives_whole() {
+        let registry = Registry::bind().unwrap();
+        let token = registry.new_token();
+        let mut probe = FakeProbe::start(&registry_socket(&registry), token, 42);
+        for sequence in 1..=20_000 {
+            probe.send(update(sequence, sequence == 20_000));
+        }
+        probe.acknowledged(20_000).await;
+        probe.kill();
+        let recordings = registry.finish(token, Some(42)).await;
+        assert_eq!(recordings[0].tasks.len(), 20_000);
+        assert!(!recordings[0].truncated);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn garbage_is_counted_and_disturbs_nobody() {
+        use std::io::Write as _;
+        let registry = Registry::bind().unwrap();
+        let token = registry.new_token();
+        let outside = format!("v1\t{token}\t1\t1\t/tmp/elsewhere\t/bin/x\n");
+        let escaping =
+            format!("v1\t{token}\t1\t1\t{}/../x\t/bin/x\n", registry.shared.directory.display());
+        let lines: [&[u8]; 6] = [
+            b"",
+            b"v1\n",
+            b"v1\tx\t1\t1\t/a\t/b\n",
+            b"\xff\xfe no line end",
+            outside.as_bytes(),
+            escaping.as_bytes(),
+        ];
+        for line in lines {
+            let mut stream =
+                std::os::unix::net::UnixStream::connect(registry_socket(&registry)).unwrap();
+            stream.write_all(line).unwrap();
+        }
+        assert!(registry.finish(token, None).await.is_empty());
+        assert_eq!(registry.bad_lines(), 6);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_snapshot_becomes_part_of_a_recording_that_stays_truncated() {
+        let registry = Registry::bind().unwrap();
+        let token = registry.new_token();
+        let mut probe = FakeProbe::start(&registry_socket(&registry), token, 42);
+        probe.send(update(1, false));
+        probe.acknowledged(1).await;
+        registry.snapshot(token).await;
+        probe.kill();
+        let recordings = registry.finish(token, Some(42)).await;
+        assert_eq!(recordings[0].snapshot_ns, Some(FakeProbe::SNAPSHOT_NS));
+        assert_eq!(recordings[0].tasks.len(), 2, "that of the update and that of the snapshot");
+        assert!(recordings[0].truncated);
+    }
+
+    #[test]
+    fn an_executable_with_a_tab_in_its_name_is_announced_whole() {
+        let Some(Line::Announcement(parsed)) = Line::parse(b"v1\t1\t2\t3\t/s\t/a\tb") else {
+            panic!("not parsed");
+        };
+        assert_eq!(parsed.exe, "/a\tb");
+    }
+}
