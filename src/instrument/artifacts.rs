@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cargo_metadata::{Artifact, BuildScript, Metadata, Package, PackageId, Target, TargetKind as Kind};
+use cargo_metadata::{
+    Artifact, BuildScript, Metadata, Package, PackageId, Target, TargetKind as Kind,
+};
 use fs_err as fs;
 use toml::{Table, Value};
 
@@ -34,7 +36,9 @@ impl Messages {
                     && artifact.target.is_kind(Kind::Bin)
                     && !artifact.profile.test
             })
-            .filter_map(|artifact| Some((artifact.target.name.clone(), artifact.executable.clone()?)))
+            .filter_map(|artifact| {
+                Some((artifact.target.name.clone(), artifact.executable.clone()?))
+            })
             .collect()
     }
 
@@ -43,7 +47,12 @@ impl Messages {
         let mut runs = self.build_scripts.iter().filter(|script| script.package_id == *package);
         let first = runs.next()?;
         // A package that is a build dependency too has a second run, for the host.
-        Some(std::iter::once(first).chain(runs).find(|script| script.out_dir.starts_with(output)).unwrap_or(first))
+        Some(
+            std::iter::once(first)
+                .chain(runs)
+                .find(|script| script.out_dir.starts_with(output))
+                .unwrap_or(first),
+        )
     }
 
     /// The libraries of the package `name` that target crates link, by version.
@@ -53,11 +62,10 @@ impl Messages {
         output: &'a Utf8Path,
     ) -> impl Iterator<Item = (String, &'a Utf8PathBuf)> {
         self.artifacts.iter().filter_map(move |artifact| {
-            let file = artifact
-                .filenames
-                .iter()
-                .find(|file| file.extension() == Some("rmeta"))
-                .or_else(|| artifact.filenames.iter().find(|file| file.extension() == Some("rlib")))?;
+            let file =
+                artifact.filenames.iter().find(|file| file.extension() == Some("rmeta")).or_else(
+                    || artifact.filenames.iter().find(|file| file.extension() == Some("rlib")),
+                )?;
             let is_wanted = artifact.target.name == name && file.starts_with(output);
             is_wanted.then(|| (version_in(&artifact.package_id), file))
         })
@@ -119,9 +127,8 @@ impl WithoutHarness {
     }
 
     fn of_table(manifest: &Table) -> Self {
-        let has_none = |target: &&Value| {
-            target.get("harness").and_then(Value::as_bool) == Some(false)
-        };
+        let has_none =
+            |target: &&Value| target.get("harness").and_then(Value::as_bool) == Some(false);
         let mut names = BTreeSet::new();
         if manifest.get("lib").is_some_and(|lib| has_none(&lib)) {
             names.insert(("lib", String::new()));

@@ -75,7 +75,9 @@ pub struct Setup {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// Nothing to build.
-    #[error("failed to find a Cargo.toml in {folder} or any folder above it; go to a project, or name one with `--manifest-path`")]
+    #[error(
+        "failed to find a Cargo.toml in {folder} or any folder above it; go to a project, or name one with `--manifest-path`"
+    )]
     NotAProject { folder: Utf8PathBuf },
     /// `--manifest-path` is wrong.
     #[error("failed to find the manifest {path}")]
@@ -238,10 +240,8 @@ pub fn clean(args: &BuildArgs) -> Result<Vec<Utf8PathBuf>, BuildError> {
 }
 
 fn current_folder() -> Result<Utf8PathBuf, BuildError> {
-    let folder = env::current_dir().map_err(|error| BuildError::Path {
-        path: ".".into(),
-        reason: error.to_string(),
-    })?;
+    let folder = env::current_dir()
+        .map_err(|error| BuildError::Path { path: ".".into(), reason: error.to_string() })?;
     Utf8PathBuf::from_path_buf(folder).map_err(|folder| BuildError::Path {
         path: folder.display().to_string(),
         reason: "it is not UTF-8".into(),
@@ -297,7 +297,8 @@ impl Workspace {
         let is_plain = |name: &&String| {
             name.chars().all(|char| char.is_alphanumeric() || matches!(char, '-' | '_'))
         };
-        let asked: Vec<&String> = args.packages.iter().filter(is_plain).chain(first_party).collect();
+        let asked: Vec<&String> =
+            args.packages.iter().filter(is_plain).chain(first_party).collect();
         if !asked.iter().all(|name| names_member(name)) {
             (metadata, json) = read_metadata(toolchain, args, Some(target))?;
             for name in asked {
@@ -507,7 +508,9 @@ fn coverage(
         } else if wrapper::can_be_instrumented(&version) {
             missed.insert(format!("tokio {version}: it was compiled without the probe; run `cargo concaudit clean` and try again"));
         } else {
-            missed.insert(format!("tokio {version}: only 1.20 and later versions of tokio 1 tell of tasks and locks"));
+            missed.insert(format!(
+                "tokio {version}: only 1.20 and later versions of tokio 1 tell of tasks and locks"
+            ));
         }
         versions.insert(version);
     }
@@ -524,7 +527,10 @@ fn coverage(
             with_doctests.insert(package.name.to_string());
         }
         if !executable.starts_with(output) {
-            missed.insert(format!("the tests of {}: procedural macros run in the compiler", package.name));
+            missed.insert(format!(
+                "the tests of {}: procedural macros run in the compiler",
+                package.name
+            ));
         }
     }
     if args.has_default_targets() && !with_doctests.is_empty() {
@@ -549,23 +555,32 @@ fn test_binaries(
     } else {
         toolchain.bare_cargo.clone()
     };
-    let mut common = environment::Common {
-        cargo,
-        output: output.to_owned(),
-        native_folders: BTreeSet::new(),
-        sysroot_libraries: toolchain.library_folder(triple_of(target)),
-        configured: configuration.environment(),
+    // Tests of procedural macros are the host's, and lie beside.
+    let host_output = output.parent().unwrap_or(output);
+    let common = |executable: &Utf8Path| {
+        let (root, triple) = if executable.starts_with(output) {
+            (output, triple_of(target))
+        } else {
+            (host_output, toolchain.host.as_str())
+        };
+        // `<root>/<profile>/deps/<test>`
+        let profile = executable
+            .strip_prefix(root)
+            .ok()
+            .and_then(|relative| relative.components().next())
+            .map_or("debug", |profile| profile.as_str());
+        let mut common = environment::Common {
+            cargo: cargo.clone(),
+            output: root.join(profile),
+            native_folders: BTreeSet::new(),
+            sysroot_libraries: toolchain.library_folder(triple),
+            configured: configuration.environment(),
+        };
+        for script in &messages.build_scripts {
+            common.add_build_script(script);
+        }
+        common
     };
-    // The profile's folder: `<output>/<profile>/deps/<test>`.
-    if let Some((_, executable)) = messages.tests().find(|(_, path)| path.starts_with(output))
-        && let Ok(relative) = executable.strip_prefix(output)
-        && let Some(profile) = relative.components().next()
-    {
-        common.output = output.join(profile);
-    }
-    for script in &messages.build_scripts {
-        common.add_build_script(script);
-    }
 
     let mut binaries = Vec::new();
     for (artifact, executable) in messages.tests() {
@@ -579,7 +594,7 @@ fn test_binaries(
         };
         let rust_version = workspace.rust_versions.get(&package.id.repr);
         let folder = package.manifest_path.parent().unwrap_or(&package.manifest_path);
-        let is_instrumented = executable.starts_with(output);
+        let common = common(executable);
         binaries.push(Arc::new(TestBinary {
             id: artifacts::binary_id(&package.name, &artifact.target),
             package: package.name.to_string(),
@@ -596,8 +611,8 @@ fn test_binaries(
                 messages.build_script(&artifact.package_id, &common.output),
                 &programs,
             ),
-            // The host's tests (of procedural macros) need no runner of the target's.
-            runner: if is_instrumented { runner.clone() } else { Vec::new() },
+            // The target's runner is not for the host's tests.
+            runner: if executable.starts_with(output) { runner.clone() } else { Vec::new() },
         }));
     }
     Ok(binaries)

@@ -24,7 +24,9 @@ pub enum ConfigurationError {
     #[error("failed to read `--config {argument}`: {reason}")]
     Argument { argument: String, reason: String },
     /// Tests run on one target.
-    #[error("failed to choose a target: `build.target` names several ({targets}); choose one with `--target`")]
+    #[error(
+        "failed to choose a target: `build.target` names several ({targets}); choose one with `--target`"
+    )]
     SeveralTargets { targets: String },
 }
 
@@ -93,7 +95,8 @@ impl Configuration {
     /// The wrapper that the user has around the compiler.
     pub fn rustc_wrapper(&self) -> Option<PathBuf> {
         if env::var_os("RUSTC_WRAPPER").is_none()
-            && let Some(wrapper) = self.argument(&["build", "rustc-wrapper"]).and_then(Value::as_str)
+            && let Some(wrapper) =
+                self.argument(&["build", "rustc-wrapper"]).and_then(Value::as_str)
         {
             return Some(self.program(wrapper)).filter(|_| !wrapper.is_empty());
         }

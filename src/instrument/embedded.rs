@@ -109,7 +109,10 @@ mod tests {
         let listed = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         for path in Sources::EMBEDDED.paths() {
-            assert!(listed.lines().any(|line| line.replace('\\', "/") == path), "{path} is left out");
+            assert!(
+                listed.lines().any(|line| line.replace('\\', "/") == path),
+                "{path} is left out"
+            );
         }
     }
 

@@ -56,8 +56,8 @@ impl Common {
     fn library_path(&self) -> Option<OsString> {
         let inherited = env::var_os(LIBRARY_PATH_ENV).filter(|value| !value.is_empty());
         let mut folders: Vec<PathBuf> = self.native_folders.iter().map(Into::into).collect();
-        folders.push(self.output.join("deps").into());
         folders.push(self.output.clone().into());
+        folders.push(self.output.join("deps").into());
         folders.push(self.sysroot_libraries.clone());
         match &inherited {
             Some(inherited) => folders.extend(env::split_paths(inherited)),
@@ -100,7 +100,8 @@ pub fn of_test(
     set("CARGO_MANIFEST_DIR", folder.as_ref());
     set("CARGO_MANIFEST_PATH", package.manifest_path.as_ref());
     let version = &package.version;
-    let path_text = |path: &Option<Utf8PathBuf>| path.as_ref().map_or("", |path| path.as_str()).to_owned();
+    let path_text =
+        |path: &Option<Utf8PathBuf>| path.as_ref().map_or("", |path| path.as_str()).to_owned();
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     for (name, value) in [
         ("VERSION", version.to_string()),

@@ -86,10 +86,14 @@ pub enum ProbeError {
     )]
     NoCacheDir,
     /// The path is of no use to cargo.
-    #[error("failed to use the cache folder {path}: it is not UTF-8 or not absolute; set {CACHE_DIR_ENV} to another")]
+    #[error(
+        "failed to use the cache folder {path}: it is not UTF-8 or not absolute; set {CACHE_DIR_ENV} to another"
+    )]
     CacheDirName { path: String },
     /// Full, read-only, not ours, ...
-    #[error("failed to {action} in the probe cache at {path}; free or unlock it, or set {CACHE_DIR_ENV} to another folder")]
+    #[error(
+        "failed to {action} in the probe cache at {path}; free or unlock it, or set {CACHE_DIR_ENV} to another folder"
+    )]
     Cache {
         action: &'static str,
         path: Utf8PathBuf,
@@ -97,13 +101,19 @@ pub enum ProbeError {
         source: io::Error,
     },
     /// The probe's `rust-version` is not met.
-    #[error("failed to build the probe: it needs Rust {needed} or newer, and the project uses {found}; try `cargo +stable concaudit`")]
+    #[error(
+        "failed to build the probe: it needs Rust {needed} or newer, and the project uses {found}; try `cargo +stable concaudit`"
+    )]
     ToolchainTooOld { needed: String, found: String },
     /// This binary was put together without the probe.
-    #[error("failed to read the embedded probe: {what}; this is a fault of this build of cargo-concaudit")]
+    #[error(
+        "failed to read the embedded probe: {what}; this is a fault of this build of cargo-concaudit"
+    )]
     Embedded { what: String },
     /// Offline, and cargo's cache lacks some.
-    #[error("failed to build the probe offline: its crates have not been downloaded; run `cargo concaudit setup` while online\n{diagnostics}")]
+    #[error(
+        "failed to build the probe offline: its crates have not been downloaded; run `cargo concaudit setup` while online\n{diagnostics}"
+    )]
     CratesMissing { diagnostics: String },
     /// Cargo does not start.
     #[error("failed to run `{cargo}` to build the probe")]
@@ -116,7 +126,9 @@ pub enum ProbeError {
     #[error("failed to build the probe for {target} in {folder}\n{diagnostics}")]
     Build { target: String, folder: Utf8PathBuf, diagnostics: String },
     /// Some other run uses what is to be removed.
-    #[error("failed to remove the probe cache at {path}: another run is using it; try again when it has ended")]
+    #[error(
+        "failed to remove the probe cache at {path}: another run is using it; try again when it has ended"
+    )]
     InUse { path: Utf8PathBuf },
 }
 
@@ -225,9 +237,8 @@ pub fn clean(cache: &Utf8Path) -> Result<bool, ProbeError> {
 fn key(sources: Sources, toolchain: &Toolchain, target: &str) -> String {
     let mut hash = Sha256::new();
     sources.hash_into(&mut hash);
-    for part in [env!("CARGO_PKG_VERSION"), &toolchain.verbose_version, target]
-        .into_iter()
-        .chain(RUSTFLAGS)
+    for part in
+        [env!("CARGO_PKG_VERSION"), &toolchain.verbose_version, target].into_iter().chain(RUSTFLAGS)
     {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
@@ -285,7 +296,8 @@ fn require_rust_version(sources: Sources, toolchain: &Toolchain) -> Result<(), P
 
 /// `1.88` and `1.88.0-nightly` as numbers: a nightly counts as its release.
 fn release_triple(version: &str) -> Option<(u64, u64, u64)> {
-    let padded = if version.matches('.').count() == 1 { format!("{version}.0") } else { version.to_owned() };
+    let padded =
+        if version.matches('.').count() == 1 { format!("{version}.0") } else { version.to_owned() };
     let version = Version::parse(&padded).ok()?;
     Some((version.major, version.minor, version.patch))
 }
@@ -418,7 +430,8 @@ fn collect(artifacts: &[Artifact], target: &str, partial: &Utf8Path) -> io::Resu
     let dependencies = partial.join("deps");
     fs::create_dir_all(&dependencies)?;
     let target_output = partial.join("target").join(target);
-    let mut stamp = Stamp { identity: String::new(), facades: BTreeMap::new(), files: BTreeMap::new() };
+    let mut stamp =
+        Stamp { identity: String::new(), facades: BTreeMap::new(), files: BTreeMap::new() };
     for artifact in artifacts {
         // A crate that re-exports macros cannot be loaded without the library
         // of the procedural ones, which is the host's.
@@ -448,9 +461,8 @@ fn collect(artifacts: &[Artifact], target: &str, partial: &Utf8Path) -> io::Resu
 /// a workspace by a copy without hash, and by their hashed metadata file.
 fn library(artifact: &Artifact, is_proc_macro: bool) -> Option<Utf8PathBuf> {
     if is_proc_macro {
-        let is_dynamic = |file: &&Utf8PathBuf| {
-            matches!(file.extension(), Some("so" | "dylib" | "dll"))
-        };
+        let is_dynamic =
+            |file: &&Utf8PathBuf| matches!(file.extension(), Some("so" | "dylib" | "dll"));
         return artifact.filenames.iter().find(is_dynamic).cloned();
     }
     let with = |extension: &str| {

@@ -254,9 +254,8 @@ fn plan(args: &[OsString], package: &Package, state: &State) -> Option<Plan> {
         return None;
     }
     let crate_name = crate_name?;
-    let is_tokio = package.name == "tokio"
-        && crate_name == "tokio"
-        && can_be_instrumented(&package.version);
+    let is_tokio =
+        package.name == "tokio" && crate_name == "tokio" && can_be_instrumented(&package.version);
 
     let mut planned = Vec::with_capacity(args.len() + 16);
     let mut rest = args;
