@@ -173,7 +173,7 @@ pub fn ensure(
     let lock_path = room.join(format!("{key}.lock"));
 
     // A finished probe needs no right to write: the cache may be an image's.
-    if let Some(probe) = open(&folder, &lock_path) {
+    if let Some(probe) = open(&folder, &lock_path, fs::File::try_lock_shared) {
         return Ok(probe);
     }
     require_rust_version(sources, toolchain)?;
@@ -196,7 +196,9 @@ pub fn ensure(
         build(sources, toolchain, options, &folder, events)?;
     }
     lock.unlock().map_err(cache_error("release a lock"))?;
-    open(&folder, &lock_path).ok_or_else(|| ProbeError::Cache {
+    // Blocking: those who waited with us hold it for a moment each.
+    let share = |lock: &fs::File| lock.lock_shared().map_err(TryLockError::Error);
+    open(&folder, &lock_path, share).ok_or_else(|| ProbeError::Cache {
         action: "find the finished build",
         path: folder.clone(),
         source: io::ErrorKind::NotFound.into(),
@@ -247,12 +249,16 @@ fn key(sources: Sources, toolchain: &Toolchain, target: &str) -> String {
 }
 
 /// The finished probe in `folder`, if it is there and whole.
-fn open(folder: &Utf8Path, lock: &Utf8Path) -> Option<Probe> {
+fn open(
+    folder: &Utf8Path,
+    lock: &Utf8Path,
+    share: impl FnOnce(&fs::File) -> Result<(), TryLockError>,
+) -> Option<Probe> {
     // Locked before the look, else `clean` could come between.
     let in_use = fs::File::open(lock).ok();
     if let Some(lock) = &in_use {
         // Someone builds or cleans: the caller waits for the lock then.
-        lock.try_lock_shared().ok()?;
+        share(lock).ok()?;
     }
     let stamp = read_stamp(folder)?;
     let dependencies = folder.join("deps");
@@ -508,4 +514,164 @@ fn tail(text: &str, limit: usize) -> &str {
         .iter()
         .position(|byte| *byte == b'\n')
         .map_or("", |newline| &text[start + newline + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    const MANIFEST: &[u8] = b"[workspace]\nmembers = [\"t\"]\nresolver = \"3\"\n\
+        [workspace.package]\nrust-version = \"1.85\"\n";
+    const MEMBER: &[u8] =
+        b"[package]\nname = \"concaudit-tracing\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+    const LOCK: &[u8] =
+        b"version = 4\n[[package]]\nname = \"concaudit-tracing\"\nversion = \"0.1.0\"\n";
+    /// A probe that compiles in no time.
+    const SMALL: Sources = Sources::new(&[
+        ("probe/Cargo.lock", LOCK),
+        ("probe/Cargo.toml.in", MANIFEST),
+        ("probe/t/Cargo.toml.in", MEMBER),
+        ("probe/t/src/lib.rs", b"pub fn f() {}"),
+    ]);
+
+    fn toolchain() -> Toolchain {
+        Toolchain::of(Path::new("rustc"), env!("CARGO").into(), Path::new("/")).unwrap()
+    }
+
+    fn cache() -> (tempfile::TempDir, Utf8PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::from_path_buf(folder.path().join("cache")).unwrap();
+        (folder, path)
+    }
+
+    /// The probe, and the names of the events.
+    fn ensure_in(
+        sources: Sources,
+        cache: &Utf8Path,
+        toolchain: &Toolchain,
+    ) -> (Result<Probe, ProbeError>, Vec<&'static str>) {
+        let mut seen = Vec::new();
+        let options = ProbeOptions { cache, target: &toolchain.host, offline: true, jobs: None };
+        let probe = ensure(sources, toolchain, &options, &mut |event| {
+            seen.push(match event {
+                BuildEvent::ProbeWaiting { .. } => "waiting",
+                BuildEvent::ProbeStarted { .. } => "started",
+                BuildEvent::ProbeFinished { .. } => "finished",
+                _ => return,
+            });
+        });
+        (probe, seen)
+    }
+
+    #[test]
+    fn a_probe_is_built_once_and_again_only_when_it_is_not_whole() {
+        let (_guard, cache) = cache();
+        let toolchain = toolchain();
+        let folder = cache.join("probe").join(key(SMALL, &toolchain, &toolchain.host));
+        // What an interrupted build leaves behind.
+        fs::create_dir_all(format!("{folder}.partial/deps")).unwrap();
+        fs::create_dir_all(&folder).unwrap();
+
+        let (first, seen) = ensure_in(SMALL, &cache, &toolchain);
+        let first = first.unwrap();
+        assert_eq!(seen, ["started", "finished"]);
+        assert!(first.tracing.file_name().unwrap().starts_with("libconcaudit_tracing-"));
+        assert!(first.tracing.exists());
+        assert!(!Utf8PathBuf::from(format!("{folder}.partial")).exists());
+
+        let (second, seen) = ensure_in(SMALL, &cache, &toolchain);
+        assert_eq!((second.unwrap().tracing, seen), (first.tracing.clone(), vec![]));
+
+        fs::remove_file(&first.tracing).unwrap();
+        let identity = first.identity.clone();
+        drop(first);
+        let (third, seen) = ensure_in(SMALL, &cache, &toolchain);
+        assert_eq!(seen, ["started", "finished"]);
+        // Else every crate that was linked with it would be compiled again.
+        assert_eq!(third.unwrap().identity, identity);
+    }
+
+    #[test]
+    fn of_two_runs_at_once_one_builds_and_the_other_waits() {
+        let (_guard, cache) = cache();
+        let toolchain = toolchain();
+        let builds = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let (probe, seen) = ensure_in(SMALL, &cache, &toolchain);
+                    assert!(probe.unwrap().tracing.exists());
+                    builds.fetch_add(usize::from(seen.contains(&"started")), Ordering::Relaxed);
+                });
+            }
+        });
+        assert_eq!(builds.into_inner(), 1);
+    }
+
+    #[test]
+    fn a_cache_in_use_is_not_cleaned() {
+        let (_guard, cache) = cache();
+        let (probe, _) = ensure_in(SMALL, &cache, &toolchain());
+        assert!(matches!(clean(&cache), Err(ProbeError::InUse { .. })));
+        drop(probe);
+        assert!(clean(&cache).unwrap());
+        assert!(!cache.exists());
+        assert!(!clean(&cache).unwrap());
+    }
+
+    #[test]
+    fn an_old_toolchain_is_told_which_one_is_needed() {
+        let toolchain = Toolchain { release: "1.84.1".into(), ..toolchain() };
+        let (probe, _) = ensure_in(SMALL, &cache().1, &toolchain);
+        let error = probe.unwrap_err().to_string();
+        assert!(error.contains("needs Rust 1.85") && error.contains("uses 1.84.1"), "{error}");
+        let nightly = Toolchain { release: "1.85.0-nightly".into(), ..toolchain };
+        assert!(require_rust_version(SMALL, &nightly).is_ok());
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_written_is_named() {
+        let (probe, _) = ensure_in(SMALL, Utf8Path::new("/dev/null/cache"), &toolchain());
+        let error = probe.unwrap_err().to_string();
+        assert!(error.contains("/dev/null/cache") && error.contains(CACHE_DIR_ENV), "{error}");
+    }
+
+    #[test]
+    fn missing_crates_point_to_setup() {
+        const NEEDS_MORE: Sources = Sources::new(&[
+            (
+                "probe/Cargo.lock",
+                b"version = 4\n[[package]]\nname = \"concaudit-tracing\"\nversion = \"0.1.0\"\n\
+                  dependencies = [\"libc\"]\n[[package]]\nname = \"libc\"\nversion = \"0.2.1\"\n\
+                  source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+                  checksum = \"0000000000000000000000000000000000000000000000000000000000000000\"\n",
+            ),
+            ("probe/Cargo.toml.in", MANIFEST),
+            (
+                "probe/t/Cargo.toml.in",
+                b"[package]\nname = \"concaudit-tracing\"\nversion = \"0.1.0\"\n\
+                  [dependencies]\nlibc = \"=0.2.1\"\n",
+            ),
+            ("probe/t/src/lib.rs", b""),
+        ]);
+        let (_guard, cache) = cache();
+        let (probe, _) = ensure_in(NEEDS_MORE, &cache, &toolchain());
+        let error = probe.unwrap_err().to_string();
+        assert!(error.contains("cargo concaudit setup"), "{error}");
+    }
+
+    #[test]
+    fn settings_of_the_build_are_kept_out_and_those_of_the_network_stay() {
+        for name in
+            ["RUSTFLAGS", "RUSTC_WRAPPER", "CARGO_BUILD_TARGET", "CARGO_PROFILE_RELEASE_LTO"]
+        {
+            assert!(is_build_setting(&name.into()), "{name}");
+        }
+        for name in ["CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_REGISTRIES_X_INDEX", "PATH", "HOME"]
+        {
+            assert!(!is_build_setting(&name.into()), "{name}");
+        }
+    }
 }
