@@ -1,6 +1,25 @@
 //! From a project to instrumented test binaries: the probe, the rustc wrapper,
 //! and the cargo invocation.
+//!
+//! Who comes in: the CLI, by [`build()`], [`setup`] and [`clean`]; and cargo, by
+//! [`wrapper::run`], once for every crate of such a build.
 
+mod artifacts;
+mod cargo;
+mod configuration;
+mod embedded;
+mod environment;
+mod events;
+mod options;
+mod probe;
+mod toolchain;
 mod types;
+pub mod wrapper;
 
+pub use cargo::*;
+pub use configuration::ConfigurationError;
+pub use events::BuildEvent;
+pub use options::BuildArgs;
+pub use probe::{CACHE_DIR_ENV, ProbeError};
+pub use toolchain::ToolchainError;
 pub use types::*;

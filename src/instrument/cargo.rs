@@ -1,0 +1,619 @@
+//! Builds a project's tests with the probe: the cargo invocation, and what
+//! comes out of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, io,
+    io::BufReader,
+    path::Path,
+    process::{Command, ExitStatus, Stdio},
+    sync::Arc,
+    time::Instant,
+};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cargo_metadata::{Message, Metadata, TargetKind as Kind};
+use fs_err as fs;
+use sha2::{Digest, Sha256};
+
+use super::{
+    artifacts::{self, Messages, WithoutHarness},
+    configuration::{Configuration, ConfigurationError},
+    embedded::{Sources, short_hex},
+    environment,
+    events::BuildEvent,
+    options::BuildArgs,
+    probe::{self, Probe, ProbeError, ProbeOptions},
+    toolchain::{Toolchain, ToolchainError},
+    types::{Build, TargetKind, TestBinary},
+    wrapper,
+};
+use crate::project::{self, Project};
+
+/// The folder below cargo's target directory that is ours.
+const OUTPUT_FOLDER: &str = "concaudit";
+
+/// What is built.
+#[derive(Debug, Clone, Default)]
+pub struct BuildOptions {
+    /// As for `cargo test`.
+    pub args: BuildArgs,
+    /// Packages of the graph, by name, whose code counts as the project's own.
+    pub first_party: Vec<String>,
+    /// Cargo's `--quiet`.
+    pub quiet: bool,
+    /// Cargo's `--verbose`, so many times.
+    pub verbose: u8,
+    /// Cargo's `--color`: `auto`, `always` or `never`; cargo's own choice
+    /// otherwise.
+    pub color: Option<String>,
+}
+
+/// For whom the probe is built ahead of time.
+#[derive(Debug, Clone, Default)]
+pub struct SetupOptions {
+    /// The target triple; the project's or the host's otherwise.
+    pub target: Option<String>,
+    /// Never touch the network.
+    pub offline: bool,
+    /// As in `cargo build --jobs`.
+    pub jobs: Option<String>,
+}
+
+/// Where the probe is.
+#[derive(Debug)]
+pub struct Setup {
+    /// The folder of its libraries.
+    pub folder: Utf8PathBuf,
+    /// For which target triple.
+    pub target: String,
+    /// By which rustc, `1.95.0`.
+    pub rustc: String,
+}
+
+/// Why there are no instrumented tests.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Nothing to build.
+    #[error(
+        "failed to find a Cargo.toml in {folder} or any folder above it; go to a project, or name one with `--manifest-path`"
+    )]
+    NotAProject { folder: Utf8PathBuf },
+    /// `--manifest-path` is wrong.
+    #[error("failed to find the manifest {path}")]
+    NoManifest { path: Utf8PathBuf },
+    /// `-p` or `--first-party` is wrong.
+    #[error("failed to find the package `{name}` in the workspace at {workspace}{suggestion}")]
+    PackageNotFound { name: String, workspace: Utf8PathBuf, suggestion: String },
+    /// Cargo cannot read the project; it says why.
+    #[error("failed to read the project's metadata\n{diagnostics}")]
+    Metadata { diagnostics: String },
+    /// The test sources do not compile, or cargo could not begin. Cargo has
+    /// said so on standard error.
+    #[error("failed to build the tests; cargo ended with {status}")]
+    Compile { status: ExitStatus },
+    /// The instrumentation may have broken a crate.
+    #[error(
+        "failed to compile {title} with the probe: {error}\nif a plain `cargo test --no-run` compiles it, this is a fault of cargo-concaudit: please report it with the version of {title}; meanwhile another version may do (`cargo update -p tokio --precise VERSION`)"
+    )]
+    Instrumentation { title: String, error: String },
+    /// Cargo does not start.
+    #[error("failed to run `{program}`")]
+    Spawn {
+        program: String,
+        #[source]
+        source: io::Error,
+    },
+    /// The target directory is read-only or full.
+    #[error("failed to {action} {path}; choose another folder with `--target-dir`")]
+    TargetDir {
+        action: &'static str,
+        path: Utf8PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// The current folder is gone, or a path is not UTF-8.
+    #[error("failed to use the path {path}: {reason}")]
+    Path { path: String, reason: String },
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+}
+
+/// Builds the tests of the project in the current folder (or at
+/// `--manifest-path`) with the probe, which is built first where the cache has
+/// none. Cargo's own output goes to standard error.
+pub fn build(
+    options: &BuildOptions,
+    events: &mut dyn FnMut(BuildEvent<'_>),
+) -> Result<Build, BuildError> {
+    let started = Instant::now();
+    let args = &options.args;
+    let folder = current_folder()?;
+    require_manifest(args, &folder)?;
+    let configuration = Configuration::load(folder.as_std_path(), &args.config)?;
+    let toolchain = toolchain(&configuration, &folder)?;
+    let target = match &args.target {
+        Some(target) => target.clone(),
+        None => configuration.target()?.unwrap_or_else(|| toolchain.host.clone()),
+    };
+    let workspace = Workspace::read(&toolchain, args, &options.first_party, &target)?;
+    let probe = probe::ensure(
+        Sources::EMBEDDED,
+        &toolchain,
+        &ProbeOptions {
+            cache: &probe::cache_dir()?,
+            target: &target,
+            offline: args.is_offline(),
+            jobs: args.jobs.as_deref(),
+        },
+        events,
+    )?;
+
+    let target_dir = match &args.target_dir {
+        Some(target_dir) => folder.join(target_dir),
+        None => workspace.metadata.target_directory.clone(),
+    };
+    let target_dir = prepare_target_dir(&target_dir, &probe)?;
+    events(BuildEvent::BuildStarted { target: &target });
+    let invocation = Invocation {
+        options,
+        toolchain: &toolchain,
+        configuration: &configuration,
+        target: &target,
+        target_dir: &target_dir,
+        probe: &probe,
+        has_build_dir: workspace.metadata.build_directory.is_some(),
+    };
+    let messages = invocation.run(events)?;
+
+    let output = target_dir.join(triple_of(&target));
+    let (instrumented, not_instrumented, tokio_versions) =
+        coverage(&messages, &workspace, args, &target_dir, &output);
+    let project = Arc::new(workspace.project(tokio_versions));
+    let binaries =
+        test_binaries(&messages, &workspace, &toolchain, &configuration, &target, &output)?;
+    let duration = started.elapsed();
+    events(BuildEvent::BuildFinished { binaries: binaries.len(), elapsed: duration });
+    Ok(Build { project, binaries, instrumented, not_instrumented, duration })
+}
+
+/// Builds the probe for the toolchain of the current folder, unless it is in
+/// the cache.
+pub fn setup(
+    options: &SetupOptions,
+    events: &mut dyn FnMut(BuildEvent<'_>),
+) -> Result<Setup, BuildError> {
+    let folder = current_folder()?;
+    let configuration = Configuration::load(folder.as_std_path(), &[])?;
+    let toolchain = toolchain(&configuration, &folder)?;
+    let target = match &options.target {
+        Some(target) => target.clone(),
+        None => configuration.target()?.unwrap_or_else(|| toolchain.host.clone()),
+    };
+    let probe = probe::ensure(
+        Sources::EMBEDDED,
+        &toolchain,
+        &ProbeOptions {
+            cache: &probe::cache_dir()?,
+            target: &target,
+            offline: options.offline,
+            jobs: options.jobs.as_deref(),
+        },
+        events,
+    )?;
+    Ok(Setup { folder: probe.dependencies.clone(), target, rustc: toolchain.release })
+}
+
+/// Removes the probe cache, and where the current folder is in a project its
+/// instrumented build. Returns the folders that were removed.
+pub fn clean(args: &BuildArgs) -> Result<Vec<Utf8PathBuf>, BuildError> {
+    let mut removed = Vec::new();
+    let cache = probe::cache_dir()?;
+    if probe::clean(&cache)? {
+        removed.push(cache);
+    }
+    let folder = current_folder()?;
+    match require_manifest(args, &folder) {
+        Err(BuildError::NotAProject { .. }) => return Ok(removed),
+        checked => checked?,
+    }
+    let target_dir = if let Some(target_dir) = &args.target_dir {
+        folder.join(target_dir)
+    } else {
+        let configuration = Configuration::load(folder.as_std_path(), &args.config)?;
+        let toolchain = toolchain(&configuration, &folder)?;
+        read_metadata(&toolchain, args, None)?.0.target_directory
+    };
+    let output = target_dir.join(OUTPUT_FOLDER);
+    match fs::remove_dir_all(&output) {
+        Ok(()) => removed.push(output),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => {
+            return Err(BuildError::TargetDir { action: "remove", path: output, source });
+        }
+    }
+    Ok(removed)
+}
+
+fn current_folder() -> Result<Utf8PathBuf, BuildError> {
+    let folder = env::current_dir()
+        .map_err(|error| BuildError::Path { path: ".".into(), reason: error.to_string() })?;
+    Utf8PathBuf::from_path_buf(folder).map_err(|folder| BuildError::Path {
+        path: folder.display().to_string(),
+        reason: "it is not UTF-8".into(),
+    })
+}
+
+/// Says what is missing before cargo is asked, whose messages are for people.
+fn require_manifest(args: &BuildArgs, folder: &Utf8Path) -> Result<(), BuildError> {
+    if let Some(manifest) = &args.manifest_path {
+        let path = folder.join(manifest);
+        return if path.is_file() { Ok(()) } else { Err(BuildError::NoManifest { path }) };
+    }
+    if folder.ancestors().any(|folder| folder.join("Cargo.toml").is_file()) {
+        return Ok(());
+    }
+    Err(BuildError::NotAProject { folder: folder.to_owned() })
+}
+
+fn toolchain(configuration: &Configuration, folder: &Utf8Path) -> Result<Toolchain, BuildError> {
+    let cargo = env::var_os("CARGO").filter(|cargo| !cargo.is_empty());
+    let cargo = cargo.unwrap_or_else(|| "cargo".into());
+    Ok(Toolchain::of(&configuration.rustc(), cargo, folder.as_std_path())?)
+}
+
+/// A target is named by its triple, or by the file that specifies it.
+fn triple_of(target: &str) -> &str {
+    if target.ends_with(".json") {
+        Utf8Path::new(target).file_stem().unwrap_or(target)
+    } else {
+        target
+    }
+}
+
+/// Cargo's metadata, and those packages of it that are first-party.
+struct Workspace {
+    metadata: Metadata,
+    rust_versions: BTreeMap<String, String>,
+    first_party: BTreeSet<String>,
+}
+
+impl Workspace {
+    fn read(
+        toolchain: &Toolchain,
+        args: &BuildArgs,
+        first_party: &[String],
+        target: &str,
+    ) -> Result<Self, BuildError> {
+        // Members alone need no dependency to be resolved, let alone downloaded.
+        let (mut metadata, mut json) = read_metadata(toolchain, args, None)?;
+        let names_member =
+            |name: &String| metadata.packages.iter().any(|package| package.name == *name);
+        // Patterns, versions and URLs are cargo's to judge.
+        let is_plain = |name: &&String| {
+            name.chars().all(|char| char.is_alphanumeric() || matches!(char, '-' | '_'))
+        };
+        let asked: Vec<&String> =
+            args.packages.iter().filter(is_plain).chain(first_party).collect();
+        if !asked.iter().all(|name| names_member(name)) {
+            (metadata, json) = read_metadata(toolchain, args, Some(target))?;
+            for name in asked {
+                if !metadata.packages.iter().any(|package| package.name == *name) {
+                    return Err(not_found(name, &metadata));
+                }
+            }
+        }
+        Ok(Self {
+            rust_versions: artifacts::rust_versions(&json),
+            metadata,
+            first_party: first_party.iter().cloned().collect(),
+        })
+    }
+
+    fn project(&self, tokio_versions: BTreeSet<String>) -> Project {
+        let packages = self.metadata.packages.iter().filter_map(|package| {
+            let is_member = self.metadata.workspace_members.contains(&package.id);
+            (is_member || self.first_party.contains(package.name.as_str())).then(|| {
+                project::Package {
+                    name: package.name.to_string(),
+                    version: package.version.to_string(),
+                    root: canonical(package.manifest_path.parent().unwrap_or(Utf8Path::new("/"))),
+                    is_member,
+                }
+            })
+        });
+        Project {
+            workspace_root: canonical(&self.metadata.workspace_root),
+            packages: packages.collect(),
+            tokio_versions,
+        }
+    }
+}
+
+fn not_found(name: &str, metadata: &Metadata) -> BuildError {
+    let mut members: Vec<String> =
+        metadata.workspace_packages().iter().map(|package| package.name.to_string()).collect();
+    members.sort();
+    // More than a screen line of names helps nobody.
+    let suggestion = if members.len() <= 12 {
+        format!("; its packages are {}", members.join(", "))
+    } else {
+        String::new()
+    };
+    BuildError::PackageNotFound {
+        name: name.to_owned(),
+        workspace: metadata.workspace_root.clone(),
+        suggestion,
+    }
+}
+
+fn canonical(path: &Utf8Path) -> Utf8PathBuf {
+    path.canonicalize_utf8().unwrap_or_else(|_| path.to_owned())
+}
+
+/// Cargo's metadata, parsed and as it came: of the members alone, or of the
+/// whole graph for a target.
+fn read_metadata(
+    toolchain: &Toolchain,
+    args: &BuildArgs,
+    graph_of: Option<&str>,
+) -> Result<(Metadata, String), BuildError> {
+    let mut command = Command::new(&toolchain.cargo);
+    command.args(["metadata", "--format-version=1", "--color=never"]);
+    args.append_manifest_options(&mut command);
+    match graph_of {
+        Some(target) => command.args(["--filter-platform", target]),
+        None => command.arg("--no-deps"),
+    };
+    let output = command.stdin(Stdio::null()).output().map_err(|source| BuildError::Spawn {
+        program: toolchain.cargo.to_string_lossy().into_owned(),
+        source,
+    })?;
+    let diagnostics = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    if !output.status.success() {
+        return Err(BuildError::Metadata { diagnostics: diagnostics() });
+    }
+    let json = String::from_utf8(output.stdout)
+        .map_err(|error| BuildError::Metadata { diagnostics: error.to_string() })?;
+    let metadata = serde_json::from_str(&json)
+        .map_err(|error| BuildError::Metadata { diagnostics: error.to_string() })?;
+    Ok((metadata, json))
+}
+
+/// Creates our folder below cargo's target directory. Cargo's fingerprints know
+/// nothing of the probe or of the wrapper, so the folder's name does.
+fn prepare_target_dir(target_dir: &Utf8Path, probe: &Probe) -> Result<Utf8PathBuf, BuildError> {
+    let mut hash = Sha256::new();
+    hash.update(&probe.identity);
+    hash.update(probe.dependencies.as_str());
+    hash.update(include_str!("wrapper.rs"));
+    let parent = target_dir.join(OUTPUT_FOLDER);
+    let path = parent.join(short_hex(hash, 8));
+    let error = |source| BuildError::TargetDir { action: "create", path: path.clone(), source };
+    fs::create_dir_all(&path).map_err(error)?;
+    Ok(canonical(&path))
+}
+
+/// One run of `cargo test --no-run`.
+struct Invocation<'a> {
+    options: &'a BuildOptions,
+    toolchain: &'a Toolchain,
+    configuration: &'a Configuration,
+    target: &'a str,
+    target_dir: &'a Utf8Path,
+    probe: &'a Probe,
+    /// Whether this cargo knows `build.build-dir`.
+    has_build_dir: bool,
+}
+
+impl Invocation<'_> {
+    fn command(&self) -> Result<Command, BuildError> {
+        let program = env::current_exe()
+            .map_err(|source| BuildError::Spawn { program: "cargo-concaudit".into(), source })?;
+        let user_wrapper = self
+            .configuration
+            .rustc_wrapper()
+            .map(|path| path.into_os_string().into_string())
+            .transpose()
+            .map_err(|path| BuildError::Path {
+                path: path.to_string_lossy().into_owned(),
+                reason: "the path of a rustc wrapper must be UTF-8".into(),
+            })?;
+        let state = wrapper::State {
+            target: self.target.to_owned(),
+            target_dir: self.target_dir.to_owned(),
+            dependencies: self.probe.dependencies.clone(),
+            tracing: self.probe.tracing.clone(),
+            wrapper: user_wrapper,
+        };
+        let mut command = Command::new(&self.toolchain.cargo);
+        command.args(["test", "--no-run", "--message-format=json-render-diagnostics"]);
+        command.args(["--target", self.target]);
+        command.args(["--target-dir", self.target_dir.as_str()]);
+        self.options.args.append_manifest_options(&mut command);
+        self.options.args.append_build_options(&mut command);
+        // Instrumented crates must never lie among the user's, wherever they
+        // keep intermediate files.
+        if self.has_build_dir {
+            let folder = toml::Value::String(self.target_dir.to_string());
+            command.arg("--config").arg(format!("build.build-dir={folder}"));
+        }
+        if self.options.quiet {
+            command.arg("--quiet");
+        }
+        command.args(std::iter::repeat_n("--verbose", self.options.verbose.into()));
+        if let Some(color) = &self.options.color {
+            command.args(["--color", color]);
+        }
+        command
+            .env("RUSTC_WRAPPER", program)
+            .env(wrapper::STATE_ENV, state.to_env())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        Ok(command)
+    }
+
+    fn run(&self, events: &mut dyn FnMut(BuildEvent<'_>)) -> Result<Messages, BuildError> {
+        wrapper::forget_failures(self.target_dir);
+        let spawn_error = |source| BuildError::Spawn {
+            program: self.toolchain.cargo.to_string_lossy().into_owned(),
+            source,
+        };
+        let mut child = self.command()?.spawn().map_err(spawn_error)?;
+        let stdout = child.stdout.take().expect("piped above");
+        let mut messages = Messages::default();
+        for message in Message::parse_stream(BufReader::new(stdout)) {
+            match message {
+                Ok(Message::CompilerArtifact(artifact)) => {
+                    messages.artifacts.push(artifact);
+                    events(BuildEvent::Compiled { crates: messages.artifacts.len() });
+                }
+                Ok(Message::BuildScriptExecuted(script)) => messages.build_scripts.push(script),
+                // A line that is none of cargo's is a build script's or a
+                // wrapper's affair.
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        let status = child.wait().map_err(spawn_error)?;
+        if status.success() {
+            return Ok(messages);
+        }
+        Err(match wrapper::failure(self.target_dir) {
+            Some((title, error)) => BuildError::Instrumentation { title, error },
+            None => BuildError::Compile { status },
+        })
+    }
+}
+
+/// What was instrumented, what was not and why, and the versions of tokio.
+fn coverage(
+    messages: &Messages,
+    workspace: &Workspace,
+    args: &BuildArgs,
+    target_dir: &Utf8Path,
+    output: &Utf8Path,
+) -> (Vec<String>, Vec<String>, BTreeSet<String>) {
+    let mut instrumented = BTreeSet::new();
+    let mut missed = BTreeSet::new();
+    let mut versions = BTreeSet::new();
+    for (version, file) in messages.libraries("tokio", output) {
+        if wrapper::is_instrumented(target_dir, file) {
+            instrumented.insert(format!("tokio {version}"));
+        } else if wrapper::can_be_instrumented(&version) {
+            missed.insert(format!("tokio {version}: it was compiled without the probe; run `cargo concaudit clean` and try again"));
+        } else {
+            missed.insert(format!(
+                "tokio {version}: only 1.20 and later versions of tokio 1 tell of tasks and locks"
+            ));
+        }
+        versions.insert(version);
+    }
+    if versions.is_empty() {
+        missed.insert("tokio: none of the tested packages depends on it".to_owned());
+    }
+
+    let mut with_doctests = BTreeSet::new();
+    for (artifact, executable) in messages.tests() {
+        let Some(package) = artifacts::package_of(&workspace.metadata, &artifact.package_id) else {
+            continue;
+        };
+        if package.targets.iter().any(|target| target.doctest && !target.is_kind(Kind::Bin)) {
+            with_doctests.insert(package.name.to_string());
+        }
+        if !executable.starts_with(output) {
+            missed.insert(format!(
+                "the tests of {}: procedural macros run in the compiler",
+                package.name
+            ));
+        }
+    }
+    if args.has_default_targets() && !with_doctests.is_empty() {
+        let names: Vec<String> = with_doctests.into_iter().collect();
+        missed.insert(format!("doctests of {}: they are not run", names.join(", ")));
+    }
+    (instrumented.into_iter().collect(), missed.into_iter().collect(), versions)
+}
+
+fn test_binaries(
+    messages: &Messages,
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    configuration: &Configuration,
+    target: &str,
+    output: &Utf8Path,
+) -> Result<Vec<Arc<TestBinary>>, BuildError> {
+    let runner = configuration.runner(target)?;
+    // Cargo's children see the real path, not the proxy or a bare name.
+    let cargo = if Path::new(&toolchain.cargo).is_absolute() {
+        toolchain.cargo.clone()
+    } else {
+        toolchain.bare_cargo.clone()
+    };
+    // Tests of procedural macros are the host's, and lie beside.
+    let host_output = output.parent().unwrap_or(output);
+    let common = |executable: &Utf8Path| {
+        let (root, triple) = if executable.starts_with(output) {
+            (output, triple_of(target))
+        } else {
+            (host_output, toolchain.host.as_str())
+        };
+        // `<root>/<profile>/deps/<test>`
+        let profile = executable
+            .strip_prefix(root)
+            .ok()
+            .and_then(|relative| relative.components().next())
+            .map_or("debug", |profile| profile.as_str());
+        let mut common = environment::Common {
+            cargo: cargo.clone(),
+            output: root.join(profile),
+            native_folders: BTreeSet::new(),
+            sysroot_libraries: toolchain.library_folder(triple),
+            configured: configuration.environment(),
+        };
+        for script in &messages.build_scripts {
+            common.add_build_script(script);
+        }
+        common
+    };
+
+    let mut binaries = Vec::new();
+    for (artifact, executable) in messages.tests() {
+        let Some(package) = artifacts::package_of(&workspace.metadata, &artifact.package_id) else {
+            continue;
+        };
+        let kind = artifacts::kind_of(&artifact.target);
+        let programs = match kind {
+            TargetKind::Test | TargetKind::Bench => messages.binaries(&artifact.package_id),
+            _ => BTreeMap::new(),
+        };
+        let rust_version = workspace.rust_versions.get(&package.id.repr);
+        let folder = package.manifest_path.parent().unwrap_or(&package.manifest_path);
+        let common = common(executable);
+        binaries.push(Arc::new(TestBinary {
+            id: artifacts::binary_id(&package.name, &artifact.target),
+            package: package.name.to_string(),
+            crate_name: artifact.target.name.replace('-', "_"),
+            kind,
+            exe: executable.clone(),
+            source: artifact.target.src_path.clone(),
+            harness: !WithoutHarness::of(&package.manifest_path).contains(&artifact.target),
+            working_directory: folder.to_owned(),
+            environment: environment::of_test(
+                &common,
+                package,
+                rust_version.map_or("", String::as_str),
+                messages.build_script(&artifact.package_id, &common.output),
+                &programs,
+            ),
+            // The target's runner is not for the host's tests.
+            runner: if executable.starts_with(output) { runner.clone() } else { Vec::new() },
+        }));
+    }
+    Ok(binaries)
+}
