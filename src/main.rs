@@ -1,4 +1,4 @@
-//! placeholder: `main` is written last, when every room has its door.
+
 #![expect(dead_code, unused_imports, reason = "rooms are being furnished")]
 mod audit;
 mod cli;
