@@ -394,7 +394,7 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
 }
 
 /// The verdict in a line, and what was left unsaid in further ones.
-fn render_summary(report: &Report, options: HumanOptions) -> String {
+pub fn render_summary(report: &Report, options: HumanOptions) -> String {
     let paint = Paint { enabled: options.color };
     let summary = &report.summary;
     let worst = [
