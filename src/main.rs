@@ -4,7 +4,7 @@
 //! This binary is two programs. Cargo calls it as `RUSTC_WRAPPER`, once for each
 //! crate of an instrumented build; everybody else calls it as a command. Who
 //! calls whom is drawn in `cli/dispatch.rs`.
-#![expect(dead_code, unused_imports, reason = "rooms are being furnished")]
+#![expect(dead_code, reason = "rooms are being furnished")]
 
 mod audit;
 mod cli;

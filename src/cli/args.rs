@@ -69,7 +69,7 @@ pub enum Command {
     Test(Box<TestOptions>),
     /// Builds the probe for this toolchain ahead of its first use
     Setup(SetupOptions),
-    /// Removes the project's instrumented build
+    /// Removes the project's instrumented build and the cached probes
     Clean(CleanOptions),
     /// Tells what a rule finds, why it matters and what to do
     Explain(ExplainOptions),
@@ -82,8 +82,8 @@ pub enum Command {
 /// Understood before and after every subcommand.
 #[derive(Debug, Clone, Default, Args)]
 pub struct GlobalOptions {
-    /// When to use colours [default: CARGO_TERM_COLOR, NO_COLOR, CLICOLOR_FORCE, CLICOLOR, then
-    /// whether it is a terminal]
+    /// When to use colours [default: as `CARGO_TERM_COLOR`, `NO_COLOR`, `CLICOLOR_FORCE` and
+    /// `CLICOLOR` say, then whether it is a terminal]
     #[arg(long, value_name = "WHEN", global = true, help_heading = "Display options")]
     pub color: Option<ColorChoice>,
     /// Show notes, whole stacks and every test
@@ -173,7 +173,7 @@ pub struct RunOptions {
     /// Let the tests' output through as it comes, one test at a time
     #[arg(long, alias = "nocapture", help_heading = "Run options")]
     pub no_capture: bool,
-    /// Keep each process until it was looked at, and print the address that tokio-console takes
+    /// Print the address of each test process for tokio-console, and lift the time limit
     #[arg(long, help_heading = "Run options")]
     pub console: bool,
 }
@@ -323,6 +323,9 @@ pub struct SetupOptions {
     /// Run without accessing the network
     #[arg(long)]
     pub offline: bool,
+    /// Number of parallel jobs of the build
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -333,9 +336,6 @@ pub struct CleanOptions {
     /// Directory for all generated artifacts
     #[arg(long, value_name = "DIRECTORY")]
     pub target_dir: Option<Utf8PathBuf>,
-    /// Remove the cached probes of all toolchains as well
-    #[arg(long)]
-    pub probe: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -383,12 +383,11 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         argv.remove(1);
     }
     let Cli { global, test, command } = Cli::try_parse_from(argv)?;
-    let command = match command {
-        Some(command) => command,
-        None => {
-            refuse_late_subcommand(&test)?;
-            Command::Test(Box::new(test))
-        }
+    let command = if let Some(command) = command {
+        command
+    } else {
+        refuse_late_subcommand(&test)?;
+        Command::Test(Box::new(test))
     };
     Ok(Invocation { global, command })
 }

@@ -49,7 +49,7 @@ pub fn audit(
     check_destinations(&options.report)?;
     let build = rooms::build(options, global, console)?;
     let executed = rooms::execute(&build, options, console)?;
-    let run = rooms::model(&build, &executed.runs)?;
+    let run = rooms::model(&build, &executed.runs);
     let findings = rooms::findings(&run, &options.rules);
     let report = report(&build, &executed, &run, findings);
     write(&report, &build.project, &options.report, console)?;

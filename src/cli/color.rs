@@ -41,11 +41,14 @@ pub fn is_enabled(
 mod tests {
     use super::*;
 
+    /// The flag, the environment, whether it is a terminal, whether there is colour.
+    type Row = (Option<ColorChoice>, &'static [(&'static str, &'static str)], bool, bool);
+
     #[test]
     fn the_flag_beats_cargo_which_beats_the_conventions_which_beat_the_terminal() {
         use ColorChoice::{Always, Auto, Never};
         #[rustfmt::skip]
-        let table: &[(Option<ColorChoice>, &[(&str, &str)], bool, bool)] = &[
+        let table: &[Row] = &[
             (None,         &[],                                                       true,  true),
             (None,         &[],                                                       false, false),
             (Some(Never),  &[("CARGO_TERM_COLOR", "always")],                         true,  false),

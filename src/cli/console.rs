@@ -4,6 +4,7 @@
 
 use std::{
     env,
+    fmt::Write as _,
     io::{self, IsTerminal, Write},
     time::Duration,
 };
@@ -100,7 +101,7 @@ impl Console {
         let mut text = format!("{} {error}", "error:".bright_red().bold());
         let mut cause = std::error::Error::source(error);
         while let Some(error) = cause {
-            text.push_str(&format!("\n  caused by: {error}"));
+            let _ = write!(text, "\n  caused by: {error}");
             cause = error.source();
         }
         self.line(&text);
@@ -173,7 +174,7 @@ impl Console {
                 text.push_str(" in ");
                 text.push_str(&counted(*binaries, "binary", "binaries"));
                 if *skipped > 0 {
-                    text.push_str(&format!(" ({skipped} skipped)"));
+                    let _ = write!(text, " ({skipped} skipped)");
                 }
                 self.status("Auditing", &text);
                 self.progress(*tests);
@@ -184,7 +185,7 @@ impl Console {
             }
             RunEvent::TestSlow { case, elapsed } => {
                 if self.verbosity > Verbosity::Quiet {
-                    let line = test_line("SLOW".yellow().bold(), '>', *elapsed, case);
+                    let line = test_line(&"SLOW".yellow().bold(), '>', *elapsed, case);
                     self.line(&line);
                 }
             }
@@ -218,7 +219,7 @@ impl Console {
         if !shown {
             return;
         }
-        self.line(&test_line(verb_of(run.outcome), ' ', run.duration, &run.case));
+        self.line(&test_line(&verb_of(run.outcome), ' ', run.duration, &run.case));
         if !passed && !run.output.is_empty() {
             let name = run.case.full_name();
             let mut block = format!("--- output of {name} ---\n").into_bytes();
@@ -287,7 +288,7 @@ impl Console {
             let mut message: String =
                 self.running.iter().take(RUNNING_NAMED).cloned().collect::<Vec<_>>().join(", ");
             if self.running.len() > RUNNING_NAMED {
-                message.push_str(&format!(", {} more", self.running.len() - RUNNING_NAMED));
+                let _ = write!(message, ", {} more", self.running.len() - RUNNING_NAMED);
             }
             bar.set_message(message);
         }
@@ -343,8 +344,8 @@ fn signal_name(signal: i32) -> String {
         .map_or_else(|_| format!("SIGNAL {signal}"), |signal| signal.as_str().to_owned())
 }
 
-/// "        PASS [   0.012s] my-crate tests::works"
-fn test_line(verb: ColoredString, relation: char, elapsed: Duration, case: &TestCase) -> String {
+/// A line such as `PASS [   0.012s] my-crate tests::works`, verbs flush right.
+fn test_line(verb: &ColoredString, relation: char, elapsed: Duration, case: &TestCase) -> String {
     // Padded by hand: `colored` would count its escape sequences.
     let padding = " ".repeat(VERB_WIDTH.saturating_sub(verb.chars().count()));
     let seconds = elapsed.as_secs_f64();
@@ -462,8 +463,7 @@ mod tests {
         }
         console.run_event(&RunEvent::Interrupted);
         console.run_event(&RunEvent::RunFinished { elapsed });
-        let text = String::from_utf8(err.0.borrow().clone()).expect("is text");
-        text
+        String::from_utf8(err.0.take()).expect("is text")
     }
 
     #[test]

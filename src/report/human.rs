@@ -318,9 +318,9 @@ fn crate_of(function: &str) -> Option<&str> {
 }
 
 fn seen_in(tests: &[String], verbose: bool) -> String {
-    let named = if verbose { tests.len() } else { TESTS_NAMED };
-    let mut names = tests.iter().map(|name| tame(name)).take(named).collect::<Vec<_>>().join(", ");
-    if tests.len() > named {
+    let limit = if verbose { tests.len() } else { TESTS_NAMED };
+    let mut names = tests.iter().map(|test| tame(test)).take(limit).collect::<Vec<_>>().join(", ");
+    if tests.len() > limit {
         names.push_str(", …");
     }
     match tests.len() {

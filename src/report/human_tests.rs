@@ -5,7 +5,7 @@ use super::*;
 use crate::report::{
     assemble::{Parts, assemble},
     finding::{Details, Origin},
-    fingerprint,
+    fingerprint::fingerprint,
     summary::{ProjectInfo, TestReport},
 };
 

@@ -11,5 +11,3 @@ pub mod human;
 pub mod json;
 mod paint;
 pub mod summary;
-
-pub use fingerprint::fingerprint;
