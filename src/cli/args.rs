@@ -11,9 +11,7 @@ use clap::{
 use clap_complete::Shell;
 
 use super::explain::rule_names;
-// MERGE: use crate::instrument::BuildArgs;
-use super::pending::BuildArgs;
-use crate::report::finding::Severity;
+use crate::{instrument::BuildArgs, report::finding::Severity};
 
 /// Cargo's own colours.
 const STYLES: Styles = Styles::styled()

@@ -10,8 +10,7 @@ use super::{
     args::{Format, GlobalOptions, ReportOptions, TestOptions},
     console::{Console, Verbosity},
     exit::{ExpectedError, verdict},
-    // MERGE: rooms,
-    pending::rooms,
+    rooms,
 };
 use crate::{
     instrument::Build,

@@ -12,10 +12,9 @@ use std::{
 use colored::{ColoredString, Colorize};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-// MERGE: use crate::instrument::BuildEvent;
-use super::pending::BuildEvent;
 use super::{args::GlobalOptions, color, exit::ExpectedError};
 use crate::{
+    instrument::BuildEvent,
     model::Outcome,
     run::{RunEvent, TestCase, TestRun},
 };

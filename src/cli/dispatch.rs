@@ -19,10 +19,9 @@ use super::{
     console::Console,
     exit::{self, ExpectedError},
     explain,
-    // MERGE: rooms,
-    pending::rooms,
+    rooms,
 };
-use crate::report::json;
+use crate::{instrument::wrapper, report::json};
 
 /// Does what the command line says.
 pub fn run() -> ExitCode {
@@ -43,6 +42,15 @@ pub fn run() -> ExitCode {
             ExitCode::from(error.process_exit_code())
         }
     }
+}
+
+/// Does what cargo calls its rustc wrapper for. On Unix this returns only where
+/// rustc could not be started.
+pub fn run_wrapper() -> ExitCode {
+    wrapper::run().unwrap_or_else(|error| {
+        Console::new(&args::GlobalOptions::default()).error(&ExpectedError::Tool(error.into()));
+        ExitCode::from(exit::FAILED)
+    })
 }
 
 fn obey(invocation: &Invocation, console: &mut Console) -> Result<(), ExpectedError> {

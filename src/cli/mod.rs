@@ -11,6 +11,6 @@ mod console;
 mod dispatch;
 mod exit;
 mod explain;
-mod pending;
+mod rooms;
 
-pub use dispatch::run;
+pub use dispatch::{run, run_wrapper};

@@ -150,6 +150,10 @@ pub fn model(build: &Build, runs: &[TestRun]) -> model::Run {
         .map(|test| model::Test {
             name: test.case.full_name(),
             package: test.case.binary.package.clone(),
+            identity: model::TestIdentity {
+                crate_name: test.case.binary.crate_name.clone(),
+                path: test.case.path.clone(),
+            },
             outcome: test.outcome,
             processes: test
                 .recordings
