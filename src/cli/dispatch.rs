@@ -14,7 +14,7 @@
 use std::{env, process::ExitCode};
 
 use super::{
-    args::{self, Command, Invocation},
+    args::{self, Command, GlobalOptions, Invocation},
     audit,
     console::Console,
     exit::{self, ExpectedError},
@@ -43,6 +43,19 @@ pub fn run() -> ExitCode {
             ExitCode::from(error.process_exit_code())
         }
     }
+}
+
+/// Ends the other program that this binary is, the rustc wrapper: cargo shows
+/// what it prints, and takes any code but 0 for a crate that does not compile.
+pub fn end_wrapper<E>(result: Result<ExitCode, E>) -> ExitCode
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    result.unwrap_or_else(|error| {
+        let error = ExpectedError::Tool(error.into());
+        Console::new(&GlobalOptions::default()).error(&error);
+        ExitCode::from(error.process_exit_code())
+    })
 }
 
 fn obey(invocation: &Invocation, console: &mut Console) -> Result<(), ExpectedError> {

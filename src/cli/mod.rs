@@ -13,4 +13,4 @@ mod exit;
 mod explain;
 mod pending;
 
-pub use dispatch::run;
+pub use dispatch::{end_wrapper, run};
