@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     if instrument::wrapper::is_wrapper_call() {
-        return cli::run_wrapper();
+        return cli::end_wrapper(instrument::wrapper::run());
     }
     cli::run()
 }

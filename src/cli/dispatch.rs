@@ -14,14 +14,14 @@
 use std::{env, process::ExitCode};
 
 use super::{
-    args::{self, Command, Invocation},
+    args::{self, Command, GlobalOptions, Invocation},
     audit,
     console::Console,
     exit::{self, ExpectedError},
     explain,
     rooms,
 };
-use crate::{instrument::wrapper, report::json};
+use crate::report::json;
 
 /// Does what the command line says.
 pub fn run() -> ExitCode {
@@ -44,12 +44,16 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Does what cargo calls its rustc wrapper for. On Unix this returns only where
-/// rustc could not be started.
-pub fn run_wrapper() -> ExitCode {
-    wrapper::run().unwrap_or_else(|error| {
-        Console::new(&args::GlobalOptions::default()).error(&ExpectedError::Tool(error.into()));
-        ExitCode::from(exit::FAILED)
+/// Ends the other program that this binary is, the rustc wrapper: cargo shows
+/// what it prints, and takes any code but 0 for a crate that does not compile.
+pub fn end_wrapper<E>(result: Result<ExitCode, E>) -> ExitCode
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    result.unwrap_or_else(|error| {
+        let error = ExpectedError::Tool(error.into());
+        Console::new(&GlobalOptions::default()).error(&error);
+        ExitCode::from(error.process_exit_code())
     })
 }
 

@@ -13,4 +13,4 @@ mod exit;
 mod explain;
 mod rooms;
 
-pub use dispatch::{run, run_wrapper};
+pub use dispatch::{end_wrapper, run};
