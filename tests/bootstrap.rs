@@ -25,7 +25,7 @@ fn the_committed_protobuf_code_is_what_the_proto_files_generate() {
 
     for name in ["concaudit.v1.rs"] {
         let generated = fs_err::read_to_string(scratch.path().join(name)).expect("was generated");
-        let committed_path = root.join("src/telemetry/generated").join(name);
+        let committed_path = root.join("probe/server/src/generated").join(name);
         if std::env::var_os(OVERWRITE).is_some() {
             fs_err::write(&committed_path, generated).expect("can be overwritten");
             continue;

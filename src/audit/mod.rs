@@ -1,1 +1,20 @@
-//! (being written)
+//! What the run shows, judged: one file per rule, all listed in [`registry`].
+//!
+//! A rule reads the [model](crate::model) and returns findings; it does no I/O
+//! and knows no renderer. Occurrences with one cause become one finding in
+//! [`group`].
+
+pub mod config;
+mod cycles;
+mod group;
+pub mod lingering_task;
+pub mod lock_order_cycle;
+pub mod long_held_lock;
+pub mod registry;
+mod support;
+#[cfg(test)]
+mod testing;
+mod text;
+
+pub use config::Config;
+pub use registry::{RULES, Rule, audit, rule};

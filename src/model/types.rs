@@ -43,6 +43,8 @@ pub struct Test {
     pub name: String,
     /// The package that the test belongs to.
     pub package: String,
+    /// Where its own code is, so that it is told from the library's.
+    pub identity: super::TestIdentity,
     /// How it ended.
     pub outcome: Outcome,
     /// The test's own process first, then its audited children.
@@ -121,6 +123,9 @@ pub struct Frame {
     pub owner: Owner,
     /// Inlined into the next frame.
     pub inlined: bool,
+    /// The call's address in its file, 0 where unknown: tells the instances of
+    /// one generic function apart, and the branches of one `join!`.
+    pub address: u64,
 }
 
 /// A symbolised stack, innermost frame first. Shared: two equal stacks of one

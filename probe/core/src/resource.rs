@@ -2,7 +2,6 @@
 //! operations that do the waiting.
 
 use std::{
-    borrow::Cow,
     collections::BTreeSet,
     sync::{
         Arc, Mutex, OnceLock, Weak,
@@ -240,6 +239,8 @@ pub struct Operation {
     pub mode: Option<Mode>,
     /// When it was created.
     pub created_ns: u64,
+    /// Whether `wait` is filled, to be read without its lock.
+    is_waiting: AtomicBool,
     wait: Mutex<Option<OperationWait>>,
 }
 
@@ -278,20 +279,15 @@ impl Operation {
     /// Begins an operation on `resource`.
     #[must_use]
     pub fn on(resource: Arc<Resource>, source: &str) -> Arc<Self> {
-        let (kind, mode) = match source.split("::").next() {
-            Some("Mutex") => (ResourceKind::Mutex, Some(Mode::Exclusive)),
-            Some("RwLock") if source.contains("read") => (ResourceKind::RwLock, Some(Mode::Shared)),
-            Some("RwLock") => (ResourceKind::RwLock, Some(Mode::Exclusive)),
-            Some("Semaphore") => (ResourceKind::Semaphore, None),
-            _ => (ResourceKind::Other, None),
-        };
+        let Source { name, kind, mode } = Source::of(source);
         resource.reveal(kind);
         Arc::new(Self {
             id: next_id(),
             resource,
-            source: static_name(source),
+            source: name,
             mode,
             created_ns: clock::now_ns(),
+            is_waiting: AtomicBool::new(false),
             wait: Mutex::default(),
         })
     }
@@ -302,14 +298,13 @@ impl Operation {
     }
 
     fn start_waiting(self: &Arc<Self>) {
-        let mut wait = guard(&self.wait);
-        if wait.is_some() {
+        if self.is_waiting.load(Ordering::Relaxed) {
             return;
         }
         let Some(actor) = context::current_actor() else { return };
         let since_ns = clock::now_ns();
-        *wait = Some(OperationWait { actor: Arc::clone(&actor), since_ns });
-        drop(wait);
+        *guard(&self.wait) = Some(OperationWait { actor: Arc::clone(&actor), since_ns });
+        self.is_waiting.store(true, Ordering::Relaxed);
         let waiting = WAITING.get_or_init(Sharded::default);
         guard(waiting.shard(self.id)).insert(self.id, Arc::downgrade(self));
         if let Some(mode) = self.mode {
@@ -318,9 +313,12 @@ impl Operation {
     }
 
     fn stop_waiting(&self) {
-        if guard(&self.wait).take().is_none() {
+        // An operation is polled and dropped by one at a time, so it cannot
+        // begin to wait meanwhile.
+        if !self.is_waiting.swap(false, Ordering::Relaxed) {
             return;
         }
+        guard(&self.wait).take();
         if let Some(waiting) = WAITING.get() {
             guard(waiting.shard(self.id)).remove(&self.id);
         }
@@ -347,35 +345,55 @@ pub fn waiting_operations() -> Vec<Arc<Operation>> {
     })
 }
 
-/// tokio passes the names of its operations as `&str` although all of them are
-/// literals. Those known are mapped onto ours, others are kept for good, once.
-fn static_name(name: &str) -> &'static str {
-    const KNOWN: [&str; 14] = [
-        "Mutex::lock",
-        "Mutex::lock_owned",
-        "RwLock::read",
-        "RwLock::read_owned",
-        "RwLock::write",
-        "RwLock::write_owned",
-        "Semaphore::acquire",
-        "Semaphore::acquire_owned",
-        "Semaphore::acquire_many",
-        "Semaphore::acquire_many_owned",
-        "Acquire::new",
-        "Receiver::await",
-        "Sleep::new_timeout",
-        "Barrier::wait",
-    ];
-    static OTHERS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    KNOWN.into_iter().find(|known| *known == name).unwrap_or_else(|| {
-        let mut others = guard(&OTHERS);
-        if let Some(known) = others.get(name) {
-            return known;
+/// What the name of an operation tells.
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    name: &'static str,
+    /// What it is done with.
+    kind: ResourceKind,
+    /// For an operation that acquires a lock: how.
+    mode: Option<Mode>,
+}
+
+impl Source {
+    const KNOWN: [Self; 14] = {
+        use {Mode::*, ResourceKind::*};
+        const fn source(name: &'static str, kind: ResourceKind, mode: Option<Mode>) -> Source {
+            Source { name, kind, mode }
         }
-        let kept: &'static str = Box::leak(Cow::from(name).into_owned().into_boxed_str());
-        others.insert(kept);
-        kept
-    })
+        [
+            source("Mutex::lock", Mutex, Some(Exclusive)),
+            source("Acquire::new", Other, None),
+            source("Sleep::new_timeout", Other, None),
+            source("Receiver::await", Other, None),
+            source("Mutex::lock_owned", Mutex, Some(Exclusive)),
+            source("RwLock::read", RwLock, Some(Shared)),
+            source("RwLock::read_owned", RwLock, Some(Shared)),
+            source("RwLock::write", RwLock, Some(Exclusive)),
+            source("RwLock::write_owned", RwLock, Some(Exclusive)),
+            source("Semaphore::acquire", Semaphore, None),
+            source("Semaphore::acquire_owned", Semaphore, None),
+            source("Semaphore::acquire_many", Semaphore, None),
+            source("Semaphore::acquire_many_owned", Semaphore, None),
+            source("Barrier::wait", Barrier, None),
+        ]
+    };
+
+    /// tokio passes the names as `&str` although all of them are literals.
+    /// Those that are not known here are kept for good, once each.
+    fn of(name: &str) -> Self {
+        static OTHERS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        if let Some(known) = Self::KNOWN.iter().find(|known| known.name == name) {
+            return *known;
+        }
+        let mut others = guard(&OTHERS);
+        let name = others.get(name).copied().unwrap_or_else(|| {
+            let kept: &'static str = Box::leak(Box::from(name));
+            others.insert(kept);
+            kept
+        });
+        Self { name, kind: ResourceKind::Other, mode: None }
+    }
 }
 
 /// The innermost thing that tokio says it is busy with on this thread.

@@ -119,7 +119,8 @@ pub(crate) fn capture(extent: Extent) -> StackId {
             limit = limit.min(base);
         }
     }
-    let mut addresses = [0_usize; MAX_DEPTH];
+    // Not zeroed: that would cost more than the walk.
+    let mut addresses = [const { MaybeUninit::<usize>::uninit() }; MAX_DEPTH];
     let mut depth = 0;
     let mut hash = 0;
     let mut frame = frame_pointer();
@@ -131,7 +132,7 @@ pub(crate) fn capture(extent: Extent) -> StackId {
         if address == 0 {
             break;
         }
-        addresses[depth] = address;
+        addresses[depth].write(address);
         hash = fold(hash, address as u64);
         depth += 1;
         // Frames lie ever higher; anything else is not a frame.
@@ -140,7 +141,9 @@ pub(crate) fn capture(extent: Extent) -> StackId {
         }
         frame = caller;
     }
-    intern(hash | 1, &addresses[..depth])
+    // SAFETY: the walk has written the first `depth` elements.
+    let addresses = unsafe { std::slice::from_raw_parts(addresses.as_ptr().cast::<usize>(), depth) };
+    intern(hash | 1, addresses)
 }
 
 #[derive(Debug, Default)]

@@ -1,0 +1,34 @@
+//! What the rules go by: their thresholds, and which of them are asked.
+
+use std::{collections::BTreeSet, time::Duration};
+
+/// Thresholds, with the documented defaults, and the rules that are off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// A lock held this long is reported though nobody waited for it.
+    pub long_hold: Duration,
+    /// A lock held this long is reported where somebody waited for it.
+    pub contended_hold: Duration,
+    /// The shortest wait that counts as waiting.
+    pub wait: Duration,
+    /// Names of rules that are not asked.
+    pub disabled: BTreeSet<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            long_hold: Duration::from_secs(1),
+            contended_hold: Duration::from_millis(100),
+            wait: Duration::from_millis(10),
+            disabled: BTreeSet::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Whether the rule of this name is asked.
+    pub fn is_enabled(&self, rule: &str) -> bool {
+        !self.disabled.contains(rule)
+    }
+}

@@ -1,0 +1,597 @@
+//! `lingering-task`: a spawned task outlives what could have stopped it.
+//!
+//! Runtimes with live tasks are the rule in healthy suites, so four steps
+//! stand between "alive at the end" and a finding. The probe does the first
+//! (drain) and tells who dropped a task (who stops it); rolling up and the
+//! severity of the top are done here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    config::Config,
+    group::{Draft, Groups, Rank},
+    registry::Rule,
+    support::{Awaited, awaited, blame_frame, is_lock, origin, site_frame},
+    text,
+};
+use crate::{
+    model::{Hold, Outcome, Process, Run, Task, TaskEnd, TaskKind, Test, Wait},
+    project::Project,
+    report::finding::{Confidence, Details, Finding, Origin, Severity},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct LingeringTask;
+
+impl Rule for LingeringTask {
+    fn name(&self) -> &'static str {
+        "lingering-task"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a spawned task outlives what could have stopped it"
+    }
+
+    fn default_severity(&self) -> Severity {
+        Severity::Error
+    }
+
+    fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
+        let mut groups = Groups::new(self.name());
+        for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
+            for process in test.processes.iter().filter(|process| !process.truncated) {
+                for (id, descendants) in tops(process) {
+                    let Some(task) = process.tasks.get(&id) else { continue };
+                    let told =
+                        Lingering { project: &run.project, test, process, task, descendants };
+                    told.add_to(&mut groups);
+                }
+            }
+        }
+        groups.finish()
+    }
+}
+
+/// Whether the end of its runtime or of the process found a task unfinished
+/// that had its chance to finish.
+fn lingers(task: &Task) -> bool {
+    matches!(task.kind, TaskKind::Task | TaskKind::Local)
+        && matches!(task.end, TaskEnd::Alive | TaskEnd::Shutdown)
+        && task.polls > 0
+        // Woken and not polled again: the next poll might have been its last.
+        && (!task.scheduled || task.drained)
+}
+
+/// The topmost lingering tasks, each with the number of those below it.
+fn tops(process: &Process) -> BTreeMap<u64, u64> {
+    /// What stands above a task.
+    #[derive(Clone, Copy)]
+    enum Above {
+        /// Nothing that is still there.
+        Nothing,
+        /// A lingering task.
+        Top(u64),
+        /// A task that is still there and might yet have finished, and have
+        /// stopped what it spawned: no verdict.
+        Undecided,
+    }
+    let mut known: BTreeMap<u64, Above> = BTreeMap::new();
+    let mut tops: BTreeMap<u64, u64> = BTreeMap::new();
+    for task in process.tasks.values().filter(|task| lingers(task)) {
+        // Up to the first task whose own top is known, then down again; loops
+        // cannot be, but what a process sends is not to be trusted.
+        let mut path = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut current = task;
+        let mut above = loop {
+            if let Some(above) = known.get(&current.id) {
+                break if matches!(above, Above::Nothing) {
+                    Above::Top(current.id)
+                } else {
+                    *above
+                };
+            }
+            path.push(current.id);
+            if !seen.insert(current.id) {
+                break Above::Nothing;
+            }
+            match current.parent.and_then(|id| process.tasks.get(&id)) {
+                Some(parent) if lingers(parent) => current = parent,
+                Some(parent)
+                    if matches!(parent.kind, TaskKind::Task | TaskKind::Local)
+                        && matches!(parent.end, TaskEnd::Alive | TaskEnd::Shutdown) =>
+                {
+                    break Above::Undecided;
+                }
+                _ => break Above::Nothing,
+            }
+        };
+        while let Some(id) = path.pop() {
+            known.entry(id).or_insert(above);
+            if matches!(above, Above::Nothing) {
+                above = Above::Top(id);
+            }
+        }
+        let own = *known.entry(task.id).or_insert(Above::Nothing);
+        match own {
+            Above::Nothing => {
+                tops.entry(task.id).or_insert(0);
+            }
+            Above::Top(_) | Above::Undecided => {}
+        }
+    }
+    // A second pass, since a task may come before its top.
+    for above in known.values() {
+        if let Above::Top(top) = above {
+            *tops.entry(*top).or_insert(0) += 1;
+        }
+    }
+    tops
+}
+
+struct Lingering<'a> {
+    project: &'a Project,
+    test: &'a Test,
+    process: &'a Process,
+    task: &'a Task,
+    descendants: u64,
+}
+
+impl Lingering<'_> {
+    fn add_to(&self, groups: &mut Groups<[(String, u32); 2]>) {
+        let task = self.task;
+        let spawner = site_frame(&task.spawn_stack);
+        let awaiter = task.waits.first().and_then(|wait| site_frame(&wait.stack));
+        let spawn_key = match (spawner, &task.spawned_at) {
+            (Some(frame), _) => (text::identity(spawner), frame.line),
+            (None, Some(site)) => (self.project.display_path(&site.file), site.line),
+            (None, None) => (String::new(), 0),
+        };
+        let await_key = (text::identity(awaiter), awaiter.map_or(0, |frame| frame.line));
+        let origin = origin(self.project, self.test, &task.spawn_stack, task.spawned_at.as_ref());
+        let severity = match origin {
+            Origin::Library if self.has_timer() => Severity::Warning,
+            Origin::Library => Severity::Error,
+            Origin::Test | Origin::Dependency => Severity::Note,
+        };
+        let rank = Rank { severity, confidence: Confidence::Observed, weight: self.idle_ns() };
+        groups.add([spawn_key, await_key], rank, [self.test.name.clone()], || self.tell(origin));
+    }
+
+    fn kinds(&self) -> Vec<Awaited> {
+        self.task.waits.iter().map(|wait| awaited(self.process, wait)).collect()
+    }
+
+    fn has_timer(&self) -> bool {
+        self.kinds().contains(&Awaited::Timer)
+    }
+
+    fn end_ns(&self) -> u64 {
+        if self.task.ended_ns == 0 { self.process.ended_ns } else { self.task.ended_ns }
+    }
+
+    fn idle_ns(&self) -> u64 {
+        self.end_ns().saturating_sub(self.task.last_poll_ended_ns)
+    }
+
+    /// Until the first timer wakes it, where that is known.
+    fn due_in_ns(&self) -> Option<u64> {
+        let due = self.task.waits.iter().filter_map(|wait| wait.due_ns).min()?;
+        Some(due.saturating_sub(self.end_ns()))
+    }
+
+    fn tell(&self, origin: Origin) -> Option<Draft> {
+        let Self { project, process, task, .. } = *self;
+        let spawner = site_frame(&task.spawn_stack);
+        let places = self.places()?;
+        let spawn_stack = text::labelled(project, &task.spawn_stack, "spawn stack of the task");
+        let stacks = self
+            .distinct_waits()
+            .into_iter()
+            .filter_map(|wait| text::labelled(project, &wait.stack, "await stack of the task"))
+            .chain(spawn_stack)
+            .collect();
+        let awaiter = task.waits.first().and_then(|wait| blame_frame(&wait.stack));
+        Some(Draft {
+            origin,
+            message: self.message(origin),
+            identity: vec![text::identity(spawner), text::identity(awaiter)],
+            locations: places,
+            stacks,
+            notes: self.notes(),
+            help: self.help().to_owned(),
+            details: Details::LingeringTask {
+                task_kind: match task.kind {
+                    TaskKind::Local => "local",
+                    TaskKind::Blocking => "blocking",
+                    TaskKind::Task | TaskKind::BlockOn => "task",
+                }
+                .to_owned(),
+                task_name: task.name.clone(),
+                idle_ms: self.idle_ns() / 1_000_000,
+                waits_for: self
+                    .distinct_waits()
+                    .into_iter()
+                    .map(|wait| waits_for(project, process, task, wait))
+                    .collect(),
+                wakers: task.wakers(),
+                due_in_ms: self.due_in_ns().map(|ns| ns / 1_000_000),
+                descendants: self.descendants,
+                ended_by: match task.end {
+                    TaskEnd::Alive => "process-exit",
+                    _ => "runtime-shutdown",
+                }
+                .to_owned(),
+            },
+        })
+    }
+
+    fn message(&self, origin: Origin) -> String {
+        let task = self.task;
+        let name = task.name.as_ref().map_or_else(String::new, |name| format!(" `{name}`"));
+        let spawner = match (site_frame(&task.spawn_stack), origin) {
+            (Some(_), Origin::Test) => " spawned by the test".to_owned(),
+            (Some(frame), _) => format!(" spawned by `{}`", text::short(&frame.function)),
+            (None, _) => String::new(),
+        };
+        let end = match task.end {
+            TaskEnd::Alive => "when the process exited",
+            _ => "when its runtime shut down",
+        };
+        let kinds: BTreeSet<Awaited> = self.kinds().into_iter().collect();
+        let waiting = if task.running {
+            "running".to_owned()
+        } else if self.has_timer() {
+            match self.due_in_ns() {
+                Some(0) => "waiting for a timer that is due".to_owned(),
+                Some(ns) => format!("waiting for a timer due in {}", text::duration(ns)),
+                None => "waiting for a timer".to_owned(),
+            }
+        } else if task.wakers() == 0 {
+            "pending, with no waker left,".to_owned()
+        } else if kinds.is_empty() {
+            "pending".to_owned()
+        } else {
+            let words: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+            format!("waiting for {}", words.join(" or "))
+        };
+        format!("task{name}{spawner} was never stopped: still {waiting} {end}")
+    }
+
+    fn places(&self) -> Option<Vec<crate::report::finding::Location>> {
+        let Self { project, process, task, .. } = *self;
+        let label = "task spawned here";
+        let in_workspace =
+            task.spawned_at.as_ref().filter(|site| project.package_of(&site.file).is_some());
+        let spawned = blame_frame(&task.spawn_stack)
+            .and_then(|frame| text::at_frame(project, frame, label))
+            .or_else(|| in_workspace.map(|site| text::at_site(project, site, label)))
+            .or_else(|| text::at_stack(project, &task.spawn_stack, label))
+            .or_else(|| task.spawned_at.as_ref().map(|site| text::at_site(project, site, label)));
+        let mut places = vec![Some(spawned?)];
+        for wait in self.distinct_waits() {
+            let label = format!("waits here for {}", awaited(process, wait));
+            places.push(text::at_stack(project, &wait.stack, label));
+            let lock = wait.resource.and_then(|id| process.resources.get(&id));
+            let Some(lock) = lock.filter(|lock| is_lock(lock.kind)) else { continue };
+            if let Some(created) = &lock.created_at {
+                let label = format!("{} created here", text::type_name(lock));
+                places.push(Some(text::at_site(project, created, label)));
+            }
+            for hold in holders(process, lock.id) {
+                let label = "the lock's holder acquired it here";
+                places.push(text::at_stack(project, &hold.acquisition.stack, label));
+            }
+        }
+        text::places(places)
+    }
+
+    /// One wait per await site.
+    fn distinct_waits(&self) -> Vec<&Wait> {
+        let mut seen = BTreeSet::new();
+        self.task
+            .waits
+            .iter()
+            .filter(|wait| {
+                let frame = site_frame(&wait.stack);
+                let place = frame.map(|frame| (&frame.function, frame.line));
+                seen.insert((place, wait.resource, awaited(self.process, wait)))
+            })
+            .collect()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let Self { project, process, task, .. } = *self;
+        let mut notes = Vec::new();
+        for wait in self.distinct_waits() {
+            notes.push(format!("it waits for {}", waits_for(project, process, task, wait)));
+        }
+        if !task.running {
+            notes.push(format!(
+                "idle for {} after {}",
+                text::duration(self.idle_ns()),
+                text::count(task.polls, "poll")
+            ));
+        }
+        match task.wakers() {
+            0 if task.running => {}
+            0 => notes.push("no waker is left: nothing can ever wake it".to_owned()),
+            wakers => notes.push(format!("{} can still wake it", text::count(wakers, "waker"))),
+        }
+        match task.parent.map(|id| process.tasks.get(&id)) {
+            None => {}
+            Some(Some(parent)) if parent.kind == TaskKind::BlockOn => {}
+            Some(Some(parent)) if parent.end == TaskEnd::Cancelled => {
+                notes.push("the task that spawned it had been cancelled".to_owned());
+            }
+            Some(Some(parent)) if parent.end == TaskEnd::Panicked => {
+                notes.push("the task that spawned it had panicked".to_owned());
+            }
+            Some(Some(parent)) if parent.end != TaskEnd::Completed => {}
+            Some(_) => notes.push("the task that spawned it had finished".to_owned()),
+        }
+        if self.descendants > 0 {
+            let tasks = text::count(self.descendants, "further task");
+            notes.push(format!("{tasks} below it lingered too"));
+        }
+        notes
+    }
+
+    fn help(&self) -> &'static str {
+        let kinds = self.kinds();
+        let waits_for = |kind| kinds.contains(&kind);
+        if self.task.wakers() == 0 && !self.task.running && kinds.is_empty() {
+            "a future that returns `Pending` must keep the waker and call it; until then keep \
+             the `JoinHandle` and abort the task when its owner is dropped"
+        } else if waits_for(Awaited::Timer) {
+            "tell the task to stop instead of letting it sleep: `select!` between the timer and a \
+             `CancellationToken`, or keep the `JoinHandle` and abort it when its owner is dropped"
+        } else if waits_for(Awaited::Channel) {
+            "close the channel when the owner is dropped (the task must not hold an end of it that \
+             keeps it open), or keep the `JoinHandle` and abort the task"
+        } else if waits_for(Awaited::Lock) || waits_for(Awaited::Semaphore) {
+            "find out why the holder does not release it; keep the `JoinHandle` and abort the task \
+             when its owner is dropped"
+        } else if waits_for(Awaited::Notify) {
+            "notify the task when its owner is dropped, for one with a `CancellationToken` and its \
+             `DropGuard`, or keep the `JoinHandle` and abort it"
+        } else if waits_for(Awaited::Io) {
+            "`select!` between the I/O and a `CancellationToken` that the owner cancels on drop, \
+             or keep the `JoinHandle` (or a `JoinSet`) and abort the task"
+        } else if waits_for(Awaited::Join) {
+            "stop the task that it waits for first; a `JoinSet` aborts its tasks when it is dropped"
+        } else {
+            "keep the `JoinHandle` and abort or await it when the owner is dropped, spawn into a \
+             `JoinSet`, or give the task a `CancellationToken`"
+        }
+    }
+}
+
+/// Who holds a lock at the end.
+fn holders(process: &Process, resource: u64) -> Vec<&Hold> {
+    let mut holders: Vec<&Hold> = Vec::new();
+    let of_tasks = process.tasks.values().flat_map(|task| &task.holds);
+    for hold in of_tasks.chain(&process.holds) {
+        let same = |other: &&Hold| other.holder == hold.holder;
+        if hold.released_ns.is_none()
+            && hold.acquisition.resource == resource
+            && !holders.iter().any(same)
+        {
+            holders.push(hold);
+        }
+    }
+    holders
+}
+
+/// "Mutex created at src/lib.rs:7:9, held by task 12 spawned at src/lib.rs:20:5"
+fn waits_for(project: &Project, process: &Process, task: &Task, wait: &Wait) -> String {
+    let kind = awaited(process, wait);
+    let resource = wait.resource.and_then(|id| process.resources.get(&id));
+    if let Some(lock) = resource.filter(|lock| is_lock(lock.kind)) {
+        let mut words = text::lock_name(project, lock);
+        for hold in holders(process, lock.id).into_iter().take(3) {
+            words += ", held by ";
+            if hold.holder.task == Some(task.id) {
+                words += "the task itself";
+            } else {
+                words += &text::actor(project, process, &hold.holder);
+            }
+        }
+        return words;
+    }
+    let place = site_frame(&wait.stack).and_then(|frame| text::at_frame(project, frame, ""));
+    match place {
+        Some(place) => format!("{kind} at {}:{}", place.file, place.line),
+        None => kind.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::testing::*,
+        report::finding::Role::{Primary, Secondary},
+    };
+
+    fn check(process: Process) -> Vec<Finding> {
+        LingeringTask.check(&run(process), &Config::default())
+    }
+
+    fn check_task(change: impl FnOnce(&mut Task)) -> Vec<Finding> {
+        let mut only = task(1);
+        change(&mut only);
+        check(process([only], []))
+    }
+
+    fn timer(due_ns: Option<u64>) -> Wait {
+        let frames = [tokio("tokio::time::sleep::Sleep::poll"), lib("app::Pool::reap", 50)];
+        Wait { stack: stack(frames), due_ns, ..channel_wait() }
+    }
+
+    #[test]
+    fn a_library_task_that_waits_for_a_channel_at_shutdown_is_an_error() {
+        let findings = check_task(|_| {});
+        assert_eq!(findings.len(), 1);
+        let finding = &findings[0];
+        assert_eq!(finding.severity, Severity::Error);
+        assert_eq!(
+            finding.message,
+            "task spawned by `Pool::start` was never stopped: still waiting for a channel when \
+             its runtime shut down"
+        );
+        let places: Vec<_> =
+            finding.locations.iter().map(|place| (place.line, place.role)).collect();
+        assert_eq!(places, [(20, Primary), (33, Secondary)]);
+        assert_eq!(finding.locations[0].file, "src/lib.rs");
+        assert!(finding.notes.contains(&"idle for 3.0 s after 3 polls".to_owned()));
+        assert!(finding.help.contains("close the channel"));
+    }
+
+    #[test]
+    fn a_task_alive_at_process_exit_lingers_too() {
+        let findings = check_task(|task| {
+            task.end = TaskEnd::Alive;
+            task.ended_ns = 0;
+        });
+        assert!(findings[0].message.ends_with("when the process exited"));
+    }
+
+    #[test]
+    fn a_task_that_ended_or_was_stopped_is_silent() {
+        for end in [TaskEnd::Completed, TaskEnd::Cancelled, TaskEnd::Panicked] {
+            assert!(check_task(|task| task.end = end).is_empty(), "{end:?}");
+        }
+    }
+
+    #[test]
+    fn a_task_that_had_no_chance_to_finish_is_silent() {
+        let woken = |task: &mut Task| {
+            task.scheduled = true;
+            task.drained = false;
+        };
+        assert!(check_task(woken).is_empty());
+        assert!(check_task(|task| task.polls = 0).is_empty());
+        assert!(check_task(|task| task.kind = TaskKind::Blocking).is_empty());
+        assert!(check_task(|task| task.kind = TaskKind::BlockOn).is_empty());
+        assert_eq!(check_task(|task| task.scheduled = true).len(), 1, "the drain polled it");
+    }
+
+    #[test]
+    fn only_passed_tests_and_whole_processes_are_judged() {
+        for outcome in [Outcome::Failed, Outcome::TimedOut, Outcome::Signalled(6)] {
+            let run = run_of([("app::it works", outcome, process([task(1)], []))]);
+            assert!(LingeringTask.check(&run, &Config::default()).is_empty());
+        }
+        let cut = Process { truncated: true, ..process([task(1)], []) };
+        assert!(check(cut).is_empty());
+    }
+
+    #[test]
+    fn a_timer_makes_it_a_warning_that_says_when() {
+        let findings = check_task(|task| task.waits.push(timer(Some(32_000 * MS))));
+        assert_eq!(findings[0].severity, Severity::Warning);
+        assert!(findings[0].message.contains("a timer due in 28 s"), "{}", findings[0].message);
+        let unknown = check_task(|task| task.waits = vec![timer(None)]);
+        assert_eq!(unknown[0].severity, Severity::Warning);
+    }
+
+    #[test]
+    fn tests_and_dependencies_own_tasks_are_notes() {
+        let by_test = check_task(|task| {
+            task.spawn_stack = stack([test_code("it::works::{{closure}}", 5)]);
+        });
+        assert_eq!((by_test[0].severity, by_test[0].origin), (Severity::Note, Origin::Test));
+        let by_unit_test = check_task(|task| {
+            task.spawn_stack = stack([lib("app::works::{{closure}}", 5)]);
+        });
+        assert_eq!(by_unit_test[0].origin, Origin::Test);
+        let by_dependency = check_task(|task| task.spawn_stack = stack([dependency("dep::go")]));
+        let found = (by_dependency[0].severity, by_dependency[0].origin);
+        assert_eq!(found, (Severity::Note, Origin::Dependency));
+    }
+
+    #[test]
+    fn an_abandoned_server_explains_its_connections() {
+        let mut server = task(1);
+        server.spawn_stack = stack([test_code("it::works", 5)]);
+        let connections = (2..102).map(|id| Task { parent: Some(1), ..task(id) });
+        let nested = Task { parent: Some(50), ..task(500) };
+        let findings = check(process(connections.chain([server, nested]), []));
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].severity, Severity::Note);
+        assert!(findings[0].notes.contains(&"101 further tasks below it lingered too".to_owned()));
+    }
+
+    #[test]
+    fn a_connection_that_survives_its_server_is_its_own_top() {
+        let gone = check(process([Task { parent: Some(1), ..task(2) }], []));
+        assert_eq!(gone[0].severity, Severity::Error);
+        for end in [TaskEnd::Cancelled, TaskEnd::Panicked, TaskEnd::Completed] {
+            let parent = Task { end, ..task(1) };
+            assert_eq!(check(process([parent, Task { parent: Some(1), ..task(2) }], [])).len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_parent_that_might_have_finished_might_have_stopped_its_children() {
+        let parent = Task { scheduled: true, drained: false, ..task(1) };
+        assert!(check(process([parent, Task { parent: Some(1), ..task(2) }], [])).is_empty());
+        let root = Task { kind: TaskKind::BlockOn, end: TaskEnd::Alive, ..task(1) };
+        assert_eq!(check(process([root, Task { parent: Some(1), ..task(2) }], [])).len(), 1);
+    }
+
+    #[test]
+    fn parents_in_a_loop_do_not_hang_the_audit() {
+        let loops = [Task { parent: Some(2), ..task(1) }, Task { parent: Some(1), ..task(2) }];
+        assert_eq!(check(process(loops, [])).len(), 1);
+    }
+
+    #[test]
+    fn a_lock_is_named_with_its_holder() {
+        let mut waiter = task(1);
+        waiter.waits = vec![Wait { resource: Some(7), ..channel_wait() }];
+        let mut holder = task(12);
+        holder.end = TaskEnd::Alive;
+        holder.spawn_stack = stack([test_code("it::works", 5)]);
+        let mut held = hold(7, 0);
+        held.released_ns = None;
+        held.holder = actor(12);
+        holder.holds = vec![held];
+        let findings = check(process([waiter, holder], [mutex(7, 3)]));
+        let finding = findings.iter().find(|found| found.severity == Severity::Error).unwrap();
+        let Details::LingeringTask { waits_for, .. } = &finding.details else { panic!() };
+        assert_eq!(
+            waits_for[0],
+            "Mutex created at src/lib.rs:3:9, held by task 12 spawned at src/lib.rs:20:9"
+        );
+        let lines: Vec<u32> = finding.locations.iter().map(|place| place.line).collect();
+        assert_eq!(lines, [20, 33, 3, 40]);
+    }
+
+    #[test]
+    fn one_cause_in_many_tests_is_one_finding() {
+        let slow = Task { last_poll_ended_ns: 0, ..task(1) };
+        let run = run_of([
+            ("app::it a", Outcome::Passed, process([task(1), task(2)], [])),
+            ("app::it b", Outcome::Passed, process([slow], [])),
+        ]);
+        let findings = LingeringTask.check(&run, &Config::default());
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].tests, ["app::it a", "app::it b"]);
+        assert_eq!(findings[0].occurrences, 3);
+        assert!(matches!(findings[0].details, Details::LingeringTask { idle_ms: 4_000, .. }));
+    }
+
+    #[test]
+    fn a_task_without_wakers_says_so() {
+        let findings = check_task(|task| {
+            task.waker_drops = task.waker_clones;
+            task.waits.clear();
+        });
+        assert_eq!(findings[0].severity, Severity::Error);
+        assert!(findings[0].message.contains("no waker left"));
+        assert!(findings[0].help.starts_with("a future that returns `Pending`"));
+    }
+}

@@ -1,0 +1,316 @@
+//! `long-held-lock`: a lock held so long that others had to wait for it, or
+//! would have had to.
+//!
+//! A hold's length is what the clock says less the time in which the whole
+//! process was starved of CPU, so that a busy machine accuses nobody.
+
+use std::time::Duration;
+
+use super::{
+    config::Config,
+    group::{Draft, Groups, Rank},
+    registry::Rule,
+    support::{is_lock, origin, site_frame},
+    text,
+};
+use crate::{
+    model::{Hold, Mode, Outcome, Process, Resource, Run},
+    project::Project,
+    report::finding::{Confidence, Details, Finding, Origin, Severity},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct LongHeldLock;
+
+impl Rule for LongHeldLock {
+    fn name(&self) -> &'static str {
+        "long-held-lock"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a lock is held for long, across an await or while others wait for it"
+    }
+
+    fn default_severity(&self) -> Severity {
+        Severity::Error
+    }
+
+    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
+        let mut groups: Groups<(String, String, u32)> = Groups::new(self.name());
+        for test in &run.tests {
+            let was_cut = matches!(
+                test.outcome,
+                Outcome::TimedOut | Outcome::Interrupted | Outcome::Signalled(_)
+            );
+            for process in &test.processes {
+                for hold in holds(process) {
+                    if hold.released_ns.is_none() && (was_cut || process.truncated) {
+                        continue;
+                    }
+                    let lock = process.resources.get(&hold.acquisition.resource);
+                    let Some(lock) = lock.filter(|lock| is_lock(lock.kind)) else { continue };
+                    let told = Held { project: &run.project, process, hold, lock };
+                    let Some(severity) = told.severity(config) else { continue };
+                    let origin = origin(&run.project, test, &hold.acquisition.stack, None);
+                    let severity =
+                        if origin == Origin::Library { severity } else { Severity::Note };
+                    let blamed = site_frame(&hold.acquisition.stack);
+                    let key = (
+                        text::lock_name(&run.project, lock),
+                        text::identity(blamed),
+                        blamed.map_or(0, |frame| frame.line),
+                    );
+                    let rank =
+                        Rank { severity, confidence: Confidence::Observed, weight: told.held_ns() };
+                    groups.add(key, rank, [test.name.clone()], || told.tell(origin, config));
+                }
+            }
+        }
+        groups.finish()
+    }
+}
+
+/// Every hold that the process has told of, once.
+fn holds(process: &Process) -> impl Iterator<Item = &Hold> {
+    let mut seen = std::collections::BTreeSet::new();
+    let still = process.tasks.values().flat_map(|task| &task.holds);
+    process.holds.iter().chain(still).filter(move |hold| {
+        let holder = (hold.holder.task, hold.holder.thread);
+        seen.insert((hold.acquisition.resource, hold.acquired_ns, holder))
+    })
+}
+
+struct Held<'a> {
+    project: &'a Project,
+    process: &'a Process,
+    hold: &'a Hold,
+    lock: &'a Resource,
+}
+
+impl Held<'_> {
+    fn held_ns(&self) -> u64 {
+        let end = self.hold.released_ns.unwrap_or(self.process.ended_ns);
+        end.saturating_sub(self.hold.acquired_ns).saturating_sub(self.hold.starved_ns)
+    }
+
+    fn waited_ns(&self) -> u64 {
+        self.hold.waiters.iter().map(|waiter| waiter.waited_ns).max().unwrap_or(0)
+    }
+
+    fn is_contended(&self, config: &Config) -> bool {
+        Duration::from_nanos(self.held_ns()) >= config.contended_hold
+            && Duration::from_nanos(self.waited_ns()) >= config.wait
+    }
+
+    fn severity(&self, config: &Config) -> Option<Severity> {
+        if self.is_contended(config) {
+            return Some(Severity::Error);
+        }
+        // Readers do not exclude readers: only a waiting writer makes a long read matter.
+        let long = Duration::from_nanos(self.held_ns()) >= config.long_hold;
+        (long && self.hold.acquisition.mode == Mode::Exclusive).then_some(Severity::Warning)
+    }
+
+    fn tell(&self, origin: Origin, config: &Config) -> Option<Draft> {
+        let Self { project, process, hold, lock } = *self;
+        let held = text::duration(self.held_ns());
+        let waited = text::duration(self.waited_ns());
+        let contended = self.is_contended(config);
+        let mut message = match hold.acquisition.mode {
+            Mode::Exclusive => format!("{} held for {held}", text::type_name(lock)),
+            Mode::Shared => format!("{} held for reading for {held}", text::type_name(lock)),
+        };
+        let awaited = hold.awaited_ns > 0;
+        if awaited {
+            message += " across an await";
+        }
+        if contended {
+            message = format!("{message} while others waited up to {waited} for it");
+        }
+
+        let here = match hold.acquisition.mode {
+            Mode::Exclusive => "lock taken here",
+            Mode::Shared => "read lock taken here",
+        };
+        let taken = match text::at_stack(project, &hold.acquisition.stack, here) {
+            Some(place) => place,
+            None => text::at_site(project, lock.created_at.as_ref()?, "lock created here"),
+        };
+        let mut places = vec![Some(taken)];
+        let mut stacks =
+            vec![text::labelled(project, &hold.acquisition.stack, "acquisition of the lock")];
+        if awaited {
+            let label = "the holder awaits here meanwhile";
+            places.push(text::at_stack(project, &hold.await_stack, label));
+            stacks.push(text::labelled(project, &hold.await_stack, "await stack of the holder"));
+        }
+        if contended {
+            for waiter in hold.waiters.iter().take(3) {
+                places.push(text::at_stack(project, &waiter.stack, "waited for here"));
+                stacks.push(text::labelled(project, &waiter.stack, "stack of a waiter"));
+            }
+        }
+        if let Some(created) = &lock.created_at {
+            let label = format!("{} created here", text::type_name(lock));
+            places.push(Some(text::at_site(project, created, label)));
+        }
+
+        let mut notes = vec![format!(
+            "held by {}{}",
+            text::actor(project, process, &hold.holder),
+            if hold.released_ns.is_none() { ", to the end of the process" } else { "" }
+        )];
+        if awaited {
+            let longest = text::duration(hold.awaited_ns);
+            notes.push(format!("the holder's longest await meanwhile took {longest}"));
+        } else {
+            notes.push("the holder did not await meanwhile".to_owned());
+        }
+        if contended {
+            for waiter in hold.waiters.iter().take(3) {
+                let who = text::actor(project, process, &waiter.actor);
+                notes.push(format!("{who} waited for {}", text::duration(waiter.waited_ns)));
+            }
+            if hold.waiters.len() > 3 {
+                let more = hold.waiters.len() as u64 - 3;
+                notes.push(format!("{} too", text::count(more, "more waiter")));
+            }
+        }
+        if hold.starved_ns > 0 {
+            let starved = text::duration(hold.starved_ns);
+            notes.push(format!("{starved} in which the process got no CPU are not counted"));
+        }
+
+        let advice = if awaited {
+            "release the guard before the await: copy out what is needed and drop the guard, or \
+             give the data to one task and send it messages"
+        } else {
+            "do the long work before the lock is taken or after it is released, and hold the lock \
+             only to exchange the result"
+        };
+        let kind = text::lock_kind(lock, hold.acquisition.mode);
+        let blamed = text::identity(site_frame(&hold.acquisition.stack));
+        Some(Draft {
+            origin,
+            message,
+            identity: vec![kind.clone(), blamed],
+            locations: text::places(places)?,
+            stacks: stacks.into_iter().flatten().collect(),
+            notes,
+            help: advice.to_owned(),
+            details: Details::LongHeldLock {
+                lock: kind,
+                held_ms: self.held_ns() / 1_000_000,
+                waited_ms: self.waited_ns() / 1_000_000,
+                awaited_ms: hold.awaited_ns / 1_000_000,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{audit::testing::*, model::Waiter};
+
+    fn waiter(ms: u64) -> Waiter {
+        let frames = [tokio("tokio::sync::mutex::Mutex<T>::lock"), lib("app::Pool::get", 60)];
+        Waiter { actor: actor(2), stack: stack(frames), waited_ns: ms * MS }
+    }
+
+    fn check_hold(change: impl FnOnce(&mut Hold), ms: u64) -> Vec<Finding> {
+        let mut held = hold(7, ms);
+        change(&mut held);
+        let process = Process { holds: vec![held], ..process([], [mutex(7, 3)]) };
+        LongHeldLock.check(&run(process), &Config::default())
+    }
+
+    #[test]
+    fn a_hold_that_made_another_wait_is_an_error_with_both_sites() {
+        let findings = check_hold(
+            |hold| {
+                hold.waiters = vec![waiter(90)];
+                hold.awaited_ns = 100 * MS;
+                hold.await_stack = stack([lib("app::Pool::refresh", 44)]);
+            },
+            120,
+        );
+        assert_eq!(findings[0].severity, Severity::Error);
+        assert_eq!(
+            findings[0].message,
+            "Mutex held for 120 ms across an await while others waited up to 90 ms for it"
+        );
+        let lines: Vec<u32> = findings[0].locations.iter().map(|place| place.line).collect();
+        assert_eq!(lines, [40, 44, 60, 3]);
+    }
+
+    #[test]
+    fn short_holds_and_short_waits_are_silent() {
+        assert!(check_hold(|hold| hold.waiters = vec![waiter(90)], 99).is_empty());
+        assert!(check_hold(|hold| hold.waiters = vec![waiter(9)], 500).is_empty());
+        assert!(check_hold(|_| {}, 999).is_empty());
+    }
+
+    #[test]
+    fn a_second_without_waiters_is_a_warning() {
+        let findings = check_hold(|_| {}, 1_200);
+        assert_eq!(findings[0].severity, Severity::Warning);
+        assert_eq!(findings[0].message, "Mutex held for 1.2 s");
+    }
+
+    #[test]
+    fn time_without_cpu_is_not_held_against_the_holder() {
+        assert!(check_hold(|hold| hold.starved_ns = 300 * MS, 1_200).is_empty());
+    }
+
+    #[test]
+    fn long_reads_matter_only_to_a_waiting_writer() {
+        let read = |hold: &mut Hold| hold.acquisition.mode = Mode::Shared;
+        assert!(check_hold(read, 3_000).is_empty());
+        let contended = check_hold(
+            |hold| {
+                read(hold);
+                hold.waiters = vec![waiter(50)];
+            },
+            200,
+        );
+        assert_eq!(contended[0].severity, Severity::Error);
+    }
+
+    #[test]
+    fn a_hold_that_a_kill_cut_short_is_no_hold() {
+        let open = Hold { released_ns: None, ..hold(7, 0) };
+        let process = || Process { holds: vec![open.clone()], ..process([], [mutex(7, 3)]) };
+        let check = |outcome, process| {
+            let run = run_of([("app::it works", outcome, process)]);
+            LongHeldLock.check(&run, &Config::default()).len()
+        };
+        assert_eq!(check(Outcome::TimedOut, process()), 0);
+        assert_eq!(check(Outcome::Passed, Process { truncated: true, ..process() }), 0);
+        assert_eq!(check(Outcome::Failed, process()), 1);
+    }
+
+    #[test]
+    fn tests_own_holds_are_notes_and_semaphores_are_no_locks() {
+        let in_test =
+            check_hold(|hold| hold.acquisition.stack = stack([test_code("it::works", 9)]), 1_200);
+        assert_eq!(in_test[0].severity, Severity::Note);
+        let mut permits = mutex(7, 3);
+        permits.kind = crate::model::ResourceKind::TokioSemaphore;
+        let process = Process { holds: vec![hold(7, 1_200)], ..process([], [permits]) };
+        assert!(LongHeldLock.check(&run(process), &Config::default()).is_empty());
+    }
+
+    #[test]
+    fn holds_of_one_class_and_site_are_one_finding_and_none_counts_twice() {
+        let mut holder = task(1);
+        holder.holds = vec![hold(7, 1_200)];
+        let holds = vec![hold(7, 1_200), hold(8, 1_500)];
+        let process = Process { holds, ..process([holder], [mutex(7, 3), mutex(8, 3)]) };
+        let findings = LongHeldLock.check(&run(process), &Config::default());
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].occurrences, 2);
+        assert!(matches!(findings[0].details, Details::LongHeldLock { held_ms: 1_500, .. }));
+    }
+}

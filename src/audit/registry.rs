@@ -1,0 +1,73 @@
+//! Every rule there is, and the one function that asks them all.
+
+use std::fmt::Debug;
+
+use super::{
+    config::Config, lingering_task::LingeringTask, lock_order_cycle::LockOrderCycle,
+    long_held_lock::LongHeldLock,
+};
+use crate::{
+    model::Run,
+    report::finding::{Finding, Severity},
+};
+
+/// One kind of concurrency bug, and how it is recognised.
+pub trait Rule: Debug + Sync {
+    /// Stable and public: `lingering-task`.
+    fn name(&self) -> &'static str;
+    /// One lowercase fragment for lists of rules.
+    fn summary(&self) -> &'static str;
+    /// Of its typical finding; a single finding may be milder.
+    fn default_severity(&self) -> Severity;
+    /// What it finds, one finding per cause, in a deterministic order.
+    fn check(&self, run: &Run, config: &Config) -> Vec<Finding>;
+}
+
+/// All rules, by name.
+pub const RULES: &[&dyn Rule] = &[&LingeringTask, &LockOrderCycle, &LongHeldLock];
+
+/// The rule of this name.
+pub fn rule(name: &str) -> Option<&'static dyn Rule> {
+    RULES.iter().copied().find(|rule| rule.name() == name)
+}
+
+/// Asks every enabled rule. Most severe first, then by rule, file and line.
+pub fn audit(run: &Run, config: &Config) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = RULES
+        .iter()
+        .filter(|rule| config.is_enabled(rule.name()))
+        .flat_map(|rule| rule.check(run, config))
+        .collect();
+    findings.sort_by(|a, b| {
+        let place = |finding: &Finding| {
+            finding.locations.first().map(|place| (place.file.clone(), place.line))
+        };
+        b.severity
+            .cmp(&a.severity)
+            .then_with(|| a.rule.cmp(&b.rule))
+            .then_with(|| place(a).cmp(&place(b)))
+            .then_with(|| a.message.cmp(&b.message))
+    });
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_sorted_by_name_and_found_by_it() {
+        assert!(RULES.is_sorted_by_key(|rule| rule.name()));
+        for listed in RULES {
+            assert_eq!(rule(listed.name()).map(Rule::summary), Some(listed.summary()));
+        }
+        assert!(rule("no-such-rule").is_none());
+    }
+
+    #[test]
+    fn a_disabled_rule_is_not_asked() {
+        let config = Config { disabled: ["lingering-task".to_owned()].into(), ..Config::default() };
+        assert!(!config.is_enabled("lingering-task"));
+        assert!(config.is_enabled("long-held-lock"));
+    }
+}

@@ -1,0 +1,203 @@
+//! Builds models by hand, for the tests of the rules.
+
+use std::sync::Arc;
+
+use crate::{
+    model::{
+        Acquisition, Actor, Frame, Hold, Mode, OrderEdge, Outcome, Owner, Process, Resource,
+        ResourceKind, Run, Site, Stack, Task, TaskEnd, TaskKind, Test, Wait,
+    },
+    project::{Package, Project},
+};
+
+/// One millisecond, in nanoseconds.
+pub const MS: u64 = 1_000_000;
+
+/// A frame of the audited package, in its `src/lib.rs`.
+pub fn lib(function: &str, line: u32) -> Frame {
+    frame(function, "/w/src/lib.rs", line, Owner::Workspace("app".to_owned()))
+}
+
+/// A frame of the audited package, in its `tests/it.rs`.
+pub fn test_code(function: &str, line: u32) -> Frame {
+    frame(function, "/w/tests/it.rs", line, Owner::Workspace("app".to_owned()))
+}
+
+/// A frame of tokio.
+pub fn tokio(function: &str) -> Frame {
+    frame(function, "/registry/tokio/src/lib.rs", 1, Owner::Tokio)
+}
+
+/// A frame of a dependency.
+pub fn dependency(function: &str) -> Frame {
+    frame(function, "/registry/dep/src/lib.rs", 3, Owner::Dependency("dep".to_owned()))
+}
+
+fn frame(function: &str, file: &str, line: u32, owner: Owner) -> Frame {
+    Frame {
+        function: function.to_owned(),
+        file: Some(file.into()),
+        line,
+        column: 5,
+        owner,
+        inlined: false,
+        address: 0,
+    }
+}
+
+/// Innermost first.
+pub fn stack(frames: impl IntoIterator<Item = Frame>) -> Arc<Stack> {
+    Arc::new(Stack { frames: frames.into_iter().collect() })
+}
+
+/// A passed test `app::it works` of one process.
+pub fn run(process: Process) -> Run {
+    run_of([("app::it works", Outcome::Passed, process)])
+}
+
+/// Tests of one process each.
+pub fn run_of<'a>(tests: impl IntoIterator<Item = (&'a str, Outcome, Process)>) -> Run {
+    let package = Package {
+        name: "app".to_owned(),
+        version: "0.1.0".to_owned(),
+        root: "/w".into(),
+        is_member: true,
+    };
+    let project = Project {
+        workspace_root: "/w".into(),
+        packages: vec![package],
+        tokio_versions: ["1.54.0".to_owned()].into(),
+    };
+    let tests = tests.into_iter().map(|(name, outcome, process)| Test {
+        name: name.to_owned(),
+        package: "app".to_owned(),
+        outcome,
+        processes: vec![process],
+    });
+    Run { project: Arc::new(project), tests: tests.collect() }
+}
+
+/// A process that ended after five seconds.
+pub fn process(
+    tasks: impl IntoIterator<Item = Task>,
+    resources: impl IntoIterator<Item = Resource>,
+) -> Process {
+    Process {
+        pid: 1,
+        ended_ns: 5_000 * MS,
+        tasks: tasks.into_iter().map(|task| (task.id, task)).collect(),
+        resources: resources.into_iter().map(|resource| (resource.id, resource)).collect(),
+        ..Process::default()
+    }
+}
+
+/// A task that a shutdown dropped while it waited for a channel, spawned by
+/// `app::Pool::start`.
+pub fn task(id: u64) -> Task {
+    Task {
+        id,
+        kind: TaskKind::Task,
+        name: None,
+        spawned_at: Some(site(20)),
+        spawn_stack: stack([tokio("tokio::task::spawn"), lib("app::Pool::start", 20)]),
+        parent: None,
+        created_ns: MS,
+        ended_ns: 4_000 * MS,
+        end: TaskEnd::Shutdown,
+        drop_stack: stack([]),
+        polls: 3,
+        busy_ns: MS,
+        last_poll_ended_ns: 1_000 * MS,
+        last_wake_ns: 900 * MS,
+        scheduled: false,
+        running: false,
+        drained: true,
+        wakes: 2,
+        waker_clones: 4,
+        waker_drops: 3,
+        waits: vec![channel_wait()],
+        holds: Vec::new(),
+    }
+}
+
+/// A wait for a channel, at `app::Pool::serve`.
+pub fn channel_wait() -> Wait {
+    Wait {
+        stack: stack([
+            tokio("tokio::sync::mpsc::chan::Rx<T,S>::recv"),
+            lib("app::Pool::serve::{{closure}}", 33),
+        ]),
+        resource: None,
+        operation: String::new(),
+        since_ns: 1_000 * MS,
+        due_ns: None,
+    }
+}
+
+/// A place in the audited package's `src/lib.rs`.
+pub fn site(line: u32) -> Site {
+    Site { file: "/w/src/lib.rs".into(), line, column: 9 }
+}
+
+/// A mutex created at a line.
+pub fn mutex(id: u64, line: u32) -> Resource {
+    Resource {
+        id,
+        kind: ResourceKind::TokioMutex,
+        concrete_type: "Mutex".to_owned(),
+        created_at: Some(site(line)),
+        static_name: None,
+        handed_over: false,
+        created_stack: stack([]),
+    }
+}
+
+/// A reader-writer lock created at a line.
+pub fn rwlock(id: u64, line: u32) -> Resource {
+    let kind = ResourceKind::TokioRwLock;
+    Resource { kind, concrete_type: "RwLock".to_owned(), ..mutex(id, line) }
+}
+
+/// A task of this id, alive all the time, on a thread of its own.
+pub fn actor(task: u64) -> Actor {
+    Actor {
+        task: Some(task),
+        thread: 100 + task,
+        first_ns: 10 * MS,
+        last_ns: 20 * MS,
+        created_ns: MS,
+        ended_ns: None,
+        ancestors: Vec::new(),
+    }
+}
+
+/// An exclusive acquisition by a function at a line.
+pub fn acquisition(resource: u64, function: &str, line: u32) -> Acquisition {
+    let stack = stack([tokio("tokio::sync::mutex::Mutex<T>::lock"), lib(function, line)]);
+    Acquisition { resource, mode: Mode::Exclusive, stack, is_try: false }
+}
+
+/// While `from` was held at line 10 × `from`, `to` was acquired at line
+/// 10 × `to`, in one function.
+pub fn edge(from: u64, to: u64, function: &str, task: u64) -> OrderEdge {
+    OrderEdge {
+        from: acquisition(from, function, from as u32 * 10),
+        to: acquisition(to, function, to as u32 * 10),
+        actors: vec![actor(task)],
+        gates: Vec::new(),
+    }
+}
+
+/// A hold of a lock, from 1 s on, this many milliseconds, by task 1.
+pub fn hold(resource: u64, ms: u64) -> Hold {
+    Hold {
+        acquisition: acquisition(resource, "app::Pool::refresh", 40),
+        holder: actor(1),
+        acquired_ns: 1_000 * MS,
+        released_ns: Some((1_000 + ms) * MS),
+        starved_ns: 0,
+        awaited_ns: 0,
+        await_stack: stack([]),
+        waiters: Vec::new(),
+    }
+}

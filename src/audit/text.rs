@@ -1,0 +1,208 @@
+//! The words and places that the rules' reports share.
+
+use crate::{
+    model::{Actor, Frame, Mode, Owner, Process, Resource, ResourceKind, Site, Stack},
+    project::Project,
+    report::finding::{LabelledStack, Location, Role, StackFrame},
+};
+
+use super::support::{site_frame, user_frames};
+
+/// A duration as a person says it: "340 ms", "1.2 s", "28 s", "2 min 5 s".
+pub fn duration(ns: u64) -> String {
+    let ms = ns / 1_000_000;
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..10_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        10_000..60_000 => format!("{} s", ms / 1_000),
+        60_000..3_600_000 => format!("{} min {} s", ms / 60_000, ms / 1_000 % 60),
+        _ => format!("{} h {} min", ms / 3_600_000, ms / 60_000 % 60),
+    }
+}
+
+/// "1 task", "3 tasks".
+pub fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// A function's path without closures and generic arguments; of a method of a
+/// trait, the type's path: `<a::B<T> as C>::d::{closure#0}` is `a::B::d`.
+pub fn plain(function: &str) -> String {
+    let (head, tail) = match function.strip_prefix('<') {
+        Some(rest) => {
+            let mut depth = 1_usize;
+            let end = rest.char_indices().find_map(|(at, letter)| {
+                match letter {
+                    '<' => depth += 1,
+                    '>' if !rest[..at].ends_with('-') => depth -= 1,
+                    _ => {}
+                }
+                (depth == 0).then_some(at)
+            });
+            let (inside, tail) = end.map_or((rest, ""), |end| (&rest[..end], &rest[end + 1..]));
+            let head = inside.split(" as ").next().unwrap_or(inside);
+            (head, tail)
+        }
+        None => (function, ""),
+    };
+    let mut text = String::new();
+    let mut depth = 0_usize;
+    let mut last = ' ';
+    for letter in head.chars().chain(tail.chars()) {
+        match letter {
+            '<' => depth += 1,
+            '>' if last != '-' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => text.push(letter),
+            _ => {}
+        }
+        last = letter;
+    }
+    text.split("::")
+        .filter(|part| !part.is_empty() && !part.starts_with('{'))
+        .collect::<Vec<_>>()
+        .join("::")
+}
+
+/// The last two segments of a function's path: enough to know it by.
+pub fn short(function: &str) -> String {
+    let plain = plain(function);
+    let parts: Vec<&str> = plain.split("::").collect();
+    parts[parts.len().saturating_sub(2)..].join("::")
+}
+
+/// The function of a frame as an identity that survives edits; of no frame, "".
+pub fn identity(frame: Option<&Frame>) -> String {
+    frame.map_or_else(String::new, |frame| plain(&frame.function))
+}
+
+/// A place for a frame that has a line.
+pub fn at_frame(project: &Project, frame: &Frame, label: impl Into<String>) -> Option<Location> {
+    let file = frame.file.as_deref()?;
+    (frame.line > 0).then(|| Location {
+        file: project.display_path(file),
+        line: frame.line,
+        column: (frame.column > 0).then_some(frame.column),
+        function: frame.function.clone(),
+        label: label.into(),
+        role: Role::Secondary,
+    })
+}
+
+/// A place for a position that the compiler recorded.
+pub fn at_site(project: &Project, site: &Site, label: impl Into<String>) -> Location {
+    Location {
+        file: project.display_path(&site.file),
+        line: site.line,
+        column: (site.column > 0).then_some(site.column),
+        function: String::new(),
+        label: label.into(),
+        role: Role::Secondary,
+    }
+}
+
+/// A place for a stack: its blame frame, or the nearest thing to it.
+pub fn at_stack(project: &Project, stack: &Stack, label: impl Into<String>) -> Option<Location> {
+    at_frame(project, site_frame(stack)?, label)
+}
+
+/// Makes the first place the primary one, and drops repetitions. `None` where
+/// there is nowhere to point at.
+pub fn places(places: impl IntoIterator<Item = Option<Location>>) -> Option<Vec<Location>> {
+    let mut kept: Vec<Location> = Vec::new();
+    for place in places.into_iter().flatten() {
+        let seen = |other: &Location| {
+            (&other.file, other.line, &other.label) == (&place.file, place.line, &place.label)
+        };
+        if !kept.iter().any(seen) {
+            kept.push(place);
+        }
+    }
+    kept.first_mut()?.role = Role::Primary;
+    Some(kept)
+}
+
+/// A stack to be shown, unless nothing of it is worth showing.
+pub fn labelled(
+    project: &Project,
+    stack: &Stack,
+    label: impl Into<String>,
+) -> Option<LabelledStack> {
+    let frames: Vec<StackFrame> = user_frames(stack)
+        .map(|frame| StackFrame {
+            function: frame.function.clone(),
+            file: frame.file.as_deref().map(|file| project.display_path(file)),
+            line: (frame.line > 0).then_some(frame.line),
+            first_party: matches!(frame.owner, Owner::Workspace(_)),
+        })
+        .collect();
+    (!frames.is_empty()).then(|| LabelledStack { label: label.into(), frames })
+}
+
+/// `src/lib.rs:7:9`
+pub fn site(project: &Project, site: &Site) -> String {
+    format!("{}:{}:{}", project.display_path(&site.file), site.line, site.column)
+}
+
+/// `Mutex`, `RwLock`, or what else it is.
+pub fn type_name(resource: &Resource) -> &str {
+    match resource.kind {
+        ResourceKind::TokioMutex => "Mutex",
+        ResourceKind::TokioRwLock => "RwLock",
+        ResourceKind::TokioSemaphore => "Semaphore",
+        _ if resource.concrete_type.is_empty() => "resource",
+        _ => &resource.concrete_type,
+    }
+}
+
+/// What a lock is called in a sentence: "`LOCK`" or "Mutex created at
+/// src/lib.rs:7:9".
+pub fn lock_name(project: &Project, resource: &Resource) -> String {
+    if let Some(name) = &resource.static_name {
+        format!("static `{}`", short(name))
+    } else if let Some(created) = &resource.created_at {
+        format!("{} created at {}", type_name(resource), site(project, created))
+    } else {
+        format!("{} made by a `const fn`", type_name(resource))
+    }
+}
+
+/// "tokio Mutex", "tokio RwLock (read)"
+pub fn lock_kind(resource: &Resource, mode: Mode) -> String {
+    match (resource.kind, mode) {
+        (ResourceKind::TokioMutex, _) => "tokio Mutex".to_owned(),
+        (ResourceKind::TokioRwLock, Mode::Shared) => "tokio RwLock (read)".to_owned(),
+        (ResourceKind::TokioRwLock, Mode::Exclusive) => "tokio RwLock (write)".to_owned(),
+        _ => type_name(resource).to_owned(),
+    }
+}
+
+/// "task 12 spawned at src/lib.rs:20:5", "task 12", "thread 3".
+pub fn actor(project: &Project, process: &Process, actor: &Actor) -> String {
+    let Some(id) = actor.task else { return format!("thread {}", actor.thread) };
+    match process.tasks.get(&id).and_then(|task| task.spawned_at.as_ref()) {
+        Some(spawned) => format!("task {id} spawned at {}", site(project, spawned)),
+        None => format!("task {id}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_named_by_their_last_two_segments() {
+        assert_eq!(short("my_crate::pool::Pool::new::{{closure}}"), "Pool::new");
+        assert_eq!(short("my_crate::run::{closure#0}::{closure#1}"), "my_crate::run");
+        assert_eq!(short("<my_crate::Pool<T> as core::ops::Drop>::drop"), "Pool::drop");
+        assert_eq!(short("<my_crate::Pool>::get::<u8>"), "Pool::get");
+        assert_eq!(plain("a::f<fn() -> b::C<D>>::g"), "a::f::g");
+        assert_eq!(plain("<unbalanced"), "unbalanced");
+        assert_eq!(plain(""), "");
+    }
+
+    #[test]
+    fn durations_are_rounded_to_what_a_person_reads() {
+        let said = [999, 1_250, 28_400, 125_000, 7_260_000].map(|ms| duration(ms * 1_000_000));
+        assert_eq!(said, ["999 ms", "1.2 s", "28 s", "2 min 5 s", "2 h 1 min"]);
+    }
+}

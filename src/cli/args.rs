@@ -1,0 +1,539 @@
+//! The command line as the user types it.
+
+use std::{ffi::OsString, num::NonZeroUsize, str::FromStr, time::Duration};
+
+use camino::Utf8PathBuf;
+use clap::{
+    Args, CommandFactory, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, Styles, styling::AnsiColor},
+    error::ErrorKind,
+};
+use clap_complete::Shell;
+
+use super::explain::rule_names;
+// MERGE: use crate::instrument::BuildArgs;
+use super::pending::BuildArgs;
+use crate::report::finding::Severity;
+
+/// Cargo's own colours.
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::BrightGreen.on_default().bold())
+    .usage(AnsiColor::BrightGreen.on_default().bold())
+    .literal(AnsiColor::BrightCyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default())
+    .error(AnsiColor::BrightRed.on_default().bold())
+    .valid(AnsiColor::BrightCyan.on_default().bold())
+    .invalid(AnsiColor::BrightYellow.on_default());
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0    clean: nothing found at or above --fail-on, and something was audited
+  1    findings at or above --fail-on
+  2    usage or configuration error
+  4    nothing was audited
+  100  tests failed or the run was interrupted (findings, if any, are in the report)
+  101  the build or the tool failed";
+
+/// Audits the concurrency of a Tokio project by running its tests: reports
+/// lingering tasks, long-held locks and lock-order cycles with the source lines
+/// to blame.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo-concaudit",
+    bin_name = "cargo concaudit",
+    version,
+    styles = STYLES,
+    args_conflicts_with_subcommands = true,
+    after_help = AFTER_HELP,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalOptions,
+    #[command(flatten)]
+    test: TestOptions,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What is to be done, and how the console behaves meanwhile.
+#[derive(Debug)]
+pub struct Invocation {
+    pub global: GlobalOptions,
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Builds and runs the project's tests, and reports (the default)
+    Test(Box<TestOptions>),
+    /// Builds the probe for this toolchain ahead of its first use
+    Setup(SetupOptions),
+    /// Removes the project's instrumented build and the cached probes
+    Clean(CleanOptions),
+    /// Tells what a rule finds, why it matters and what to do
+    Explain(ExplainOptions),
+    /// Prints the JSON schema of the JSON report
+    Schema,
+    /// Prints a completion script for a shell
+    Completions(CompletionsOptions),
+}
+
+/// Understood before and after every subcommand.
+#[derive(Debug, Clone, Default, Args)]
+pub struct GlobalOptions {
+    /// When to use colours [default: as `CARGO_TERM_COLOR`, `NO_COLOR`, `CLICOLOR_FORCE` and
+    /// `CLICOLOR` say, then whether it is a terminal]
+    #[arg(long, value_name = "WHEN", global = true, help_heading = "Display options")]
+    pub color: Option<ColorChoice>,
+    /// Show notes, whole stacks and every test
+    #[arg(
+        short,
+        long,
+        global = true,
+        action = clap::ArgAction::Count,
+        conflicts_with = "quiet",
+        help_heading = "Display options"
+    )]
+    pub verbose: u8,
+    /// Show failing tests and the report only
+    #[arg(short, long, global = true, help_heading = "Display options")]
+    pub quiet: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct TestOptions {
+    #[command(flatten)]
+    pub build: BuildArgs,
+    #[command(flatten)]
+    pub select: SelectOptions,
+    #[command(flatten)]
+    pub run: RunOptions,
+    #[command(flatten)]
+    pub rules: RuleOptions,
+    #[command(flatten)]
+    pub report: ReportOptions,
+}
+
+/// Which tests run, in libtest's words.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SelectOptions {
+    /// Run only tests whose name contains one of these
+    #[arg(value_name = "FILTERS")]
+    pub filters: Vec<String>,
+    /// Leave out tests whose name contains this
+    #[arg(long, value_name = "FILTER", help_heading = "Test selection")]
+    pub skip: Vec<String>,
+    /// Filters are whole names
+    #[arg(long, help_heading = "Test selection")]
+    pub exact: bool,
+    /// Run only ignored tests
+    #[arg(long, conflicts_with = "include_ignored", help_heading = "Test selection")]
+    pub ignored: bool,
+    /// Run ignored tests as well
+    #[arg(long, help_heading = "Test selection")]
+    pub include_ignored: bool,
+    /// Arguments for the test binaries
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+}
+
+/// How tests run.
+#[derive(Debug, Clone, Args)]
+pub struct RunOptions {
+    /// Tests that run at once [default: number of cores]
+    #[arg(long, value_name = "N", help_heading = "Run options")]
+    pub test_threads: Option<NonZeroUsize>,
+    /// End a test after this time; 0s for never
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        value_parser = humantime::parse_duration,
+        help_heading = "Run options"
+    )]
+    pub time_limit: Duration,
+    /// Mention a test that takes longer
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10s",
+        value_parser = positive_duration,
+        help_heading = "Run options"
+    )]
+    pub slow_after: Duration,
+    /// Let the tests' output through as it comes, one test at a time
+    #[arg(long, alias = "nocapture", help_heading = "Run options")]
+    pub no_capture: bool,
+    /// Print the address of each test process for tokio-console, and lift the time limit
+    #[arg(long, help_heading = "Run options")]
+    pub console: bool,
+}
+
+/// Which rules are asked, and their thresholds.
+#[derive(Debug, Clone, Args)]
+pub struct RuleOptions {
+    /// Ask only this rule (may be repeated)
+    #[arg(
+        long = "rule",
+        value_name = "RULE",
+        value_parser = PossibleValuesParser::new(rule_names()),
+        hide_possible_values = true,
+        help_heading = "Rules"
+    )]
+    pub only: Vec<String>,
+    /// Do not ask this rule (may be repeated)
+    #[arg(
+        long,
+        value_name = "RULE",
+        value_parser = PossibleValuesParser::new(rule_names()),
+        hide_possible_values = true,
+        help_heading = "Rules"
+    )]
+    pub allow: Vec<String>,
+    /// Count a dependency's code as the project's own (may be repeated)
+    #[arg(long, value_name = "PKG", help_heading = "Rules")]
+    pub first_party: Vec<String>,
+    #[command(flatten)]
+    pub thresholds: Thresholds,
+}
+
+impl RuleOptions {
+    /// Whether the rule is to be asked.
+    pub fn is_enabled(&self, rule: &str) -> bool {
+        let named = |rules: &[String]| rules.iter().any(|name| name == rule);
+        (self.only.is_empty() || named(&self.only)) && !named(&self.allow)
+    }
+}
+
+/// From when on something is worth a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct Thresholds {
+    /// A lock held for longer is held for long
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    pub long_hold: Duration,
+    /// The same for a lock that somebody waited for
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    pub contended_hold: Duration,
+    /// Waiting for less than this is no waiting
+    #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    pub wait: Duration,
+    /// Tasks that stay idle for so long after a test will not end by themselves
+    #[arg(long, value_name = "TIME", default_value = "2ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    pub drain_idle: Duration,
+    /// Time that tasks get to end after a test's future has
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    pub drain_max: Duration,
+    /// The same, in sum over a process
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    pub drain_total: Duration,
+}
+
+/// What becomes of the report.
+#[derive(Debug, Clone, Args)]
+pub struct ReportOptions {
+    /// The least severity that makes the exit code 1
+    #[arg(long, value_name = "SEVERITY", default_value = "warning", help_heading = "Report")]
+    pub fail_on: FailOn,
+    /// The format of the report
+    #[arg(long, value_name = "FORMAT", default_value = "human", help_heading = "Report")]
+    pub format: Format,
+    /// Write the report to a file instead of standard output
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub output: Option<Utf8PathBuf>,
+    /// Write a further report (may be repeated): json=audit.json
+    #[arg(long = "report", value_name = "FORMAT=FILE", help_heading = "Report")]
+    pub further: Vec<FurtherReport>,
+}
+
+/// The least severity that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    Note,
+    Warning,
+    Error,
+    Never,
+}
+
+impl FailOn {
+    /// Whether a finding of this severity makes the audit fail.
+    pub fn includes(self, severity: Severity) -> bool {
+        match self {
+            Self::Note => true,
+            Self::Warning => severity >= Severity::Warning,
+            Self::Error => severity >= Severity::Error,
+            Self::Never => false,
+        }
+    }
+}
+
+/// A renderer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a terminal
+    Human,
+    /// For machines; `cargo concaudit schema` describes it
+    Json,
+}
+
+/// `--report FORMAT=FILE`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FurtherReport {
+    pub format: Format,
+    pub file: Utf8PathBuf,
+}
+
+impl FromStr for FurtherReport {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = || {
+            let names: Vec<_> = Format::value_variants()
+                .iter()
+                .filter_map(ValueEnum::to_possible_value)
+                .map(|value| value.get_name().to_owned())
+                .collect();
+            names.join(", ")
+        };
+        let (format, file) = text
+            .split_once('=')
+            .ok_or_else(|| format!("expected FORMAT=FILE, with one of the formats {}", known()))?;
+        let format = Format::from_str(format, false)
+            .map_err(|_| format!("unknown format `{format}`; there are {}", known()))?;
+        if file.is_empty() {
+            return Err("the name of the file is missing after `=`".to_owned());
+        }
+        Ok(Self { format, file: file.into() })
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SetupOptions {
+    /// Build for the target triple
+    #[arg(long, value_name = "TRIPLE")]
+    pub target: Option<String>,
+    /// Run without accessing the network
+    #[arg(long)]
+    pub offline: bool,
+    /// Number of parallel jobs of the build
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CleanOptions {
+    /// Path to Cargo.toml
+    #[arg(long, value_name = "PATH")]
+    pub manifest_path: Option<Utf8PathBuf>,
+    /// Directory for all generated artifacts
+    #[arg(long, value_name = "DIRECTORY")]
+    pub target_dir: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ExplainOptions {
+    /// The rule's name, as a report has it in brackets
+    #[arg(value_name = "RULE", value_parser = PossibleValuesParser::new(rule_names()))]
+    pub rule: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsOptions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.is_zero() { Err("must be longer than nothing".to_owned()) } else { Ok(duration) }
+}
+
+impl SelectOptions {
+    /// What stands after `--`, with our own flags of the same meaning in front
+    /// of it: as libtest would be called.
+    pub fn libtest_arguments(&self) -> Vec<String> {
+        let flags = [
+            (self.exact, "--exact"),
+            (self.ignored, "--ignored"),
+            (self.include_ignored, "--include-ignored"),
+        ];
+        self.skip
+            .iter()
+            .flat_map(|filter| ["--skip".to_owned(), filter.clone()])
+            .chain(flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag.to_owned()))
+            .chain(self.args.iter().cloned())
+            .collect()
+    }
+}
+
+/// Reads the command line, program name first. Called as a cargo subcommand,
+/// the second word is `concaudit`; called by hand, it is missing.
+pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
+    let mut argv: Vec<OsString> = argv.into_iter().collect();
+    if argv.get(1).is_some_and(|word| word == "concaudit") {
+        argv.remove(1);
+    }
+    let Cli { global, test, command } = Cli::try_parse_from(argv)?;
+    let command = if let Some(command) = command {
+        command
+    } else {
+        refuse_late_subcommand(&test)?;
+        Command::Test(Box::new(test))
+    };
+    Ok(Invocation { global, command })
+}
+
+/// `cargo concaudit --lib clean` reads as a filter; it was hardly meant as one.
+fn refuse_late_subcommand(test: &TestOptions) -> Result<(), clap::Error> {
+    let mut command = Cli::command();
+    let Some(word) =
+        test.select.filters.first().filter(|word| command.find_subcommand(word).is_some())
+    else {
+        return Ok(());
+    };
+    let message = format!(
+        "the subcommand `{word}` must stand before all options; to filter tests by that word, \
+         write `cargo concaudit test ... {word}`"
+    );
+    Err(command.error(ErrorKind::ArgumentConflict, message))
+}
+
+/// The command line as data, for completions.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Invocation, clap::Error> {
+        parse(line.split(' ').map(OsString::from))
+    }
+
+    fn test_options(line: &str) -> TestOptions {
+        match parsed(line).unwrap_or_else(|error| panic!("{line}: {error}")).command {
+            Command::Test(options) => *options,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_tests_are_run_however_the_tool_is_called() {
+        for line in [
+            "cargo-concaudit",
+            "cargo-concaudit concaudit",
+            "cargo-concaudit test",
+            "cargo-concaudit concaudit test",
+        ] {
+            let options = test_options(&format!("{line} -p shop --lib orders -- --nocapture x"));
+            assert_eq!(options.build.packages, ["shop"], "{line}");
+            assert!(options.build.lib, "{line}");
+            assert_eq!(options.select.filters, ["orders"], "{line}");
+            assert_eq!(options.select.args, ["--nocapture", "x"], "{line}");
+        }
+    }
+
+    #[test]
+    fn the_documented_defaults_hold() {
+        let TestOptions { run, rules, report, .. } = test_options("cargo-concaudit concaudit");
+        assert_eq!(run.time_limit, Duration::from_secs(60));
+        assert_eq!(report.fail_on, FailOn::Warning);
+        assert_eq!(report.format, Format::Human);
+        assert_eq!(
+            rules.thresholds,
+            Thresholds {
+                long_hold: Duration::from_secs(1),
+                contended_hold: Duration::from_millis(100),
+                wait: Duration::from_millis(10),
+                drain_idle: Duration::from_millis(2),
+                drain_max: Duration::from_millis(100),
+                drain_total: Duration::from_millis(500),
+            }
+        );
+    }
+
+    #[test]
+    fn subcommands_take_the_display_options() {
+        let invocation = parsed("x explain lingering-task --color never -vv").expect("is valid");
+        assert_eq!(invocation.global.color, Some(ColorChoice::Never));
+        assert_eq!(invocation.global.verbose, 2);
+        assert!(matches!(invocation.command, Command::Explain(_)));
+        assert!(parsed("x -q test").is_err());
+        assert!(parsed("x test -q").expect("is valid").global.quiet);
+    }
+
+    #[test]
+    fn reports_go_where_they_were_sent() {
+        let report = test_options("x --report json=a=b.json --report human=c --format json").report;
+        assert_eq!(
+            report.further,
+            [
+                FurtherReport { format: Format::Json, file: "a=b.json".into() },
+                FurtherReport { format: Format::Human, file: "c".into() },
+            ]
+        );
+        assert_eq!(report.format, Format::Json);
+    }
+
+    #[test]
+    fn bad_input_is_a_usage_error_that_says_what_is_known() {
+        for (line, said) in [
+            ("x explain lingring-task", "a similar value exists: 'lingering-task'"),
+            ("x --report xml=file", "unknown format `xml`; there are human, json"),
+            ("x --report json", "expected FORMAT=FILE"),
+            ("x --report json=", "name of the file is missing"),
+            ("x --format xml", "possible values: human, json"),
+            ("x --fail-on sometimes", "possible values: note, warning, error, never"),
+            ("x --time-limit soon", "--time-limit"),
+            ("x --slow-after 0s", "longer than nothing"),
+            ("x --test-threads 0", "--test-threads"),
+            ("x --allow long-hold-lock", "a similar value exists: 'long-held-lock'"),
+            ("x --ignored --include-ignored", "cannot be used with"),
+            ("x --lib clean", "must stand before all options"),
+            ("x -v -q", "cannot be used with"),
+        ] {
+            let error = parsed(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(said), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_filter_may_be_called_like_a_subcommand_where_that_is_clear() {
+        assert_eq!(test_options("x test clean").select.filters, ["clean"]);
+        assert_eq!(test_options("x orders clean").select.filters, ["orders", "clean"]);
+    }
+
+    #[test]
+    fn libtest_gets_our_flags_in_its_own_words() {
+        let options = test_options("x --skip a --skip b --exact --ignored -- --shuffle");
+        assert_eq!(
+            options.select.libtest_arguments(),
+            ["--skip", "a", "--skip", "b", "--exact", "--ignored", "--shuffle"]
+        );
+    }
+
+    #[test]
+    fn rules_are_chosen_by_rule_and_allow() {
+        let rules =
+            test_options("x --rule lingering-task --rule long-held-lock --allow long-held-lock")
+                .rules;
+        let enabled: Vec<_> = rule_names().filter(|name| rules.is_enabled(name)).collect();
+        assert_eq!(enabled, ["lingering-task"]);
+    }
+}

@@ -1,0 +1,498 @@
+//! The only place that prints. The report goes to standard output, everything
+//! else to standard error. Whoever closes either early (`| head`) wants no
+//! more, which is no error.
+
+use std::{
+    env,
+    fmt::Write as _,
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
+
+use colored::{ColoredString, Colorize};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+// MERGE: use crate::instrument::BuildEvent;
+use super::pending::BuildEvent;
+use super::{args::GlobalOptions, color, exit::ExpectedError};
+use crate::{
+    model::Outcome,
+    run::{RunEvent, TestCase, TestRun},
+};
+
+/// Width of the verbs, as in cargo's and nextest's output.
+const VERB_WIDTH: usize = 12;
+/// How many running tests the progress bar names.
+const RUNNING_NAMED: usize = 3;
+
+/// How much is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Failing tests and the report.
+    Quiet,
+    Normal,
+    /// All tests, on a terminal too; and whatever the report can tell.
+    Verbose,
+}
+
+/// Where everything is printed.
+pub struct Console {
+    out: Box<dyn Write>,
+    err: Box<dyn Write>,
+    /// Whether the report may have colour.
+    pub color: bool,
+    /// Columns of the report.
+    pub width: usize,
+    pub verbosity: Verbosity,
+    /// Whether progress is shown as a bar that moves.
+    is_animated: bool,
+    bar: Option<ProgressBar>,
+    running: Vec<String>,
+}
+
+impl std::fmt::Debug for Console {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Console").field("verbosity", &self.verbosity).finish_non_exhaustive()
+    }
+}
+
+impl Console {
+    /// The process's own streams.
+    pub fn new(options: &GlobalOptions) -> Self {
+        let variable = |name: &str| env::var_os(name);
+        let (out, err) = (io::stdout(), io::stderr());
+        // `colored` would look at standard output only, and we print to the other.
+        colored::control::set_override(color::is_enabled(
+            options.color,
+            &variable,
+            err.is_terminal(),
+        ));
+        let verbosity = match (options.quiet, options.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, _) => Verbosity::Verbose,
+        };
+        let is_dumb = variable("TERM").is_some_and(|term| term == "dumb");
+        Self {
+            color: color::is_enabled(options.color, &variable, out.is_terminal()),
+            width: width(),
+            verbosity,
+            is_animated: err.is_terminal()
+                && !is_dumb
+                && variable("CI").is_none()
+                && verbosity > Verbosity::Quiet,
+            out: Box::new(out),
+            err: Box::new(err),
+            bar: None,
+            running: Vec::new(),
+        }
+    }
+
+    /// A report or a page, to standard output.
+    pub fn report(&mut self, text: &str) -> io::Result<()> {
+        self.clear();
+        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        unless_closed(written)
+    }
+
+    /// Why the process ends as it does, with what led to it.
+    pub fn error(&mut self, error: &ExpectedError) {
+        self.clear();
+        let mut text = format!("{} {error}", "error:".bright_red().bold());
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            let _ = write!(text, "\n  caused by: {error}");
+            cause = error.source();
+        }
+        self.line(&text);
+    }
+
+    /// What clap has to say; the exit code that belongs to it.
+    pub fn usage(error: &clap::Error) -> i32 {
+        // Chooses its stream and its colours itself; a closed stream is no error.
+        let _ = error.print();
+        error.exit_code()
+    }
+
+    /// A line of its own, unless quiet.
+    pub fn status(&mut self, verb: &str, text: &str) {
+        if self.verbosity > Verbosity::Quiet {
+            let verb = format!("{verb:>VERB_WIDTH$}").bright_green().bold();
+            self.line(&format!("{verb} {text}"));
+        }
+    }
+
+    /// A line about something that the user should know, however quiet.
+    pub fn warning(&mut self, text: &str) {
+        self.line(&format!("{} {text}", "warning:".yellow().bold()));
+    }
+
+    /// The verdict, where the report itself went elsewhere.
+    pub fn verdict(&mut self, text: &str) {
+        if self.verbosity > Verbosity::Quiet {
+            self.clear();
+            self.line(text.trim_end());
+        }
+    }
+
+    /// What happens while the probe and the project are built.
+    pub fn build_event(&mut self, event: &BuildEvent<'_>) {
+        match event {
+            BuildEvent::ProbeWaiting { lock } => {
+                self.status("Waiting", &format!("for another run to build the probe ({lock})"));
+            }
+            BuildEvent::ProbeStarted { .. } => {
+                self.status("Building", "the probe, once for this toolchain");
+                self.spin("Building");
+            }
+            BuildEvent::ProbeCompiled { crates } => self.count("probe", *crates),
+            BuildEvent::ProbeFinished { crates, elapsed } => {
+                self.clear();
+                let seconds = elapsed.as_secs_f64();
+                self.status("Finished", &format!("the probe: {crates} crates in {seconds:.1} s"));
+            }
+            // Cargo shows its own progress on the same terminal.
+            BuildEvent::BuildStarted { target } => {
+                self.clear();
+                self.status("Building", &format!("instrumented tests for {target}"));
+            }
+            BuildEvent::Compiled { crates } => self.count("project", *crates),
+            BuildEvent::BuildFinished { binaries, elapsed } => {
+                self.clear();
+                let binaries = counted(*binaries, "test binary", "test binaries");
+                let seconds = elapsed.as_secs_f64();
+                self.status("Finished", &format!("{binaries} in {seconds:.1} s"));
+            }
+        }
+    }
+
+    /// What happens while the tests run.
+    pub fn run_event(&mut self, event: &RunEvent<'_>) {
+        match event {
+            RunEvent::RunStarted { tests, binaries, skipped } => {
+                let mut text = counted(*tests, "test", "tests");
+                text.push_str(" in ");
+                text.push_str(&counted(*binaries, "binary", "binaries"));
+                if *skipped > 0 {
+                    let _ = write!(text, " ({skipped} skipped)");
+                }
+                self.status("Auditing", &text);
+                self.progress(*tests);
+            }
+            RunEvent::TestStarted { case, .. } => {
+                self.running.push(case.full_name());
+                self.name_running();
+            }
+            RunEvent::TestSlow { case, elapsed } => {
+                if self.verbosity > Verbosity::Quiet {
+                    let line = test_line(&"SLOW".yellow().bold(), '>', *elapsed, case);
+                    self.line(&line);
+                }
+            }
+            RunEvent::TestFinished { run, finished, .. } => {
+                let name = run.case.full_name();
+                if let Some(index) = self.running.iter().position(|running| *running == name) {
+                    self.running.remove(index);
+                }
+                if let Some(bar) = &self.bar {
+                    bar.set_position(*finished as u64);
+                }
+                self.name_running();
+                self.finished(run);
+            }
+            RunEvent::Interrupted => {
+                self.warning("interrupted: ending the tests that run; once more to kill them");
+            }
+            RunEvent::RunFinished { .. } => self.clear(),
+        }
+    }
+
+    /// A test's line, and what it printed where it failed.
+    fn finished(&mut self, run: &TestRun) {
+        let passed = run.outcome == Outcome::Passed;
+        // On a terminal the bar tells of those.
+        let shown = match self.verbosity {
+            Verbosity::Quiet => !passed,
+            Verbosity::Normal => !passed || !self.is_animated,
+            Verbosity::Verbose => true,
+        };
+        if !shown {
+            return;
+        }
+        self.line(&test_line(&verb_of(run.outcome), ' ', run.duration, &run.case));
+        if !passed && !run.output.is_empty() {
+            let name = run.case.full_name();
+            let mut block = format!("--- output of {name} ---\n").into_bytes();
+            block.extend_from_slice(&run.output);
+            if !block.ends_with(b"\n") {
+                block.push(b'\n');
+            }
+            // Ends whatever colour the test has left on.
+            let reset =
+                if colored::control::SHOULD_COLORIZE.should_colorize() { "\u{1b}[0m" } else { "" };
+            block.extend_from_slice(format!("{reset}--- end of output ---\n").as_bytes());
+            self.write_err(&block);
+        }
+    }
+
+    fn progress(&mut self, tests: usize) {
+        self.clear();
+        if !self.is_animated {
+            return;
+        }
+        let style = ProgressStyle::with_template(
+            "{prefix:>12.bold.cyan} [{bar:25}] {pos}/{len}: {wide_msg}",
+        )
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ");
+        self.animate(
+            ProgressBar::with_draw_target(Some(tests as u64), ProgressDrawTarget::stderr())
+                .with_style(style)
+                .with_prefix("Running"),
+        );
+    }
+
+    fn spin(&mut self, verb: &'static str) {
+        self.clear();
+        if !self.is_animated {
+            return;
+        }
+        let style =
+            ProgressStyle::with_template("{prefix:>12.bold.cyan} {spinner} {wide_msg} [{elapsed}]")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        self.animate(
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+                .with_style(style)
+                .with_prefix(verb),
+        );
+    }
+
+    fn animate(&mut self, bar: ProgressBar) {
+        bar.enable_steady_tick(Duration::from_millis(100));
+        self.bar = Some(bar);
+    }
+
+    fn count(&mut self, of: &str, crates: usize) {
+        match &self.bar {
+            Some(bar) => bar.set_message(format!("{of}: {}", counted(crates, "crate", "crates"))),
+            // A line now and then shows a CI log that something happens.
+            None if crates > 0 && crates.is_multiple_of(25) => {
+                self.status("Compiled", &format!("{crates} crates of the {of}"));
+            }
+            None => {}
+        }
+    }
+
+    fn name_running(&mut self) {
+        if let Some(bar) = &self.bar {
+            let mut message: String =
+                self.running.iter().take(RUNNING_NAMED).cloned().collect::<Vec<_>>().join(", ");
+            if self.running.len() > RUNNING_NAMED {
+                let _ = write!(message, ", {} more", self.running.len() - RUNNING_NAMED);
+            }
+            bar.set_message(message);
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        self.write_err(format!("{text}\n").as_bytes());
+    }
+
+    fn write_err(&mut self, bytes: &[u8]) {
+        // Where nobody reads it, there is nobody to tell.
+        let _ = match &self.bar {
+            Some(bar) => bar.suspend(|| self.err.write_all(bytes)),
+            None => self.err.write_all(bytes),
+        };
+    }
+}
+
+/// The columns of a report: longer source lines are cut. rustc's own default
+/// where nobody says how wide the terminal is.
+fn width() -> usize {
+    let columns = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    columns.unwrap_or(140).clamp(60, 400)
+}
+
+fn unless_closed(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+fn verb_of(outcome: Outcome) -> ColoredString {
+    match outcome {
+        Outcome::Passed => "PASS".green().bold(),
+        Outcome::Failed => "FAIL".red().bold(),
+        Outcome::Signalled(signal) => signal_name(signal).red().bold(),
+        Outcome::TimedOut => "TIMEOUT".red().bold(),
+        Outcome::Interrupted => "INTERRUPTED".yellow().bold(),
+        Outcome::SpawnFailed => "NOT STARTED".red().bold(),
+    }
+}
+
+/// "SIGABRT"; "SIGNAL 77" where it has no name.
+fn signal_name(signal: i32) -> String {
+    nix::sys::signal::Signal::try_from(signal)
+        .map_or_else(|_| format!("SIGNAL {signal}"), |signal| signal.as_str().to_owned())
+}
+
+/// A line such as `PASS [   0.012s] my-crate tests::works`, verbs flush right.
+fn test_line(verb: &ColoredString, relation: char, elapsed: Duration, case: &TestCase) -> String {
+    // Padded by hand: `colored` would count its escape sequences.
+    let padding = " ".repeat(VERB_WIDTH.saturating_sub(verb.chars().count()));
+    let seconds = elapsed.as_secs_f64();
+    let binary = case.binary.id.magenta();
+    let path = case.path.as_ref().map(|path| format!(" {}", path.blue())).unwrap_or_default();
+    format!("{padding}{verb} [{relation}{seconds:>7.3}s] {binary}{path}")
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, rc::Rc, sync::Arc};
+
+    use super::*;
+    use crate::instrument::{TargetKind, TestBinary};
+
+    #[derive(Clone, Default)]
+    struct Buffer(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn console(verbosity: Verbosity) -> (Console, Buffer) {
+        colored::control::set_override(false);
+        let err = Buffer::default();
+        let console = Console {
+            out: Box::new(Closed),
+            err: Box::new(err.clone()),
+            color: false,
+            width: 100,
+            verbosity,
+            is_animated: false,
+            bar: None,
+            running: Vec::new(),
+        };
+        (console, err)
+    }
+
+    fn run(path: Option<&str>, outcome: Outcome, output: &str) -> TestRun {
+        TestRun {
+            case: TestCase {
+                binary: Arc::new(TestBinary {
+                    id: "my-crate".to_owned(),
+                    package: "my-crate".to_owned(),
+                    crate_name: "my_crate".to_owned(),
+                    kind: TargetKind::Lib,
+                    exe: "/x".into(),
+                    source: "/x.rs".into(),
+                    harness: path.is_some(),
+                    working_directory: "/".into(),
+                    environment: vec![],
+                    runner: vec![],
+                }),
+                path: path.map(str::to_owned),
+                ignored: false,
+            },
+            outcome,
+            exit_code: None,
+            duration: Duration::from_millis(12),
+            output: output.as_bytes().to_vec(),
+            recordings: vec![],
+        }
+    }
+
+    /// What is printed for a small run.
+    fn shown(verbosity: Verbosity) -> String {
+        let (mut console, err) = console(verbosity);
+        let lock = camino::Utf8Path::new("/cache/lock");
+        console.build_event(&BuildEvent::ProbeWaiting { lock });
+        console.build_event(&BuildEvent::ProbeStarted { folder: lock });
+        for crates in 0..=26 {
+            console.build_event(&BuildEvent::ProbeCompiled { crates });
+        }
+        let elapsed = Duration::from_millis(31_400);
+        console.build_event(&BuildEvent::ProbeFinished { crates: 26, elapsed });
+        console.build_event(&BuildEvent::BuildStarted { target: "x86_64-unknown-linux-gnu" });
+        console.build_event(&BuildEvent::Compiled { crates: 7 });
+        console.build_event(&BuildEvent::BuildFinished { binaries: 1, elapsed });
+        console.run_event(&RunEvent::RunStarted { tests: 5, binaries: 1, skipped: 2 });
+        let runs = [
+            run(Some("tests::works"), Outcome::Passed, "not shown"),
+            run(Some("tests::fails"), Outcome::Failed, "assertion failed"),
+            run(Some("tests::aborts"), Outcome::Signalled(6), ""),
+            run(Some("tests::hangs"), Outcome::TimedOut, "waiting\n"),
+            run(None, Outcome::Interrupted, ""),
+        ];
+        for (index, run) in runs.iter().enumerate() {
+            console.run_event(&RunEvent::TestStarted { case: &run.case, running: 1 });
+            if run.outcome == Outcome::TimedOut {
+                let elapsed = Duration::from_secs(10);
+                console.run_event(&RunEvent::TestSlow { case: &run.case, elapsed });
+            }
+            console.run_event(&RunEvent::TestFinished { run, finished: index + 1, total: 5 });
+        }
+        console.run_event(&RunEvent::Interrupted);
+        console.run_event(&RunEvent::RunFinished { elapsed });
+        String::from_utf8(err.0.take()).expect("is text")
+    }
+
+    #[test]
+    fn without_a_terminal_every_step_is_a_line() {
+        insta::assert_snapshot!(shown(Verbosity::Normal));
+    }
+
+    #[test]
+    fn quiet_shows_only_what_failed() {
+        insta::assert_snapshot!(shown(Verbosity::Quiet));
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_error() {
+        let (mut console, _) = console(Verbosity::Normal);
+        assert!(console.report("text").is_ok());
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes() {
+        let (mut console, err) = console(Verbosity::Normal);
+        let source = io::Error::other("no space left");
+        console.error(&ExpectedError::WriteReport { path: "a.json".into(), source });
+        let tool = anyhow::anyhow!("inner").context("failed to build the probe");
+        console.error(&ExpectedError::Tool(tool));
+        assert_eq!(
+            String::from_utf8_lossy(&err.0.borrow()),
+            "error: failed to write the report to a.json\n  caused by: no space left\n\
+             error: failed to build the probe\n  caused by: inner\n"
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! Who calls whom.
+//!
+//! ```text
+//! cargo concaudit ...          the user, or CI
+//!   └ main → run               no wrapper call, so the command line decides
+//!       ├ (none) | test        audit::audit: build, run, model, audit, report
+//!       │   └ cargo test --no-run, with this binary as RUSTC_WRAPPER
+//!       │       └ main → instrument::wrapper    once per crate
+//!       ├ setup                builds the probe into the cache
+//!       ├ clean                removes what was built
+//!       └ explain | schema | completions        print and are done
+//! ```
+
+use std::{env, process::ExitCode};
+
+use super::{
+    args::{self, Command, Invocation},
+    audit,
+    console::Console,
+    exit::{self, ExpectedError},
+    explain,
+    // MERGE: rooms,
+    pending::rooms,
+};
+use crate::report::json;
+
+/// Does what the command line says.
+pub fn run() -> ExitCode {
+    let invocation = match args::parse(env::args_os()) {
+        Ok(invocation) => invocation,
+        // Help and version are "errors" of clap's, with code 0.
+        Err(error) => {
+            return ExitCode::from(u8::try_from(Console::usage(&error)).unwrap_or(exit::USAGE));
+        }
+    };
+    let mut console = Console::new(&invocation.global);
+    match obey(&invocation, &mut console) {
+        Ok(()) => ExitCode::from(exit::CLEAN),
+        Err(error) => {
+            if !error.is_told_by_report() {
+                console.error(&error);
+            }
+            ExitCode::from(error.process_exit_code())
+        }
+    }
+}
+
+fn obey(invocation: &Invocation, console: &mut Console) -> Result<(), ExpectedError> {
+    match &invocation.command {
+        Command::Test(options) => audit::audit(options, &invocation.global, console),
+        Command::Setup(options) => rooms::setup(options, console),
+        Command::Clean(options) => rooms::clean(options, console),
+        Command::Explain(options) => {
+            print(console, explain::page(&options.rule).unwrap_or_default())
+        }
+        Command::Schema => {
+            let schema = json::schema().map_err(anyhow::Error::from)?;
+            print(console, &schema)
+        }
+        Command::Completions(options) => {
+            let mut script = Vec::new();
+            clap_complete::generate(
+                options.shell,
+                &mut args::command(),
+                // The program that the shell completes; cargo passes on what follows.
+                env!("CARGO_PKG_NAME"),
+                &mut script,
+            );
+            print(console, &String::from_utf8_lossy(&script))
+        }
+    }
+}
+
+fn print(console: &mut Console, text: &str) -> Result<(), ExpectedError> {
+    console
+        .report(text)
+        .map_err(|source| ExpectedError::WriteReport { path: "standard output".into(), source })
+}

@@ -1,0 +1,207 @@
+//! The doors to the other rooms: our options in, their results and errors out.
+
+use std::{cell::RefCell, num::NonZeroUsize, pin::pin, sync::Arc};
+
+use anyhow::Context as _;
+
+use super::{
+    args::{
+        CleanOptions, ColorChoice, GlobalOptions, RuleOptions, SetupOptions, TestOptions,
+        Thresholds,
+    },
+    audit::Executed,
+    console::Console,
+    exit::ExpectedError,
+};
+use crate::{
+    audit::{self, Config, RULES},
+    instrument::{self, Build, BuildArgs, BuildError, BuildOptions},
+    model::{self, Symboliser, process_from},
+    report::finding::Finding,
+    run::{self, ExecuteOptions, Interrupts, RunEvent, TestArguments, TestRun},
+    telemetry::{ProbeOptions, Registry},
+};
+
+/// Builds the instrumented tests.
+pub fn build(
+    options: &TestOptions,
+    global: &GlobalOptions,
+    console: &mut Console,
+) -> Result<Build, ExpectedError> {
+    let build = BuildOptions {
+        args: options.build.clone(),
+        first_party: options.rules.first_party.clone(),
+        quiet: global.quiet,
+        verbose: global.verbose.saturating_sub(1),
+        color: global.color.map(|color| {
+            match color {
+                ColorChoice::Auto => "auto",
+                ColorChoice::Always => "always",
+                ColorChoice::Never => "never",
+            }
+            .to_owned()
+        }),
+    };
+    instrument::build(&build, &mut |event| console.build_event(&event)).map_err(build_error)
+}
+
+/// What of a failed build is the user's slip of the pen, and what is more.
+fn build_error(error: BuildError) -> ExpectedError {
+    match error {
+        BuildError::NotAProject { .. }
+        | BuildError::NoManifest { .. }
+        | BuildError::Configuration(_) => ExpectedError::Usage { message: error.to_string() },
+        BuildError::PackageNotFound { .. } => {
+            ExpectedError::NothingAudited { reason: error.to_string() }
+        }
+        // Cargo has said why.
+        BuildError::Compile { .. } => ExpectedError::BuildFailed,
+        error => ExpectedError::Tool(error.into()),
+    }
+}
+
+/// Lists the tests and runs them, each in a process of its own that is
+/// subscribed to.
+pub fn execute(
+    build: &Build,
+    options: &TestOptions,
+    console: &mut Console,
+) -> Result<Executed, ExpectedError> {
+    let select = &options.select;
+    let mut arguments = TestArguments::parse(&select.filters, &select.libtest_arguments())
+        .map_err(|error| ExpectedError::Usage { message: error.to_string() })?;
+    arguments.no_capture |= options.run.no_capture;
+    let execute = execute_options(options, arguments);
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("failed to start threads for the run")?
+        .block_on(run_tests(build, execute, options.run.console, console))
+}
+
+fn execute_options(options: &TestOptions, arguments: TestArguments) -> ExecuteOptions {
+    let defaults = ExecuteOptions::default();
+    // Interleaved output of several tests is nobody's.
+    let jobs = if arguments.no_capture { NonZeroUsize::MIN } else { defaults.jobs };
+    // Whoever looks at a process with tokio-console must not lose it meanwhile.
+    let is_limited = !options.run.console && !options.run.time_limit.is_zero();
+    ExecuteOptions {
+        jobs: options.run.test_threads.unwrap_or(jobs),
+        time_limit: is_limited.then_some(options.run.time_limit),
+        slow_after: options.run.slow_after,
+        probe: probe_options(options.rules.thresholds),
+        arguments,
+        ..defaults
+    }
+}
+
+fn probe_options(thresholds: Thresholds) -> ProbeOptions {
+    let Thresholds { long_hold, contended_hold, wait, drain_idle, drain_max, drain_total } =
+        thresholds;
+    ProbeOptions {
+        long_hold,
+        contended_hold,
+        wait,
+        drain_idle,
+        drain_max,
+        drain_total,
+        ..ProbeOptions::default()
+    }
+}
+
+async fn run_tests(
+    build: &Build,
+    options: ExecuteOptions,
+    shows_addresses: bool,
+    console: &mut Console,
+) -> Result<Executed, ExpectedError> {
+    let listing =
+        run::list(&build.binaries, &options.arguments.filter).await.map_err(anyhow::Error::from)?;
+    let skipped = listing.skipped;
+    let registry = Arc::new(Registry::bind().map_err(anyhow::Error::from)?);
+    let mut interrupts = Interrupts::listen().context("failed to listen to Ctrl-C")?;
+    let mut announcements = registry.announcements();
+    let console = RefCell::new(console);
+    let mut on_event = |event: RunEvent<'_>| console.borrow_mut().run_event(&event);
+    let mut running =
+        pin!(run::execute(listing, &registry, options, &mut interrupts, &mut on_event));
+    let executed = loop {
+        tokio::select! {
+            executed = &mut running => break executed,
+            Some(process) = announcements.recv(), if shows_addresses => {
+                let command = format!("tokio-console {} (pid {})", process.console_address(), process.pid);
+                console.borrow_mut().status("Attach", &command);
+            }
+        }
+    };
+    Ok(Executed {
+        runs: executed.runs,
+        skipped: skipped + executed.not_run,
+        interrupted: executed.interrupted,
+        elapsed: executed.elapsed,
+    })
+}
+
+/// The model of everything that the tests have shown.
+pub fn model(build: &Build, runs: &[TestRun]) -> model::Run {
+    let symbols = Symboliser::new(Arc::clone(&build.project));
+    let mut tests: Vec<model::Test> = runs
+        .iter()
+        .map(|test| model::Test {
+            name: test.case.full_name(),
+            package: test.case.binary.package.clone(),
+            outcome: test.outcome,
+            processes: test
+                .recordings
+                .iter()
+                .map(|recording| process_from(recording, &symbols))
+                .collect(),
+        })
+        .collect();
+    tests.sort_by(|a, b| a.name.cmp(&b.name));
+    model::Run { project: Arc::clone(&build.project), tests }
+}
+
+/// What the rules make of it.
+pub fn findings(run: &model::Run, options: &RuleOptions) -> Vec<Finding> {
+    let Thresholds { long_hold, contended_hold, wait, .. } = options.thresholds;
+    let disabled = RULES
+        .iter()
+        .map(|rule| rule.name().to_owned())
+        .filter(|name| !options.is_enabled(name))
+        .collect();
+    audit::audit(run, &Config { long_hold, contended_hold, wait, disabled })
+}
+
+/// Builds the probe ahead of its first use.
+pub fn setup(options: &SetupOptions, console: &mut Console) -> Result<(), ExpectedError> {
+    let setup = instrument::SetupOptions {
+        target: options.target.clone(),
+        offline: options.offline,
+        jobs: options.jobs.clone(),
+    };
+    let setup =
+        instrument::setup(&setup, &mut |event| console.build_event(&event)).map_err(build_error)?;
+    console.status(
+        "Ready",
+        &format!("the probe for {} and rustc {} is in {}", setup.target, setup.rustc, setup.folder),
+    );
+    Ok(())
+}
+
+/// Removes what was built.
+pub fn clean(options: &CleanOptions, console: &mut Console) -> Result<(), ExpectedError> {
+    let args = BuildArgs {
+        manifest_path: options.manifest_path.clone(),
+        target_dir: options.target_dir.clone(),
+        ..BuildArgs::default()
+    };
+    let removed = instrument::clean(&args).map_err(build_error)?;
+    if removed.is_empty() {
+        console.status("Clean", "already, there was nothing to remove");
+    }
+    for folder in removed {
+        console.status("Removed", folder.as_str());
+    }
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! Which frame of a stack to blame, which to show, and whose code it is.
+
+use camino::Utf8Path;
+
+use super::{Frame, Owner, Site, Stack, Task, owner::crate_of};
+use crate::{project::Project, report::finding::Origin};
+
+/// The test in whose process something was seen.
+#[derive(Debug, Clone, Default)]
+pub struct TestIdentity {
+    /// The crate name of the test binary, `my_crate`.
+    pub crate_name: String,
+    /// Its path in the binary, `tests::it_works`; `None` where the binary is
+    /// one unit.
+    pub path: Option<String>,
+}
+
+/// The first frame, from inside, within the audited workspace.
+pub fn blame_frame(stack: &Stack) -> Option<&Frame> {
+    stack.frames.iter().find(|frame| matches!(frame.owner, Owner::Workspace(_)))
+}
+
+/// The frame that made the library call: the first, from inside, that is
+/// neither the runtime's, the standard library's nor the probe's.
+pub fn site_frame(stack: &Stack) -> Option<&Frame> {
+    stack
+        .frames
+        .iter()
+        .find(|frame| matches!(frame.owner, Owner::Workspace(_) | Owner::Dependency(_)))
+}
+
+/// Whose code a stack blames.
+pub fn origin(project: &Project, stack: &Stack, test: &TestIdentity) -> Origin {
+    blame_frame(stack).map_or(Origin::Dependency, |frame| origin_of_frame(project, frame, test))
+}
+
+/// Whose code spawned a task: by its spawn stack, by its site where that has no
+/// symbols.
+pub fn origin_of_task(project: &Project, task: &Task, test: &TestIdentity) -> Origin {
+    let usable = task.spawn_stack.frames.iter().any(|frame| frame.file.is_some());
+    match (&task.spawned_at, usable) {
+        (_, true) => origin(project, &task.spawn_stack, test),
+        (Some(site), false) => origin_of_site(project, site),
+        (None, false) => Origin::Dependency,
+    }
+}
+
+/// Whose code a site is in.
+pub fn origin_of_site(project: &Project, site: &Site) -> Origin {
+    match project.package_of(&site.file) {
+        None => Origin::Dependency,
+        Some(_) if is_test_file(project, &site.file) => Origin::Test,
+        Some(_) => Origin::Library,
+    }
+}
+
+/// Whose code a frame of the workspace is.
+pub fn origin_of_frame(project: &Project, frame: &Frame, test: &TestIdentity) -> Origin {
+    if !matches!(frame.owner, Owner::Workspace(_)) {
+        return Origin::Dependency;
+    }
+    let in_test_file = frame.file.as_deref().is_some_and(|file| is_test_file(project, file));
+    if in_test_file || in_test_module(&frame.function) || in_test_function(&frame.function, test) {
+        Origin::Test
+    } else {
+        Origin::Library
+    }
+}
+
+/// Under `tests/`, `benches/` or `examples/` of its package, or a file or
+/// folder of `src/` that is named as test code is.
+fn is_test_file(project: &Project, file: &Utf8Path) -> bool {
+    let Some(package) = project.package_of(file) else { return false };
+    let Ok(inside) = file.strip_prefix(&package.root) else { return false };
+    let mut parts = inside.components().map(|part| part.as_str());
+    match parts.next() {
+        Some("tests" | "benches" | "examples") => true,
+        Some(first) => std::iter::once(first).chain(parts).any(|part| {
+            matches!(
+                part.strip_suffix(".rs").unwrap_or(part),
+                "tests" | "test" | "test_util" | "test_utils"
+            )
+        }),
+        None => false,
+    }
+}
+
+fn in_test_module(function: &str) -> bool {
+    let path = own_path(function);
+    let segments: Vec<&str> = path.split("::").collect();
+    // The last segment is the function itself, which may be called `test`.
+    let modules = segments.len().saturating_sub(1);
+    segments[..modules].iter().any(|segment| matches!(*segment, "tests" | "test"))
+}
+
+fn in_test_function(function: &str, test: &TestIdentity) -> bool {
+    let Some(path) = &test.path else { return false };
+    if crate_of(function) != test.crate_name {
+        return false;
+    }
+    let own = own_path(function);
+    // rstest's case `it::case_1` is what libtest lists; its body is in `it`.
+    let full = format!("{}::{path}", test.crate_name);
+    own == full || own.strip_prefix(&full).is_some_and(|rest| rest.starts_with("::"))
+}
+
+/// The path of a function, for `<a::B as c::D>::e` that of `a::B`.
+fn own_path(function: &str) -> &str {
+    let rest = function.trim_start_matches(['<', '&', '(']).trim_start_matches("mut ");
+    let end = rest.find([' ', '<', '>', ',']).unwrap_or(rest.len());
+    &rest[..end]
+}
+
+/// The frames that a person wants, innermost first: the leaf future, and
+/// everything of the user's and of dependencies outward from it, without the
+/// waker's and the semaphore's insides, the runtime and the test harness.
+pub fn user_frames(stack: &Stack) -> Vec<&Frame> {
+    let frames = &stack.frames;
+    let start = frames
+        .iter()
+        .position(|frame| !is_plumbing(frame))
+        // Below the first frame of a person's, the nearest one of tokio's that
+        // has a public name is the leaf.
+        .unwrap_or(0);
+    let mut seen_user = false;
+    let mut out = Vec::new();
+    for frame in &frames[start..] {
+        let user = matches!(frame.owner, Owner::Workspace(_) | Owner::Dependency(_));
+        if is_outside(frame) && (seen_user || !out.is_empty()) {
+            break;
+        }
+        seen_user |= user;
+        if !is_plumbing(frame) {
+            out.push(frame);
+        }
+    }
+    out
+}
+
+fn is_plumbing(frame: &Frame) -> bool {
+    const PARTS: &[&str] = &[
+        "tokio::sync::task::",
+        "tokio::sync::batch_semaphore::",
+        "tokio::sync::notify::NotifiedProject",
+        "tokio::sync::notify::Notified::poll_notified",
+        "tokio::sync::mpsc::chan::",
+        "tokio::sync::oneshot::Task",
+        "tokio::sync::oneshot::Inner",
+        "tokio::sync::mutex::Mutex<T>::acquire",
+        "tokio::runtime::time::",
+        "tokio::runtime::Timer",
+        "tokio::runtime::io::",
+        "tokio::runtime::task::",
+        "tokio::time::driver::",
+        "tokio::io::driver::",
+        "tokio::io::poll_evented::",
+        "tokio::loom::",
+        "tokio::task::coop::",
+        "tokio::coop::",
+        "tokio::util::",
+        "tokio::macros::",
+    ];
+    match frame.owner {
+        Owner::Probe | Owner::Std | Owner::Unknown => true,
+        Owner::Tokio => {
+            let name = frame.function.trim_start_matches(['<', '&']);
+            let hit = PARTS.iter().any(|part| name.starts_with(part));
+            // What the macros expand to has the user's name and tokio's file.
+            hit || !name.contains("tokio::") || name.contains("as tokio::sync::task::")
+        }
+        Owner::Dependency(_) => frame.function.contains("::atomic_waker::"),
+        Owner::Workspace(_) => false,
+    }
+}
+
+/// The runtime that polls, or the harness: whatever is further out is nobody's.
+fn is_outside(frame: &Frame) -> bool {
+    const PARTS: &[&str] = &[
+        "tokio::runtime::task::",
+        "tokio::runtime::scheduler::",
+        "tokio::runtime::thread_pool::",
+        "tokio::runtime::basic_scheduler::",
+        "tokio::runtime::context::",
+        "tokio::runtime::runtime::Runtime::block_on",
+        "tokio::runtime::handle::Handle::block_on",
+        "tokio::park::",
+        "concaudit_tracing::instrument::",
+        "std::rt::",
+        "std::sys::backtrace::__rust_begin_short_backtrace",
+        "test::",
+    ];
+    let name = frame.function.trim_start_matches(['<', '&']);
+    PARTS.iter().any(|part| name.starts_with(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_is_told_by_its_function_and_by_its_module() {
+        let test = TestIdentity { crate_name: "app".into(), path: Some("it_works".into()) };
+        assert!(in_test_function("app::it_works::{{closure}}", &test));
+        assert!(!in_test_function("app::it_works_too", &test));
+        assert!(in_test_module("app::net::tests::helper"));
+        assert!(!in_test_module("app::net::test"));
+    }
+}

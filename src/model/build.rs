@@ -1,0 +1,349 @@
+//! From what a process told, as it came, to the model of it.
+
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
+
+use rustc_hash::FxHashMap;
+
+use super::{
+    Acquisition, Actor, Counters, Gate, Hold, Mode, Module, OrderEdge, Process, Resource,
+    ResourceKind, Site, Stack, Symboliser, Task, TaskEnd, TaskKind, Wait, Waiter,
+};
+use crate::telemetry::{Recording, proto};
+
+/// The model of one process.
+///
+/// Never fails: what names a stack that was not sent has an empty one, and
+/// what names a lock that was not sent is left out.
+pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
+    let builder = Builder::new(recording, symbols);
+    let resources: BTreeMap<u64, Resource> = recording
+        .resources
+        .values()
+        .map(|resource| (resource.id, builder.resource(resource)))
+        .collect();
+    let known = |id: u64| resources.contains_key(&id);
+    Process {
+        pid: recording.pid,
+        exe: recording.exe.clone(),
+        truncated: recording.truncated,
+        ended_ns: recording.now_ns,
+        tasks: recording.tasks.values().map(|task| (task.id, builder.task(task, &known))).collect(),
+        edges: recording
+            .order_edges
+            .values()
+            .filter_map(|edge| builder.edge(edge, &known))
+            .collect(),
+        holds: recording
+            .long_holds
+            .values()
+            .filter_map(|hold| builder.hold(hold, &known))
+            .collect(),
+        counters: counters(&recording.counters),
+        resources,
+    }
+}
+
+struct Builder<'a> {
+    recording: &'a Recording,
+    symbols: &'a Symboliser,
+    /// Newest first: an object may be mapped where another one was.
+    modules: Vec<Module>,
+    /// By stack id.
+    stacks: RefCell<FxHashMap<u64, Arc<Stack>>>,
+    empty: Arc<Stack>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(recording: &'a Recording, symbols: &'a Symboliser) -> Self {
+        let modules = recording
+            .modules
+            .iter()
+            .rev()
+            .map(|module| Module {
+                path: module.path.clone().into(),
+                base: module.base,
+                start: module.start,
+                end: module.end,
+            })
+            .collect();
+        Self { recording, symbols, modules, stacks: RefCell::default(), empty: Arc::default() }
+    }
+
+    fn stack(&self, id: u64) -> Arc<Stack> {
+        let Some(addresses) = self.recording.stacks.get(&id) else {
+            return Arc::clone(&self.empty);
+        };
+        Arc::clone(
+            self.stacks
+                .borrow_mut()
+                .entry(id)
+                .or_insert_with(|| Arc::new(self.symbols.stack(&self.modules, addresses))),
+        )
+    }
+
+    fn site(&self, location: &proto::Location) -> Option<Site> {
+        (!location.file.is_empty()).then(|| Site {
+            file: self.symbols.resolve_file(&location.file),
+            line: location.line,
+            column: location.column,
+        })
+    }
+
+    fn resource(&self, resource: &proto::Resource) -> Resource {
+        let static_name = (resource.address != 0)
+            .then(|| {
+                self.modules
+                    .iter()
+                    .find_map(|module| self.symbols.symbol_of_data(module, resource.address))
+            })
+            .flatten();
+        Resource {
+            id: resource.id,
+            kind: match resource.kind() {
+                proto::ResourceKind::TokioMutex => ResourceKind::TokioMutex,
+                proto::ResourceKind::TokioRwlock => ResourceKind::TokioRwLock,
+                proto::ResourceKind::TokioSemaphore => ResourceKind::TokioSemaphore,
+                proto::ResourceKind::TokioSleep => ResourceKind::TokioSleep,
+                proto::ResourceKind::TokioInterval => ResourceKind::TokioInterval,
+                proto::ResourceKind::TokioOneshot => ResourceKind::TokioOneshot,
+                proto::ResourceKind::TokioBarrier => ResourceKind::TokioBarrier,
+                proto::ResourceKind::Other => ResourceKind::Other,
+            },
+            concrete_type: resource.concrete_type.clone(),
+            created_at: resource.created_at.as_ref().and_then(|at| self.site(at)),
+            static_name,
+            handed_over: resource.handed_over,
+            created_stack: self.stack(resource.created_at_stack),
+        }
+    }
+
+    fn task(&self, task: &proto::Task, known: &impl Fn(u64) -> bool) -> Task {
+        let drop_stack = self.stack(task.drop_stack);
+        Task {
+            id: task.id,
+            kind: match task.kind() {
+                proto::TaskKind::Task => TaskKind::Task,
+                proto::TaskKind::BlockOn => TaskKind::BlockOn,
+                proto::TaskKind::Blocking => TaskKind::Blocking,
+                proto::TaskKind::Local => TaskKind::Local,
+            },
+            name: (!task.name.is_empty()).then(|| task.name.clone()),
+            spawned_at: task.spawned_at.as_ref().and_then(|at| self.site(at)),
+            spawn_stack: self.stack(task.spawn_stack),
+            parent: some(task.parent),
+            created_ns: task.created_ns,
+            ended_ns: task.ended_ns,
+            end: match task.end() {
+                proto::TaskEnd::Alive => TaskEnd::Alive,
+                proto::TaskEnd::Completed => TaskEnd::Completed,
+                proto::TaskEnd::Panicked => TaskEnd::Panicked,
+                proto::TaskEnd::Dropped if is_shutdown(&drop_stack) => TaskEnd::Shutdown,
+                proto::TaskEnd::Dropped => TaskEnd::Cancelled,
+            },
+            drop_stack,
+            polls: task.polls,
+            busy_ns: task.busy_ns,
+            last_poll_ended_ns: task.last_poll_ended_ns,
+            last_wake_ns: task.last_wake_ns,
+            scheduled: task.scheduled,
+            running: task.running,
+            drained: task.drained,
+            wakes: task.wakes,
+            waker_clones: task.waker_clones,
+            waker_drops: task.waker_drops,
+            waits: task
+                .waits
+                .iter()
+                .map(|wait| Wait {
+                    stack: self.stack(wait.stack),
+                    resource: some(wait.resource).filter(|id| known(*id)),
+                    operation: wait.operation.clone(),
+                    since_ns: wait.since_ns,
+                    due_ns: some(wait.due_ns),
+                })
+                .collect(),
+            holds: task.holds.iter().filter_map(|hold| self.hold(hold, known)).collect(),
+        }
+    }
+
+    fn acquisition(
+        &self,
+        acquisition: Option<&proto::Acquisition>,
+        known: &impl Fn(u64) -> bool,
+    ) -> Option<Acquisition> {
+        let acquisition = acquisition.filter(|found| known(found.resource))?;
+        Some(Acquisition {
+            resource: acquisition.resource,
+            mode: mode(acquisition.mode()),
+            stack: self.stack(acquisition.stack),
+            is_try: acquisition.r#try,
+        })
+    }
+
+    fn edge(&self, edge: &proto::OrderEdge, known: &impl Fn(u64) -> bool) -> Option<OrderEdge> {
+        Some(OrderEdge {
+            from: self.acquisition(edge.from.as_ref(), known)?,
+            to: self.acquisition(edge.to.as_ref(), known)?,
+            actors: edge.actors.iter().map(actor).collect(),
+            gates: edge
+                .gates
+                .iter()
+                .filter(|gate| known(gate.resource))
+                .map(|gate| Gate { resource: gate.resource, mode: mode(gate.mode()) })
+                .collect(),
+        })
+    }
+
+    fn hold(&self, hold: &proto::Hold, known: &impl Fn(u64) -> bool) -> Option<Hold> {
+        Some(Hold {
+            acquisition: self.acquisition(hold.acquisition.as_ref(), known)?,
+            holder: hold.holder.as_ref().map(actor)?,
+            acquired_ns: hold.acquired_ns,
+            released_ns: some(hold.released_ns),
+            starved_ns: hold.starved_ns,
+            awaited_ns: hold.awaited_ns,
+            await_stack: self.stack(hold.await_stack),
+            waiters: hold
+                .waiters
+                .iter()
+                .filter_map(|waiter| {
+                    Some(Waiter {
+                        actor: waiter.actor.as_ref().map(actor)?,
+                        stack: self.stack(waiter.stack),
+                        waited_ns: waiter.waited_ns,
+                    })
+                })
+                .collect(),
+        })
+    }
+}
+
+/// Whether a future was dropped by the shutdown of its runtime or `LocalSet`.
+///
+/// From inside outward the first of the runtime's frames that tells decides: a
+/// task that is cancelled may own a runtime, whose tasks are then shut down.
+/// Holds for tokio 1.20 to 1.54.
+fn is_shutdown(drop_stack: &Stack) -> bool {
+    const SHUTDOWN: &[&str] = &[
+        "::close_and_shutdown_all",
+        // Spawned on a runtime that was shut down already.
+        "::OwnedTasks<S>::bind",
+        "::Runtime as core::ops::drop::Drop>",
+        "::LocalRuntime as core::ops::drop::Drop>",
+        "::LocalSet as core::ops::drop::Drop>",
+        "::BasicScheduler as core::ops::drop::Drop>",
+        "::ThreadPool as core::ops::drop::Drop>",
+        "::BlockingPool as core::ops::drop::Drop>",
+        "::Runtime::shutdown_",
+        "::CurrentThread::shutdown",
+        "::current_thread::shutdown2",
+        "::MultiThread::shutdown",
+        "::worker::Core::pre_shutdown",
+        "::worker::Core::shutdown",
+        "::worker::Shared::shutdown",
+        "::worker::Handle::shutdown_core",
+        "::blocking::pool::",
+        "::Runtime>",
+        "::LocalSet>",
+    ];
+    drop_stack
+        .frames
+        .iter()
+        .find_map(|frame| {
+            let name = frame.function.as_str();
+            let of_tokio = name.contains("tokio::runtime::") || name.contains("tokio::task::");
+            if of_tokio && SHUTDOWN.iter().any(|part| name.contains(part)) {
+                Some(true)
+            } else if name.contains("tokio::runtime::task::harness::Harness")
+                && name.ends_with("::poll")
+            {
+                Some(false)
+            } else {
+                None
+            }
+        })
+        .unwrap_or(false)
+}
+
+fn actor(actor: &proto::Actor) -> Actor {
+    Actor {
+        task: some(actor.task),
+        thread: actor.thread,
+        first_ns: actor.first_ns,
+        last_ns: actor.last_ns,
+        created_ns: actor.created_ns,
+        ended_ns: some(actor.ended_ns),
+        ancestors: actor.ancestors.clone(),
+    }
+}
+
+fn mode(mode: proto::LockMode) -> Mode {
+    match mode {
+        proto::LockMode::Exclusive => Mode::Exclusive,
+        proto::LockMode::Shared => Mode::Shared,
+    }
+}
+
+fn counters(counters: &proto::Counters) -> Counters {
+    Counters {
+        tasks_spawned: counters.tasks_spawned,
+        tasks_alive: counters.tasks_alive,
+        peak_tasks: counters.peak_tasks,
+        locks_seen: counters.locks_seen,
+        acquisitions: counters.acquisitions,
+        drains: counters.drains,
+        drain_ns: counters.drain_ns,
+        dropped_order_edges: counters.dropped_order_edges,
+        dropped_stacks: counters.dropped_stacks,
+        dropped_tasks: counters.dropped_tasks,
+        dropped_holds: counters.dropped_holds,
+    }
+}
+
+/// 0 stands for "none".
+fn some(id: u64) -> Option<u64> {
+    (id != 0).then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Frame, Owner};
+
+    fn stack(functions: &[&str]) -> Stack {
+        let frame = |function: &&str| Frame {
+            function: (*function).to_owned(),
+            file: None,
+            line: 0,
+            column: 0,
+            owner: Owner::Tokio,
+            inlined: false,
+            address: 0,
+        };
+        Stack { frames: functions.iter().map(frame).collect() }
+    }
+
+    #[test]
+    fn a_runtime_that_is_dropped_shuts_its_tasks_down() {
+        assert!(is_shutdown(&stack(&[
+            "tokio::runtime::task::harness::cancel_task",
+            "tokio::runtime::task::harness::Harness<T,S>::shutdown",
+            "tokio::runtime::task::list::OwnedTasks<S>::close_and_shutdown_all",
+            "tokio::runtime::scheduler::multi_thread::worker::Core::pre_shutdown",
+            "tokio::runtime::task::harness::Harness<T,S>::poll",
+            "tokio::runtime::blocking::pool::Inner::run",
+        ])));
+    }
+
+    #[test]
+    fn an_aborted_task_is_cancelled_although_a_pool_thread_drops_it() {
+        assert!(!is_shutdown(&stack(&[
+            "tokio::runtime::task::harness::cancel_task",
+            "tokio::runtime::task::harness::Harness<T,S>::poll_inner",
+            "tokio::runtime::task::harness::Harness<T,S>::poll",
+            "tokio::runtime::scheduler::multi_thread::worker::Context::run_task",
+            "tokio::runtime::task::harness::Harness<T,S>::poll",
+            "tokio::runtime::blocking::pool::Inner::run",
+        ])));
+    }
+}

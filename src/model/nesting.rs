@@ -1,0 +1,209 @@
+//! Tells what one future acquired while it held a lock from what a sibling
+//! branch of the same task acquired meanwhile.
+
+use super::{Frame, Stack};
+
+/// How an acquisition relates to a lock that its task held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nesting {
+    /// The same future held the one and acquired the other.
+    Nested,
+    /// Two branches of a `join!`, a `select!` or the like: no order.
+    Separate,
+    /// Two instances of one future look alike: either may be true.
+    Ambiguous,
+}
+
+/// Compares two stacks of one task from the outermost frame inward: branches of
+/// a combinator part at the combinator, or right below it.
+///
+/// The stacks may have been taken in different polls, by different workers:
+/// what lies outside the task's own poll is left out.
+pub fn nested(held: &Stack, acquired: &Stack) -> Nesting {
+    if held.frames.is_empty() || acquired.frames.is_empty() {
+        return Nesting::Ambiguous;
+    }
+    let held: Vec<&Frame> = within_task(held).collect();
+    let acquired: Vec<&Frame> = within_task(acquired).collect();
+    let common =
+        held.iter().zip(&acquired).take_while(|(one, other)| same_call(one, other)).count();
+    let shared = &held[..common];
+    if let (Some(one), Some(other)) = (held.get(common), acquired.get(common)) {
+        let same_function = one.function == other.function;
+        // A combinator calls its branches from addresses of its own, each.
+        let at_combinator = same_function && combinator(one).is_some();
+        // Where it calls them through one address, they part right below. One
+        // function at two lines is one branch before and after an await.
+        let below = under_combinator(shared) && (!same_function || is_adaptor(one));
+        if at_combinator || below {
+            return Nesting::Separate;
+        }
+    }
+    let hides_branches = shared.iter().any(|frame| match combinator(frame) {
+        Some(Kind::Dynamic) => true,
+        Some(Kind::Static) => frame.address == 0,
+        None => false,
+    });
+    if hides_branches { Nesting::Ambiguous } else { Nesting::Nested }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Each branch is polled from an address of its own.
+    Static,
+    /// Any number of branches is polled from one address.
+    Dynamic,
+}
+
+fn same_call(one: &Frame, other: &Frame) -> bool {
+    one.function == other.function
+        && one.file == other.file
+        && one.line == other.line
+        && one.address == other.address
+}
+
+/// Whether a combinator polls what follows the shared frames inward, with
+/// nothing but adaptors between.
+fn under_combinator(shared: &[&Frame]) -> bool {
+    shared
+        .iter()
+        .rev()
+        .find(|frame| combinator(frame).is_some() || !is_adaptor(frame))
+        .is_some_and(|frame| combinator(frame).is_some())
+}
+
+fn combinator(frame: &Frame) -> Option<Kind> {
+    const DYNAMIC: &[&str] = &[
+        "FuturesUnordered",
+        "FuturesOrdered",
+        "::JoinAll<",
+        "::TryJoinAll<",
+        "::SelectAll<",
+        "::SelectOk<",
+        "Buffered<",
+        "BufferUnordered<",
+        "::ForEachConcurrent<",
+        "::TryForEachConcurrent<",
+        "::FlattenUnordered",
+        "futures_buffered::",
+        "futures_concurrency::",
+        "tokio_stream::stream_map::",
+    ];
+    const STATIC: &[&str] = &[
+        "futures_util::future::join::",
+        "futures_util::future::try_join::",
+        "futures_util::future::select::",
+        "futures_util::future::try_select::",
+        "futures_util::stream::select",
+        "::MaybeDone<",
+        "::TryMaybeDone<",
+        "futures_lite::future::Or<",
+        "futures_lite::future::Race<",
+        "futures_lite::future::Zip<",
+    ];
+    const MACRO_FILES: &[&str] = &[
+        "/macros/join.rs",
+        "/macros/try_join.rs",
+        "/macros/select.rs",
+        "/async_await/join_mod.rs",
+        "/async_await/select_mod.rs",
+    ];
+    let name = &frame.function;
+    if DYNAMIC.iter().any(|part| name.contains(part)) {
+        Some(Kind::Dynamic)
+    } else if STATIC.iter().any(|part| name.contains(part))
+        || frame
+            .file
+            .as_deref()
+            .is_some_and(|file| MACRO_FILES.iter().any(|end| file.as_str().ends_with(end)))
+    {
+        Some(Kind::Static)
+    } else {
+        None
+    }
+}
+
+/// Polls the one future that it wraps.
+fn is_adaptor(frame: &Frame) -> bool {
+    const PARTS: &[&str] = &[
+        "core::pin::Pin<",
+        "core::future::poll_fn::",
+        "core::ops::function::",
+        "core::iter::",
+        "core::option::",
+        "futures_core::future::",
+        "futures_util::",
+        "futures_task::",
+        "alloc::boxed::",
+    ];
+    frame.inlined
+        || PARTS.iter().any(|part| frame.function.contains(part))
+        || frame.function.starts_with("<F as futures_core::")
+}
+
+/// Outermost first, from the innermost poll of the task itself.
+fn within_task(stack: &Stack) -> impl Iterator<Item = &Frame> {
+    let boundary = stack
+        .frames
+        .iter()
+        .position(|frame| frame.function.contains("concaudit_tracing::instrument::Instrumented"))
+        .or_else(|| {
+            stack.frames.iter().position(|frame| {
+                frame.function.trim_start_matches('<').starts_with("tokio::runtime::task::core::")
+            })
+        })
+        .unwrap_or(stack.frames.len());
+    // The probe's own frames at the inner end are no part of either story.
+    stack.frames[..boundary].iter().rev()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Owner;
+
+    fn stack(frames: &[(&str, &str, u64)]) -> Stack {
+        let frame = |(function, file, address): &(&str, &str, u64)| Frame {
+            function: (*function).to_owned(),
+            file: Some((*file).into()),
+            line: 1,
+            column: 0,
+            owner: Owner::Unknown,
+            inlined: false,
+            address: *address,
+        };
+        Stack { frames: frames.iter().map(frame).collect() }
+    }
+
+    const LOCK: (&str, &str, u64) = ("exp::lock_it::{{closure}}", "/p/main.rs", 1);
+    const OTHER: (&str, &str, u64) = ("exp::lock_it::{{closure}}", "/p/main.rs", 2);
+    const BODY: (&str, &str, u64) = ("exp::all::{{closure}}", "/p/main.rs", 9);
+
+    fn branch(address: u64) -> (&'static str, &'static str, u64) {
+        ("exp::all::{{closure}}::{{closure}}", "/t/tokio-1.54.1/src/macros/join.rs", address)
+    }
+
+    const UNORDERED: (&str, &str, u64) = (
+        "<futures_util::stream::futures_unordered::FuturesUnordered<Fut> as futures_core::stream::Stream>::poll_next",
+        "/f/mod.rs",
+        5,
+    );
+
+    #[test]
+    fn one_future_nests() {
+        assert_eq!(nested(&stack(&[LOCK, BODY]), &stack(&[OTHER, BODY])), Nesting::Nested);
+    }
+
+    #[test]
+    fn branches_of_a_join_are_separate_and_one_branch_nests() {
+        let held = stack(&[LOCK, branch(3), BODY]);
+        assert_eq!(nested(&held, &stack(&[OTHER, branch(4), BODY])), Nesting::Separate);
+        assert_eq!(nested(&held, &stack(&[OTHER, branch(3), BODY])), Nesting::Nested);
+    }
+
+    #[test]
+    fn futures_of_one_type_in_a_set_are_ambiguous() {
+        let held = stack(&[LOCK, UNORDERED, BODY]);
+        assert_eq!(nested(&held, &stack(&[OTHER, UNORDERED, BODY])), Nesting::Ambiguous);
+    }
+}

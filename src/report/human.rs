@@ -1,0 +1,506 @@
+//! The report as a person reads it: one block per finding, in the manner of
+//! rustc, then what the run was worth.
+
+use std::{fmt::Write as _, ops::Range, time::Duration};
+
+use annotate_snippets::{
+    Annotation, AnnotationKind, Element, Level, Origin as Place, Padding, Renderer, Snippet,
+};
+
+use super::{
+    finding::{Confidence, Finding, LabelledStack, Location, Role, Severity, StackFrame},
+    paint::{Paint, tame},
+    summary::{Coverage, Report, TestOutcome},
+};
+
+/// How many tests are named before the rest is only counted.
+const TESTS_NAMED: usize = 3;
+/// Runs of frames that are not the project's own are folded from this length on.
+const FOLDED_FRAMES: usize = 3;
+/// How many crates a folded run of frames names.
+const CRATES_NAMED: usize = 3;
+
+/// Where source text comes from, so that this room reads no files.
+pub trait SourceProvider {
+    /// The text of a file named as in [`Location::file`]; `None` where there is
+    /// none to be had.
+    fn source(&self, file: &str) -> Option<String>;
+}
+
+impl<F: Fn(&str) -> Option<String>> SourceProvider for F {
+    fn source(&self, file: &str) -> Option<String> {
+        self(file)
+    }
+}
+
+/// How the text is to look.
+#[derive(Debug, Clone, Copy)]
+pub struct HumanOptions {
+    /// ANSI colours.
+    pub color: bool,
+    /// Notes and suppressed findings too, whole stacks, all tests.
+    pub verbose: bool,
+    /// Columns; longer source lines are cut.
+    pub width: usize,
+}
+
+/// The whole report: findings, what limits them, and the verdict as its last
+/// line.
+pub fn render(report: &Report, sources: &dyn SourceProvider, options: HumanOptions) -> String {
+    let mut text = String::new();
+    for finding in report.findings.iter().filter(|finding| is_shown(finding, options)) {
+        text.push_str(&render_finding(finding, sources, options));
+        text.push_str("\n\n");
+    }
+    text.push_str(&render_caveats(report, options));
+    text.push_str(&render_summary(report, options));
+    text
+}
+
+/// Notes and what is suppressed are for those who ask.
+fn is_shown(finding: &Finding, options: HumanOptions) -> bool {
+    options.verbose || (finding.severity > Severity::Note && finding.suppressed.is_none())
+}
+
+/// One finding, without a newline at its end.
+pub fn render_finding(
+    finding: &Finding,
+    sources: &dyn SourceProvider,
+    options: HumanOptions,
+) -> String {
+    let paint = Paint { enabled: options.color };
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let mut elements: Vec<Element<'_>> = Vec::new();
+    for (file, locations) in by_file(&finding.locations) {
+        push_file(&mut elements, file, &locations, sources.source(file).as_deref());
+    }
+    if matches!(elements.last(), Some(Element::Origin(_))) {
+        elements.push(Padding.into());
+    }
+    for stack in finding.stacks.iter().filter(|stack| !stack.frames.is_empty()) {
+        let text = render_stack(stack, options.verbose, paint);
+        elements.push(Level::NOTE.no_name().message(text).into());
+    }
+    for note in &finding.notes {
+        elements.push(Level::NOTE.message(tame(note)).into());
+    }
+    if let Some(doubt) = doubt(finding.confidence) {
+        elements.push(Level::NOTE.with_name("confidence").message(doubt).into());
+    }
+    if let Some(reason) = &finding.suppressed {
+        elements.push(Level::NOTE.with_name("suppressed").message(tame(reason)).into());
+    }
+    if !finding.help.is_empty() {
+        elements.push(Level::HELP.message(tame(&finding.help)).into());
+    }
+    if !finding.tests.is_empty() {
+        let seen = seen_in(&finding.tests, options.verbose);
+        elements.push(Level::NOTE.with_name("seen in").message(seen).into());
+    }
+    if options.verbose {
+        let fingerprint = tame(&finding.fingerprint);
+        elements.push(Level::NOTE.with_name("fingerprint").message(fingerprint).into());
+    }
+    let title = level.primary_title(finding.message.as_str()).id(finding.rule.as_str());
+    let renderer = if options.color { Renderer::styled() } else { Renderer::plain() };
+    renderer.term_width(options.width).render(&[title.elements(elements)])
+}
+
+fn doubt(confidence: Confidence) -> Option<&'static str> {
+    match confidence {
+        Confidence::Observed => None,
+        Confidence::Likely => {
+            Some("likely: the run shows everything that it takes, except the unlucky timing")
+        }
+        Confidence::Possible => {
+            Some("possible: the run shows the parts, not that they can be active at once")
+        }
+    }
+}
+
+/// The files in the order in which the locations name them first.
+fn by_file(locations: &[Location]) -> Vec<(&str, Vec<&Location>)> {
+    let mut files: Vec<(&str, Vec<&Location>)> = Vec::new();
+    for location in locations {
+        match files.iter_mut().find(|(file, _)| *file == location.file) {
+            Some((_, known)) => known.push(location),
+            None => files.push((&location.file, vec![location])),
+        }
+    }
+    files
+}
+
+/// One snippet for all locations of a file that its source still has; those
+/// that it has no more are named without an excerpt.
+fn push_file<'a>(
+    elements: &mut Vec<Element<'a>>,
+    file: &str,
+    locations: &[&'a Location],
+    source: Option<&str>,
+) {
+    let lines: Vec<&str> = source.map(|text| text.lines().collect()).unwrap_or_default();
+    let line_of = |location: &Location| {
+        let line = lines.get((location.line as usize).checked_sub(1)?)?;
+        (!line.trim().is_empty()).then_some(*line)
+    };
+    let (found, missing): (Vec<&Location>, Vec<&Location>) =
+        locations.iter().partition(|location| line_of(location).is_some());
+    let numbers = found.iter().map(|location| location.line as usize);
+    if let (Some(first), Some(last)) = (numbers.clone().min(), numbers.max()) {
+        // Only the lines in between: the file may be large.
+        let excerpt = &lines[first - 1..last];
+        let mut starts = Vec::with_capacity(excerpt.len());
+        let mut text = String::new();
+        for line in excerpt {
+            starts.push(text.len());
+            text.push_str(line);
+            text.push('\n');
+        }
+        let mut annotations: Vec<Annotation<'_>> = Vec::new();
+        for (location, label) in one_label_per_place(&found) {
+            let start = starts[location.line as usize - first];
+            let span = span_of(lines[location.line as usize - 1], location.column);
+            let kind = match location.role {
+                Role::Primary => AnnotationKind::Primary,
+                Role::Secondary => AnnotationKind::Context,
+            };
+            annotations.push(kind.span(start + span.start..start + span.end).label(label));
+        }
+        elements.push(
+            Snippet::source(text)
+                .line_start(first)
+                .path(tame(file))
+                .annotations(annotations)
+                .into(),
+        );
+    }
+    for location in missing {
+        // An origin carries no label of its own, so it goes behind the position.
+        let column = location.column.map_or_else(String::new, |column| format!(":{column}"));
+        let place = format!("{file}:{}{column}: {}", location.line, location.label);
+        elements.push(Place::path(tame(&place)).into());
+    }
+}
+
+/// Annotations of one place under one mark: two stacked marks on the same word
+/// read as two words.
+fn one_label_per_place<'a>(locations: &[&'a Location]) -> Vec<(&'a Location, String)> {
+    let mut places: Vec<(&Location, String)> = Vec::new();
+    for location in locations {
+        let same =
+            |known: &Location| (known.line, known.column) == (location.line, location.column);
+        match places.iter_mut().find(|(known, _)| same(known)) {
+            Some((_, label)) if *label == tame(&location.label) => {}
+            Some((_, label)) => *label = format!("{label}; {}", tame(&location.label)),
+            None => places.push((location, tame(&location.label))),
+        }
+    }
+    places
+}
+
+/// The bytes of `line` to underline: the path or name at `column`, with its
+/// arguments where they end on the same line; all of the line's text where
+/// there is no such column.
+fn span_of(line: &str, column: Option<u32>) -> Range<usize> {
+    let whole = line.len() - line.trim_start().len()..line.trim_end().len();
+    // rustc counts characters in `Location` and bytes in debug info; they differ
+    // only behind characters beyond ASCII, where being off a little is harmless.
+    let Some(start) = column
+        .and_then(|column| (column as usize).checked_sub(1))
+        .and_then(|skipped| line.char_indices().nth(skipped))
+        .map(|(at, _)| at)
+        .filter(|at| whole.contains(at))
+    else {
+        return whole;
+    };
+    let is_path = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | ':' | '!');
+    let rest = &line[start..whole.end];
+    let name = rest.find(|letter| !is_path(letter)).unwrap_or(rest.len());
+    if name == 0 {
+        let letter = rest.chars().next().map_or(1, char::len_utf8);
+        return start..start + letter;
+    }
+    let mut end = start + name;
+    if rest[name..].starts_with('(') {
+        let mut depth = 0_usize;
+        for (at, letter) in rest[name..].char_indices() {
+            match letter {
+                '(' => depth += 1,
+                ')' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                end = start + name + at + 1;
+                break;
+            }
+        }
+    }
+    start..end
+}
+
+/// A stack, a frame per line. The project's own frames stand out; what lies
+/// between them is folded, but for the one that the project's code called.
+fn render_stack(stack: &LabelledStack, verbose: bool, paint: Paint) -> String {
+    let mut text = paint.bold(&format!("{}:", tame(&stack.label)));
+    let frames = &stack.frames;
+    let mut at = 0;
+    while at < frames.len() {
+        if frames[at].first_party {
+            push_frame(&mut text, &frames[at], paint);
+            at += 1;
+            continue;
+        }
+        let end = frames[at..]
+            .iter()
+            .position(|frame| frame.first_party)
+            .map_or(frames.len(), |length| at + length);
+        // Innermost first: the last of the run is what the project's code called.
+        let called = if end < frames.len() { end - 1 } else { end };
+        let folded = if verbose || called - at < FOLDED_FRAMES { at..at } else { at..called };
+        if !folded.is_empty() {
+            let _ = write!(text, "\n    {}", paint.dim(&fold(&frames[folded.clone()])));
+        }
+        for frame in &frames[folded.end..end] {
+            push_frame(&mut text, frame, paint);
+        }
+        at = end;
+    }
+    text
+}
+
+fn push_frame(text: &mut String, frame: &StackFrame, paint: Paint) {
+    let function = if frame.function.is_empty() { "(unknown)" } else { &frame.function };
+    let function = tame(function);
+    let place = match (&frame.file, frame.line) {
+        (Some(file), Some(line)) => format!("{}:{line}", tame(file)),
+        (Some(file), None) => tame(file),
+        (None, _) => String::new(),
+    };
+    let gap = if place.is_empty() { "" } else { "  " };
+    let _ = if frame.first_party {
+        write!(text, "\n  {} {}{gap}{}", paint.cyan(">"), paint.bold(&function), paint.cyan(&place))
+    } else {
+        // Where a dependency's source lies says less than its name.
+        write!(text, "\n    {}", paint.dim(&function))
+    };
+}
+
+/// "… 12 frames of tokio, hyper"
+fn fold(frames: &[StackFrame]) -> String {
+    let mut crates: Vec<&str> = Vec::new();
+    for name in frames.iter().filter_map(|frame| crate_of(&frame.function)) {
+        if !crates.contains(&name) {
+            crates.push(name);
+        }
+    }
+    let more = if crates.len() > CRATES_NAMED { ", …" } else { "" };
+    crates.truncate(CRATES_NAMED);
+    let of = if crates.is_empty() { "" } else { " of " };
+    format!("… {} frames{of}{}{more}", frames.len(), tame(&crates.join(", ")))
+}
+
+/// The crate that a demangled path begins with: `tokio` for
+/// `<tokio::sync::Mutex<T> as core::fmt::Debug>::fmt`. The parts of `std` are
+/// all `std`.
+fn crate_of(function: &str) -> Option<&str> {
+    let path = function.trim_start_matches(|letter: char| "<&*([ ".contains(letter));
+    let path = path.strip_prefix("mut ").or_else(|| path.strip_prefix("dyn ")).unwrap_or(path);
+    let name = path.split("::").next().filter(|name| name.len() < path.len())?;
+    let is_name = name.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+    match name {
+        "core" | "alloc" => Some("std"),
+        _ => (is_name && !name.is_empty()).then_some(name),
+    }
+}
+
+fn seen_in(tests: &[String], verbose: bool) -> String {
+    let limit = if verbose { tests.len() } else { TESTS_NAMED };
+    let mut names = tests.iter().map(|test| tame(test)).take(limit).collect::<Vec<_>>().join(", ");
+    if tests.len() > limit {
+        names.push_str(", …");
+    }
+    match tests.len() {
+        1 => names,
+        count => format!("{} tests ({names})", group_digits(count as u64)),
+    }
+}
+
+/// What keeps the report from being the whole truth, a line each.
+fn render_caveats(report: &Report, options: HumanOptions) -> String {
+    let paint = Paint { enabled: options.color };
+    let Coverage {
+        instrumented: _,
+        not_instrumented,
+        truncated_processes,
+        dropped_order_edges,
+        dropped_stacks,
+        dropped_tasks,
+        dropped_holds,
+    } = &report.coverage;
+    let mut text = String::new();
+    let mut warn = |line: &str| {
+        let _ = writeln!(text, "{}: {line}", paint.yellow("warning"));
+    };
+    if *truncated_processes > 0 {
+        let count = counted(*truncated_processes, "process", "processes");
+        warn(&format!(
+            "{count} ended without a last word (aborted, killed, or `_exit`): what ran or was \
+             held at the end is not known"
+        ));
+    }
+    let dropped: Vec<String> = [
+        (dropped_order_edges, "lock order", "lock orders"),
+        (dropped_stacks, "stack", "stacks"),
+        (dropped_tasks, "task", "tasks"),
+        (dropped_holds, "lock hold", "lock holds"),
+    ]
+    .into_iter()
+    .filter(|(count, ..)| **count > 0)
+    .map(|(count, one, many)| counted(*count, one, many))
+    .collect();
+    if !dropped.is_empty() {
+        warn(&format!(
+            "{} were left out to bound memory: findings may be missing",
+            dropped.join(", ")
+        ));
+    }
+    let unheard = report
+        .tests
+        .iter()
+        .filter(|test| test.processes == 0 && test.outcome != TestOutcome::SpawnFailed)
+        .count() as u64;
+    if unheard > 0 && unheard < report.summary.tests_run {
+        let verb = if unheard == 1 { "was" } else { "were" };
+        warn(&format!(
+            "{} of {} {verb} not audited: no process of theirs was instrumented",
+            group_digits(unheard),
+            counted(report.summary.tests_run, "test", "tests"),
+        ));
+    }
+    if report.summary.interrupted {
+        warn("interrupted: this is the report of what ran until then");
+    }
+    for what in not_instrumented {
+        let _ = writeln!(text, "{}: not audited: {}", paint.bold("note"), tame(what));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+/// The verdict in a line, and what was left unsaid in further ones.
+pub fn render_summary(report: &Report, options: HumanOptions) -> String {
+    let paint = Paint { enabled: options.color };
+    let summary = &report.summary;
+    let worst = [
+        (summary.errors, "error", "errors", Paint::red as fn(Paint, &str) -> String),
+        (summary.warnings, "warning", "warnings", Paint::yellow),
+    ];
+    let found: Vec<String> = worst
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many, color)| color(paint, &counted(count, one, many)))
+        .chain((summary.notes > 0).then(|| counted(summary.notes, "note", "notes")))
+        .collect();
+    let audited = report.tests.iter().any(|test| test.processes > 0);
+    let verdict = if summary.tests_run == 0 {
+        paint.red("nothing audited: no tests were run")
+    } else if !found.is_empty() {
+        found.join(", ")
+    } else if audited {
+        paint.green("no findings")
+    } else {
+        paint.red("nothing audited: no test process was instrumented")
+    };
+    let mut text = verdict;
+    if summary.tests_run > 0 {
+        let _ = write!(text, " in {}", counted(summary.tests_run, "test", "tests"));
+    }
+    if audited {
+        let _ = write!(
+            text,
+            " ({}, {}, {})",
+            counted(summary.tasks, "task", "tasks"),
+            counted(summary.locks, "lock", "locks"),
+            counted(summary.acquisitions, "acquisition", "acquisitions"),
+        );
+    }
+    if summary.tests_run > 0 {
+        let _ = write!(
+            text,
+            ", {} to build and {} to run",
+            duration(summary.build_ms),
+            duration(summary.test_ms)
+        );
+    }
+    text.push('\n');
+    let mut further = |line: String| {
+        let _ = writeln!(text, "  {line}");
+    };
+    if summary.tests_failed > 0 {
+        let failed = counted(summary.tests_failed, "test", "tests");
+        further(format!(
+            "{}: an audit of failing tests sees only what they reached",
+            paint.red(&format!("{failed} failed"))
+        ));
+    }
+    if !options.verbose && summary.notes > 0 {
+        let notes = counted(summary.notes, "note", "notes");
+        further(format!("{notes} not shown; -v shows {}", them(summary.notes)));
+    }
+    if summary.suppressed > 0 {
+        let shown = if options.verbose { "" } else { "; -v shows them" };
+        further(format!(
+            "{} suppressed{shown}",
+            counted(summary.suppressed, "finding", "findings")
+        ));
+    }
+    if let Some(rule) = report
+        .findings
+        .iter()
+        .find(|finding| is_shown(finding, options))
+        .map(|finding| tame(&finding.rule))
+    {
+        further(format!("for more about a rule, try `cargo concaudit explain {rule}`"));
+    }
+    text
+}
+
+fn them(count: u64) -> &'static str {
+    if count == 1 { "it" } else { "them" }
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", group_digits(count), if count == 1 { one } else { many })
+}
+
+/// 1203 as "1,203".
+fn group_digits(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// "0.34 s", "12.3 s", "4m 5s"
+fn duration(ms: u64) -> String {
+    match ms {
+        0..10_000 => format!("{:.2} s", ms as f64 / 1e3),
+        10_000..100_000 => format!("{:.1} s", ms as f64 / 1e3),
+        _ => humantime::format_duration(Duration::from_secs(ms / 1_000)).to_string(),
+    }
+}
+
+#[cfg(test)]
+#[path = "human_tests.rs"]
+pub mod tests;
