@@ -14,7 +14,9 @@ use super::types::TargetKind;
 /// The messages of one build.
 #[derive(Debug, Default)]
 pub struct Messages {
+    /// In the order in which they were finished.
     pub artifacts: Vec<Artifact>,
+    /// The runs of build scripts.
     pub build_scripts: Vec<BuildScript>,
 }
 

@@ -17,9 +17,7 @@ mod types;
 pub mod wrapper;
 
 pub use cargo::*;
-pub use configuration::ConfigurationError;
 pub use events::BuildEvent;
 pub use options::BuildArgs;
 pub use probe::{CACHE_DIR_ENV, ProbeError};
-pub use toolchain::ToolchainError;
 pub use types::*;

@@ -29,11 +29,12 @@ const INSTRUMENTED: &str = "instrumented";
 /// instrumentation has broken.
 const FAILED: &str = "failed";
 
-/// At which level an unoptimised `tokio` is optimised all the same. Most of what
-/// the instrumentation costs is glue within tokio's own code; optimised, an
-/// audited lock costs half as much, and a spawn less than a plain one. Debug
-/// assertions and overflow checks stay as the profile has them.
-const TOKIO_OPT_LEVEL: &str = "3";
+/// At which level an unoptimised `tokio` is optimised all the same; `None`
+/// would leave it as the profile says. Most of what the instrumentation costs is
+/// glue within tokio's own code; optimised, an audited lock costs half as much,
+/// and a spawn less than a plain one. Debug assertions and overflow checks stay
+/// as the profile has them.
+const TOKIO_OPT_LEVEL: Option<&str> = Some("3");
 
 /// The oldest minor version of tokio 1 that tells of tasks and locks.
 const OLDEST_TOKIO: u64 = 20;
@@ -106,7 +107,7 @@ pub fn run() -> Result<ExitCode, WrapperError> {
         name: env::var("CARGO_PKG_NAME").unwrap_or_default(),
         version: env::var("CARGO_PKG_VERSION").unwrap_or_default(),
     };
-    let plan = plan(expanded.as_deref().unwrap_or(&args), &package, &state);
+    let plan = plan(expanded.as_deref().unwrap_or(&args), &package, &state, TOKIO_OPT_LEVEL);
 
     let mut command = match &state.wrapper {
         Some(wrapper) => {
@@ -220,7 +221,12 @@ fn read(args: &[OsString]) -> (Argument<'_>, usize) {
 
 /// The arguments with which a crate of the target is compiled; `None` for
 /// everything that is not one.
-fn plan(args: &[OsString], package: &Package, state: &State) -> Option<Plan> {
+fn plan(
+    args: &[OsString],
+    package: &Package,
+    state: &State,
+    tokio_opt_level: Option<&str>,
+) -> Option<Plan> {
     let mut target = None;
     let mut out_dir = None;
     let mut crate_name = None;
@@ -282,8 +288,8 @@ fn plan(args: &[OsString], package: &Package, state: &State) -> Option<Plan> {
     if is_tokio {
         push(&["--cfg", "tokio_unstable", "--cfg", "feature=\"tracing\""]);
         push(&["--extern", &format!("tracing={}", state.tracing)]);
-        if opt_level == "0" {
-            push(&["-C", &format!("opt-level={TOKIO_OPT_LEVEL}")]);
+        if let Some(level) = tokio_opt_level.filter(|_| opt_level == "0") {
+            push(&["-C", &format!("opt-level={level}")]);
             // They follow the level where they are not given.
             if !has_debug_assertions {
                 push(&["-C", "debug-assertions=on"]);
@@ -435,7 +441,7 @@ mod tests {
     fn planned(package: (&str, &str), args: &str) -> Option<(String, Option<Unit>)> {
         let args: Vec<OsString> = args.split_whitespace().map(Into::into).collect();
         let package = Package { name: package.0.into(), version: package.1.into() };
-        let plan = plan(&args, &package, &state())?;
+        let plan = plan(&args, &package, &state(), Some("2"))?;
         let args: Vec<_> = plan.args.iter().map(|arg| arg.to_str().unwrap()).collect();
         Some((args.join(" "), plan.instrumented))
     }
@@ -478,6 +484,20 @@ mod tests {
             assert!(args.contains("--cfg tokio_unstable --cfg feature=\"tracing\""));
             assert!(args.contains("--extern bytes=/t/libbytes.rmeta"));
         }
+    }
+
+    #[test]
+    fn an_unoptimised_tokio_is_optimised_with_its_checks_left_as_they_were() {
+        let args_of = |flags: &str| {
+            let args = format!("--crate-name tokio {flags} {TARGET}");
+            planned(("tokio", "1.54.1"), &args).unwrap().0
+        };
+        assert!(
+            args_of("").contains("-C opt-level=2 -C debug-assertions=on -C overflow-checks=on")
+        );
+        let off = args_of("-C debug-assertions=off -C overflow-checks=off");
+        assert!(off.contains("opt-level=2") && !off.contains("=on"), "{off}");
+        assert!(!args_of("-C opt-level=1").contains("opt-level=2"));
     }
 
     #[test]
