@@ -34,7 +34,10 @@ fn temporary() -> tempfile::TempDir {
 
 #[test]
 fn clean_tests_are_exit_code_0() {
-    exactly(&[TWIN]).run().assert_code(0);
+    let finished = exactly(&[TWIN]).args(&["--format", "json"]).run();
+    finished.assert_code(0);
+    let report = Report::parse(&finished.stdout);
+    assert!(report.findings.is_empty() && report.summary.tests_run > 0, "{finished}");
 }
 
 #[test]
