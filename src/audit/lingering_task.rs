@@ -544,6 +544,38 @@ mod tests {
     }
 
     #[test]
+    fn several_branches_are_told_in_short_and_each_in_a_note() {
+        let findings = check_task(|task| {
+            let frames = [
+                tokio("<tokio::sync::notify::Notified as core::future::future::Future>::poll"),
+                lib("app::Pool::serve::{{closure}}", 36),
+            ];
+            task.waits.push(Wait { stack: stack(frames), ..channel_wait() });
+        });
+        let finding = &findings[0];
+        assert!(
+            finding.message.contains("still waiting for a Notify or data on an mpsc channel when"),
+            "{}",
+            finding.message
+        );
+        assert!(finding.notes.contains(&"it waits for a Notify".to_owned()));
+        let labels: Vec<&str> =
+            finding.locations.iter().map(|place| place.label.as_str()).collect();
+        let waits = ["waits for data on an mpsc channel here", "waits for a Notify here"];
+        assert_eq!(labels[1..], waits);
+    }
+
+    #[test]
+    fn tasks_of_one_function_are_one_finding_that_lists_every_spawn() {
+        let mut other = task(2);
+        other.spawn_stack = stack([tokio("tokio::task::spawn"), lib("app::Pool::start", 24)]);
+        let findings = check(process([task(1), other], []));
+        assert_eq!((findings.len(), findings[0].occurrences), (1, 2));
+        let last = findings[0].locations.last().unwrap();
+        assert_eq!((last.line, last.label.as_str()), (24, "likewise: task spawned here"));
+    }
+
+    #[test]
     fn tests_and_dependencies_own_tasks_are_notes() {
         let by_test = check_task(|task| {
             task.spawn_stack = stack([test_code("it::works::{{closure}}", 5)]);
@@ -597,7 +629,8 @@ mod tests {
     #[test]
     fn a_lock_is_named_with_its_holder() {
         let mut waiter = task(1);
-        waiter.waits = vec![Wait { resource: Some(7), ..channel_wait() }];
+        let frames = [tokio("tokio::sync::mutex::Mutex<T>::lock"), lib("app::Pool::serve", 33)];
+        waiter.waits = vec![Wait { stack: stack(frames), resource: Some(7), ..channel_wait() }];
         let mut holder = task(12);
         holder.end = TaskEnd::Alive;
         holder.spawn_stack = stack([test_code("it::works", 5)]);
@@ -610,7 +643,12 @@ mod tests {
         let Details::LingeringTask { waits_for, .. } = &finding.details else { panic!() };
         assert_eq!(
             waits_for[0],
-            "Mutex created at src/lib.rs:3:9, held by task 12 spawned at src/lib.rs:20:9"
+            "a Mutex created at src/lib.rs:3:9, held by task 12 spawned at src/lib.rs:20:9"
+        );
+        assert_eq!(
+            finding.message,
+            "task spawned by `Pool::start` was never stopped: still waiting for a Mutex created at \
+             src/lib.rs:3:9, held by task 12 spawned at src/lib.rs:20:9 when its runtime shut down"
         );
         let lines: Vec<u32> = finding.locations.iter().map(|place| place.line).collect();
         assert_eq!(lines, [20, 33, 3, 40]);

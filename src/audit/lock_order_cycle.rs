@@ -855,12 +855,11 @@ mod tests {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (seed >> 33) % below
         };
-        let mut side =
-            |resource: u64, random: &mut dyn FnMut(u64) -> u64| crate::model::Acquisition {
-                stack: Arc::clone(&stacks[random(300) as usize]),
-                ..acquisition(resource, "", 0)
-            };
-        let mut make = |from: u64, to: u64, random: &mut dyn FnMut(u64) -> u64| OrderEdge {
+        let side = |resource: u64, random: &mut dyn FnMut(u64) -> u64| crate::model::Acquisition {
+            stack: Arc::clone(&stacks[random(300) as usize]),
+            ..acquisition(resource, "", 0)
+        };
+        let make = |from: u64, to: u64, random: &mut dyn FnMut(u64) -> u64| OrderEdge {
             from: side(from + 1, random),
             to: side(to + 1, random),
             actors: vec![actor(1 + random(50))],
