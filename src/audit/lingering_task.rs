@@ -429,9 +429,9 @@ fn waits_for(project: &Project, process: &Process, task: &Task, wait: &Wait) -> 
         return words;
     };
     if let Some(name) = &resource.static_name {
-        words += &format!(", the static `{}`", text::short(name));
+        words = format!("{words}, the static `{}`", text::short(name));
     } else if let Some(created) = &resource.created_at {
-        words += &format!(" created at {}", text::site(project, created));
+        words = format!("{words} created at {}", text::site(project, created));
     }
     for hold in holders(process, resource.id).into_iter().take(3) {
         words += ", held by ";
