@@ -211,10 +211,10 @@ type Place<'a> = Option<(&'a str, u32)>;
 
 /// All that matters of an edge where only classes are looked at.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct ClassOrder<'a> {
+struct ClassOrder {
     classes: (LockKey, LockKey),
     modes: (Mode, Mode),
-    places: (Place<'a>, Place<'a>),
+    places: (u32, u32),
     gates: Vec<(LockKey, Mode)>,
     is_ambiguous: bool,
 }
@@ -222,14 +222,23 @@ struct ClassOrder<'a> {
 /// One edge of each kind will do: a thousand tests show the same ones.
 #[derive(Debug, Default)]
 struct ClassOrders<'a> {
-    seen: FxHashSet<ClassOrder<'a>>,
+    places: FxHashMap<Place<'a>, u32>,
+    seen: FxHashSet<ClassOrder>,
     steps: Vec<Step<'a>>,
 }
 
 impl<'a> ClassOrders<'a> {
     fn add(&mut self, classes: &Classes, steps: &[Step<'a>]) {
-        let place = |stack: &'a Stack| {
-            pointed_frame(stack).map(|frame| (frame.function.as_str(), frame.line))
+        // Equal stacks of a process are one, and a few hundred make all edges.
+        let mut known: FxHashMap<*const Stack, u32> = FxHashMap::default();
+        let places = &mut self.places;
+        let mut place = |stack: &'a Arc<Stack>| {
+            *known.entry(Arc::as_ptr(stack)).or_insert_with(|| {
+                let frame = pointed_frame(stack);
+                let next = places.len() as u32;
+                let place = frame.map(|frame| (frame.function.as_str(), frame.line));
+                *places.entry(place).or_insert(next)
+            })
         };
         for step in steps {
             let edge: &'a OrderEdge = step.edge;
