@@ -4,6 +4,8 @@ mod blame;
 mod build;
 mod nesting;
 mod owner;
+#[cfg(test)]
+mod shapes;
 mod symbols;
 mod types;
 mod waits;
