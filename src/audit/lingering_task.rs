@@ -333,7 +333,8 @@ impl Lingering<'_> {
         }
         match task.parent.map(|id| process.tasks.get(&id)) {
             None => {}
-            Some(Some(parent)) if parent.kind == TaskKind::BlockOn => {}
+            // A root ends with what it is the body of.
+            Some(_) if task.parent_kind == Some(TaskKind::BlockOn) => {}
             Some(Some(parent)) if parent.end == TaskEnd::Cancelled => {
                 notes.push("the task that spawned it had been cancelled".to_owned());
             }

@@ -105,6 +105,7 @@ pub fn task(id: u64) -> Task {
         spawned_at: Some(site(20)),
         spawn_stack: stack([tokio("tokio::task::spawn"), lib("app::Pool::start", 20)]),
         parent: None,
+        parent_kind: None,
         created_ns: MS,
         ended_ns: 4_000 * MS,
         end: TaskEnd::Shutdown,
