@@ -57,7 +57,7 @@ fn start_thread(run: Box<Run>) {
         libc::sigfillset(all.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
         let failed =
-            libc::pthread_create(thread.as_mut_ptr(), std::ptr::null(), run_thread, start.cast())
+            libc::pthread_create(thread.as_mut_ptr(), std::ptr::null(), run_thread, run.cast())
                 != 0;
         libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut());
         if failed {
