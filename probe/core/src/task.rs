@@ -344,12 +344,12 @@ impl Task {
         if self.held_count.load(Ordering::Relaxed) > 0 {
             self.note_await(now);
         }
-        {
+        let replaced = {
             let mut known = guard(&self.inner);
-            if !known.as_ref().is_some_and(|known| known.will_wake(inner)) {
-                *known = Some(inner.clone());
-            }
-        }
+            let is_known = known.as_ref().is_some_and(|known| known.will_wake(inner));
+            if is_known { None } else { known.replace(inner.clone()) }
+        };
+        drop(replaced);
         if self.is_scheduled.swap(false, Ordering::Relaxed) {
             let since = self.last_wake_ns().max(self.created_ns);
             self.scheduled_ns.fetch_add(now.saturating_sub(since), Ordering::Relaxed);
@@ -400,8 +400,11 @@ impl Task {
         if unfinished {
             self.finish(TaskEnd::Dropped);
         }
-        guard(&self.inner).take();
-        guard(&self.waits).clear();
+        // Dropped outside of our locks: it may be the last of a resource, and
+        // what a foreign waker does is not known.
+        let inner = guard(&self.inner).take();
+        let waits = std::mem::take(&mut *guard(&self.waits));
+        drop((inner, waits));
     }
 
     #[inline(never)]
