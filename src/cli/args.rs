@@ -171,7 +171,8 @@ pub struct RunOptions {
     /// Let the tests' output through as it comes, one test at a time
     #[arg(long, alias = "nocapture", help_heading = "Run options")]
     pub no_capture: bool,
-    /// Print the address of each test process for tokio-console, and lift the time limit
+    /// Print the address of each test process for tokio-console, lift the time limit, and keep
+    /// a process that is done for as long as a console is attached (or a minute, if none is)
     #[arg(long, help_heading = "Run options")]
     pub console: bool,
 }

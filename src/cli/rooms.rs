@@ -1,6 +1,6 @@
 //! The doors to the other rooms: our options in, their results and errors out.
 
-use std::{cell::RefCell, num::NonZeroUsize, pin::pin, sync::Arc};
+use std::{cell::RefCell, num::NonZeroUsize, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 
@@ -21,6 +21,9 @@ use crate::{
     run::{self, ExecuteOptions, Interrupts, RunEvent, TestArguments, TestRun},
     telemetry::{ProbeOptions, Registry},
 };
+
+/// With `--console`: how long a process that is done waits for somebody to look.
+const CONSOLE_WAIT: Duration = Duration::from_secs(60);
 
 /// Builds the instrumented tests.
 pub fn build(
@@ -89,7 +92,10 @@ fn execute_options(options: &TestOptions, arguments: TestArguments) -> ExecuteOp
         jobs: options.run.test_threads.unwrap_or(jobs),
         time_limit: is_limited.then_some(options.run.time_limit),
         slow_after: options.run.slow_after,
-        probe: probe_options(options.rules.thresholds),
+        probe: ProbeOptions {
+            console_wait: if options.run.console { CONSOLE_WAIT } else { Duration::ZERO },
+            ..probe_options(options.rules.thresholds)
+        },
         arguments,
         ..defaults
     }

@@ -21,6 +21,9 @@ pub struct ProbeOptions {
     pub drain_total: Duration,
     /// How long an exiting process waits for its last update's confirmation.
     pub exit_wait: Duration,
+    /// How long a process that is done waits for a tokio-console to attach. One
+    /// that is attached keeps it for as long as it stays.
+    pub console_wait: Duration,
 }
 
 impl Default for ProbeOptions {
@@ -33,6 +36,7 @@ impl Default for ProbeOptions {
             drain_max: Duration::from_millis(100),
             drain_total: Duration::from_millis(500),
             exit_wait: Duration::from_secs(2),
+            console_wait: Duration::ZERO,
         }
     }
 }
@@ -47,6 +51,7 @@ impl fmt::Display for ProbeOptions {
             ("drain_max_ms", self.drain_max),
             ("drain_total_ms", self.drain_total),
             ("exit_wait_ms", self.exit_wait),
+            ("console_wait_ms", self.console_wait),
         ];
         for (index, (key, value)) in fields.into_iter().enumerate() {
             let separator = if index == 0 { "" } else { "," };
@@ -66,7 +71,7 @@ mod tests {
         assert_eq!(
             options.to_string(),
             "long_hold_ms=1000,contended_hold_ms=100,wait_ms=1,drain_idle_ms=2,\
-             drain_max_ms=100,drain_total_ms=500,exit_wait_ms=2000"
+             drain_max_ms=100,drain_total_ms=500,exit_wait_ms=2000,console_wait_ms=0"
         );
     }
 }

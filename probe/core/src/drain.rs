@@ -17,7 +17,7 @@ use std::{
 };
 
 use crate::{
-    clock, context, counters, options,
+    clock, context, counters, options, outbox,
     task::{self, TaskKind},
 };
 
@@ -61,6 +61,10 @@ impl Drain {
 
     /// Whether to go on. Sleeps briefly if nobody has anything to do.
     pub fn go_on(&self) -> bool {
+        if outbox::is_kept_for_console(self.started_ns) {
+            std::thread::sleep(PAUSE);
+            return true;
+        }
         let options = options::get();
         let now = clock::now_ns();
         let elapsed = now.saturating_sub(self.started_ns);

@@ -19,6 +19,8 @@ pub struct Options {
     pub drain_total: u64,
     /// How long an exiting process waits for the auditor to confirm.
     pub exit_wait: u64,
+    /// How long a process that is done waits for a console to attach; 0: not.
+    pub console_wait: u64,
 }
 
 const MILLISECOND: u64 = 1_000_000;
@@ -33,6 +35,7 @@ impl Default for Options {
             drain_max: 100 * MILLISECOND,
             drain_total: 500 * MILLISECOND,
             exit_wait: 2000 * MILLISECOND,
+            console_wait: 0,
         }
     }
 }
@@ -53,6 +56,7 @@ impl Options {
                 "drain_max_ms" => &mut options.drain_max,
                 "drain_total_ms" => &mut options.drain_total,
                 "exit_wait_ms" => &mut options.exit_wait,
+                "console_wait_ms" => &mut options.console_wait,
                 _ => continue,
             };
             *field = milliseconds.saturating_mul(MILLISECOND);

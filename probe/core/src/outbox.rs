@@ -4,13 +4,14 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
 use crate::{
-    counters,
+    clock, counters,
     lock::{self, LongHold, OrderEdge},
+    options,
     sync::lock as guard,
     task::{Task, TaskEnd, TaskKind},
 };
@@ -116,6 +117,22 @@ impl ConsoleWatch {
     pub fn finished(&self) -> Vec<Arc<Task>> {
         guard(&FINISHED).iter().cloned().collect()
     }
+}
+
+/// Whether a process that has been done since `since_ns` should stay for the sake
+/// of a console: one is attached, or none has been and the time for it is not
+/// over. The auditor itself is the first to watch, and does not count.
+pub fn is_kept_for_console(since_ns: u64) -> bool {
+    static WAS_ATTACHED: AtomicBool = AtomicBool::new(false);
+    let wait = options::get().console_wait;
+    if wait == 0 {
+        return false;
+    }
+    if WATCHERS.load(Ordering::Relaxed) > 1 {
+        WAS_ATTACHED.store(true, Ordering::Relaxed);
+        return true;
+    }
+    !WAS_ATTACHED.load(Ordering::Relaxed) && clock::now_ns().saturating_sub(since_ns) < wait
 }
 
 impl Drop for ConsoleWatch {

@@ -142,7 +142,8 @@ pub(crate) fn capture(extent: Extent) -> StackId {
         frame = caller;
     }
     // SAFETY: the walk has written the first `depth` elements.
-    let addresses = unsafe { std::slice::from_raw_parts(addresses.as_ptr().cast::<usize>(), depth) };
+    let addresses =
+        unsafe { std::slice::from_raw_parts(addresses.as_ptr().cast::<usize>(), depth) };
     intern(hash | 1, addresses)
 }
 

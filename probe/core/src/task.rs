@@ -116,6 +116,8 @@ pub struct Task {
     pub spawn_stack: StackId,
     /// Who spawned it: its parent, the parent's parent, and so on.
     pub ancestors: Box<[u64]>,
+    /// What kind of task its parent is, where there is one.
+    pub parent_kind: Option<TaskKind>,
     /// When it was spawned.
     pub created_ns: u64,
     ended_ns: AtomicU64,
@@ -155,20 +157,14 @@ impl Task {
     #[inline(never)]
     pub fn spawn(kind: TaskKind, name: &str, tokio_id: u64, site: Option<Site>) -> Arc<Self> {
         let parent = context::current_task();
-        let ancestors = parent.as_ref().map_or_else(Box::default, |parent| {
-            std::iter::once(parent.id)
-                .chain(parent.ancestors.iter().copied())
-                .take(MAX_ANCESTORS)
-                .collect()
+        let mut task = Self::new(kind, name, tokio_id, site);
+        task.parent_kind = parent.as_ref().map(|parent| parent.kind);
+        task.ancestors = parent.map_or_else(Box::default, |parent| {
+            let ancestors = std::iter::once(parent.id).chain(parent.ancestors.iter().copied());
+            ancestors.take(MAX_ANCESTORS).collect()
         });
-        let task = Arc::new(Self::new(
-            kind,
-            name,
-            tokio_id,
-            site,
-            ancestors,
-            stack::capture(Extent::Task),
-        ));
+        task.spawn_stack = stack::capture(Extent::Task);
+        let task = Arc::new(task);
         if kind.counts() {
             counters::task_born();
         }
@@ -178,25 +174,19 @@ impl Task {
 
     /// The record of a plain thread.
     pub(crate) fn for_this_thread() -> Arc<Self> {
-        Arc::new(Self::new(TaskKind::Thread, "", 0, None, Box::default(), 0))
+        Arc::new(Self::new(TaskKind::Thread, "", 0, None))
     }
 
-    fn new(
-        kind: TaskKind,
-        name: &str,
-        tokio_id: u64,
-        site: Option<Site>,
-        ancestors: Box<[u64]>,
-        spawn_stack: StackId,
-    ) -> Self {
+    fn new(kind: TaskKind, name: &str, tokio_id: u64, site: Option<Site>) -> Self {
         Self {
             id: next_id(),
             kind,
             name: name.into(),
             tokio_id,
             site,
-            spawn_stack,
-            ancestors,
+            spawn_stack: 0,
+            ancestors: Box::default(),
+            parent_kind: None,
             created_ns: clock::now_ns(),
             ended_ns: AtomicU64::new(0),
             end: AtomicU8::new(TaskEnd::Alive as u8),

@@ -169,6 +169,7 @@ impl<'a> Assembler<'a> {
             holds: holds.iter().map(|hold| self.hold(hold, task)).collect(),
             drained: drain != 0 && task.poll_started_ns() >= drain,
             thread: task.thread(),
+            parent_kind: task_kind(task.parent_kind.unwrap_or(TaskKind::Task)).into(),
         }
     }
 

@@ -2,7 +2,11 @@
 
 use std::{ffi::c_void, mem::MaybeUninit, path::PathBuf, sync::OnceLock, time::Duration};
 
-use concaudit_core::options::{self, Options};
+use concaudit_core::{
+    clock,
+    options::{self, Options},
+    outbox,
+};
 use tokio::sync::watch;
 
 use crate::{
@@ -97,6 +101,10 @@ extern "C" fn at_exit() {
         return;
     }
     if let Some(exiting) = EXITING.get() {
+        let done = clock::now_ns();
+        while outbox::is_kept_for_console(done) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let _ = exiting.send(true);
         audit::wait_for_acknowledgement(Duration::from_nanos(options::get().exit_wait));
     }

@@ -161,6 +161,9 @@ pub struct Task {
     /// The thread that last polled it.
     #[prost(uint64, tag = "26")]
     pub thread: u64,
+    /// What kind of task `parent` is; it need not be known otherwise.
+    #[prost(enumeration = "TaskKind", tag = "27")]
+    pub parent_kind: i32,
 }
 /// One clone of a waker that is still out, as far as counts can tell.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

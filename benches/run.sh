@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# What an audit costs, against the plain build and against console-subscriber,
+# side by side in one run: the same program in three debug builds, in turns.
+#
+#   benches/run.sh [ROUNDS]      5 unless told otherwise
+#
+# Ratios are what counts; the nanoseconds are this machine's. Needs nothing but
+# cargo, bash, awk and GNU date.
+set -euo pipefail
+
+rounds=${1:-5}
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$here")
+work=${OVERHEAD_WORK:-$root/target/overhead}
+tasks=1000000
+# console-subscriber keeps some 25 KB per finished task: a million would not fit.
+console_tasks=50000
+
+unset RUSTFLAGS CARGO_TARGET_DIR OVERHEAD_OUTPUT OVERHEAD_TASKS
+mkdir -p "$work"
+rm -rf "$work"/{plain,console,audited,results}
+mkdir "$work/results"
+cd "$here/overhead"
+
+say() { printf '%s\n' "$*" >&2; }
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+note() { echo "$3" >>"$work/results/$1.$2"; }
+# median BUILD MEASURE
+median() {
+    sort -g "$work/results/$1.$2" 2>/dev/null | awk '
+        { value[NR] = $1 }
+        END { if (NR) print NR % 2 ? value[(NR + 1) / 2] : (value[NR / 2] + value[NR / 2 + 1]) / 2 }'
+}
+field() { grep -o "\"$1\": *[0-9]*" "$2" | head -n 1 | grep -o '[0-9]*$'; }
+
+say "building the tool"
+cargo build --quiet --release --manifest-path "$root/Cargo.toml"
+tool=${CARGO_CONCAUDIT:-$root/target/release/cargo-concaudit}
+"$tool" concaudit setup >&2
+
+audit() { "$tool" concaudit --quiet --target-dir "$work/audited" --time-limit 600s "$@" >/dev/null; }
+# The newest test binary of a name, in a build.
+binary() { ls -t "$work/$1"/debug/deps/"$2"-* | grep -v '\.d$' | head -n 1; }
+
+say "building plain"
+start=$(now_ms)
+cargo test --quiet --no-run --target-dir "$work/plain" 2>&1 | grep -v Executable >&2 || true
+note plain build $(($(now_ms) - start))
+
+say "building audited"
+audit --exact e00 --format json --output "$work/audited.json"
+note audited build "$(field build_ms "$work/audited.json")"
+
+say "building with console-subscriber"
+start=$(now_ms)
+RUSTFLAGS='--cfg tokio_unstable' cargo test --quiet --no-run --features console \
+    --target-dir "$work/console" 2>&1 | grep -v Executable >&2 || true
+note console build $(($(now_ms) - start))
+
+# measure BUILD TASKS|-
+measure() {
+    local output=$work/output
+    rm -f "$output"
+    local variables=(OVERHEAD_OUTPUT="$output")
+    [[ $2 == - ]] || variables+=(OVERHEAD_TASKS="$2")
+    case $1 in
+        audited) env "${variables[@]}" bash -c '"$@" >/dev/null' - \
+            "$tool" concaudit --quiet --target-dir "$work/audited" --time-limit 600s --test measure ;;
+        *) env "${variables[@]}" "$(binary "$1" measure)" ;;
+    esac
+    while read -r name value; do note "$1" "$name" "$value"; done <"$output"
+}
+
+# suite BUILD TARGET JOBS: wall time of a process per test, in ms.
+suite() {
+    if [[ $1 == audited ]]; then
+        audit --test "$2" --test-threads "$3" --format json --output "$work/suite.json"
+        note audited "$2" "$(field test_ms "$work/suite.json")"
+    else
+        local exe tests start
+        exe=$(binary "$1" "$2")
+        tests=$("$exe" --list 2>/dev/null | sed -n 's/: test$//p')
+        start=$(now_ms)
+        # shellcheck disable=SC2086
+        printf '%s\n' $tests | xargs -P "$3" -I{} "$exe" --exact {} >/dev/null
+        note "$1" "$2" $(($(now_ms) - start))
+    fi
+}
+
+cores=$(nproc)
+for ((round = 1; round <= rounds; round++)); do
+    say "round $round of $rounds"
+    for build in plain audited console; do
+        measure "$build" -
+        if [[ $build != console ]]; then
+            suite "$build" empty 1
+            suite "$build" suite "$cores"
+        fi
+    done
+done
+say "memory"
+measure plain "$tasks"
+measure audited "$tasks"
+measure console "$console_tasks"
+
+row() { # LABEL MEASURE UNIT
+    awk -v label="$1" -v unit="$3" -v plain="$(median plain "$2")" \
+        -v audited="$(median audited "$2")" -v console="$(median console "$2")" 'BEGIN {
+        printf "%-34s %9.0f %9.0f %8.2fx %+9.0f %s", label, plain, audited, audited / plain, audited - plain, unit
+        if (console != "") {
+            printf "  %9.0f %+9.0f", console, console - plain
+            added = audited - plain
+            if (added > 0) printf " %7.1fx", (console - plain) / added
+        }
+        print ""
+    }'
+}
+echo
+echo "medians of $rounds alternating rounds, debug builds, $cores cores"
+printf '%-34s %9s %9s %9s %9s %2s  %9s %9s %8s\n' \
+    '' plain audited ratio added '' console added 'ratio of added'
+row 'tokio Mutex lock+unlock' mutex ns
+row 'spawn+join' spawn ns
+row 'mpsc message' message ns
+row '50 empty test processes, in turn' empty ms
+row '40 tests, wall time' suite ms
+row 'clean build of the tests' build ms
+echo
+awk -v plain="$(median plain memory)" -v audited="$(median audited memory)" \
+    -v console="$(median console memory)" -v tasks=$tasks -v few=$console_tasks 'BEGIN {
+    printf "peak memory after %d tasks: plain %.0f MiB, audited %.0f MiB (%+.0f MiB)\n", tasks, plain, audited, audited - plain
+    printf "console-subscriber after %d tasks: %.0f MiB\n", few, console
+}'
+awk -v plain="$(median plain empty)" -v audited="$(median audited empty)" \
+    'BEGIN { printf "start and flush of one process: %+.2f ms\n", (audited - plain) / 50 }'

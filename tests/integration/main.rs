@@ -1,0 +1,19 @@
+//! The built binary against `fixtures/`.
+//!
+//! Each fixture workspace is audited once; what is expected of each of its
+//! tests is a `#[test]` of its own here, so that a failure names the fixture.
+//! The first run builds the probe and the fixtures, which takes a minute or
+//! two; everything is kept under `target/` for the next one.
+
+#![expect(clippy::print_stderr, reason = "a skipped test says why")]
+
+mod behaviour;
+mod cli;
+mod console;
+mod lingering;
+mod lock_order;
+mod long_held;
+mod model;
+mod old_tokio;
+mod support;
+mod surroundings;

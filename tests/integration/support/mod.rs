@@ -1,0 +1,16 @@
+//! How the binary is run, and how what it reports is compared with what is
+//! expected.
+
+mod audit;
+mod expect;
+mod report;
+mod tool;
+mod tree;
+
+pub use audit::Workspace;
+// A macro by example is never wholly public.
+pub(crate) use expect::expectations;
+pub use expect::{at_most_a_note, check, cycle, error, note, silent, warning};
+pub use report::{Finding, Report, Test};
+pub use tool::{Tool, fixture, process_is_alive, scratch, wait_until};
+pub use tree::{Tree, copy};
