@@ -11,11 +11,14 @@ use super::{
     config::Config,
     group::{Draft, Groups, Rank},
     registry::Rule,
-    support::{Awaited, awaited, blame_frame, is_lock, origin, site_frame},
+    support::{is_lock, pointed_frame},
     text,
 };
 use crate::{
-    model::{Hold, Outcome, Process, Run, Task, TaskEnd, TaskKind, Test, Wait},
+    model::{
+        Awaited, Hold, Outcome, Process, Run, Task, TaskEnd, TaskKind, Test, Wait, awaited,
+        blame_frame, origin_of_task,
+    },
     project::Project,
     report::finding::{Confidence, Details, Finding, Origin, Severity},
 };
@@ -139,32 +142,32 @@ struct Lingering<'a> {
 }
 
 impl Lingering<'_> {
-    fn add_to(&self, groups: &mut Groups<[(String, u32); 2]>) {
+    fn add_to(&self, groups: &mut Groups) {
         let task = self.task;
-        let spawner = site_frame(&task.spawn_stack);
-        let awaiter = task.waits.first().and_then(|wait| site_frame(&wait.stack));
-        let spawn_key = match (spawner, &task.spawned_at) {
-            (Some(frame), _) => (text::identity(spawner), frame.line),
+        let spawner = pointed_frame(&task.spawn_stack);
+        let awaiter = task.waits.first().and_then(|wait| pointed_frame(&wait.stack));
+        let identity = vec![text::identity(spawner), text::identity(awaiter)];
+        let spot = match (spawner, &task.spawned_at) {
             (None, Some(site)) => (self.project.display_path(&site.file), site.line),
-            (None, None) => (String::new(), 0),
+            _ => text::spot(self.project, spawner),
         };
-        let await_key = (text::identity(awaiter), awaiter.map_or(0, |frame| frame.line));
-        let origin = origin(self.project, self.test, &task.spawn_stack, task.spawned_at.as_ref());
+        let origin = origin_of_task(self.project, task, &self.test.identity);
         let severity = match origin {
             Origin::Library if self.has_timer() => Severity::Warning,
             Origin::Library => Severity::Error,
             Origin::Test | Origin::Dependency => Severity::Note,
         };
         let rank = Rank { severity, confidence: Confidence::Observed, weight: self.idle_ns() };
-        groups.add([spawn_key, await_key], rank, [self.test.name.clone()], || self.tell(origin));
+        groups.add(identity, spot, rank, [self.test.name.clone()], || self.tell(origin));
     }
 
     fn kinds(&self) -> Vec<Awaited> {
         self.task.waits.iter().map(|wait| awaited(self.process, wait)).collect()
     }
 
+    /// Whether one of its branches goes on by itself some day.
     fn has_timer(&self) -> bool {
-        self.kinds().contains(&Awaited::Timer)
+        self.kinds().iter().any(Awaited::must_come)
     }
 
     fn end_ns(&self) -> u64 {
@@ -183,7 +186,6 @@ impl Lingering<'_> {
 
     fn tell(&self, origin: Origin) -> Option<Draft> {
         let Self { project, process, task, .. } = *self;
-        let spawner = site_frame(&task.spawn_stack);
         let places = self.places()?;
         let spawn_stack = text::labelled(project, &task.spawn_stack, "spawn stack of the task");
         let stacks = self
@@ -192,11 +194,9 @@ impl Lingering<'_> {
             .filter_map(|wait| text::labelled(project, &wait.stack, "await stack of the task"))
             .chain(spawn_stack)
             .collect();
-        let awaiter = task.waits.first().and_then(|wait| blame_frame(&wait.stack));
         Some(Draft {
             origin,
             message: self.message(origin),
-            identity: vec![text::identity(spawner), text::identity(awaiter)],
             locations: places,
             stacks,
             notes: self.notes(),
@@ -213,7 +213,7 @@ impl Lingering<'_> {
                 waits_for: self
                     .distinct_waits()
                     .into_iter()
-                    .map(|wait| waits_for(project, process, task, wait))
+                    .map(|wait| what(&waits_for(project, process, task, wait)).to_owned())
                     .collect(),
                 wakers: task.wakers(),
                 due_in_ms: self.due_in_ns().map(|ns| ns / 1_000_000),
@@ -230,7 +230,7 @@ impl Lingering<'_> {
     fn message(&self, origin: Origin) -> String {
         let task = self.task;
         let name = task.name.as_ref().map_or_else(String::new, |name| format!(" `{name}`"));
-        let spawner = match (site_frame(&task.spawn_stack), origin) {
+        let spawner = match (pointed_frame(&task.spawn_stack), origin) {
             (Some(_), Origin::Test) => " spawned by the test".to_owned(),
             (Some(frame), _) => format!(" spawned by `{}`", text::short(&frame.function)),
             (None, _) => String::new(),
@@ -239,7 +239,6 @@ impl Lingering<'_> {
             TaskEnd::Alive => "when the process exited",
             _ => "when its runtime shut down",
         };
-        let kinds: BTreeSet<Awaited> = self.kinds().into_iter().collect();
         let waiting = if task.running {
             "running".to_owned()
         } else if self.has_timer() {
@@ -250,13 +249,25 @@ impl Lingering<'_> {
             }
         } else if task.wakers() == 0 {
             "pending, with no waker left,".to_owned()
-        } else if kinds.is_empty() {
-            "pending".to_owned()
         } else {
-            let words: Vec<String> = kinds.iter().map(ToString::to_string).collect();
-            format!("waiting for {}", words.join(" or "))
+            self.waiting()
         };
         format!("task{name}{spawner} was never stopped: still {waiting} {end}")
+    }
+
+    /// In full of one wait, in short of several.
+    fn waiting(&self) -> String {
+        let Self { project, process, task, .. } = *self;
+        let words = match *self.distinct_waits() {
+            [] => return "pending".to_owned(),
+            [wait] => waits_for(project, process, task, wait),
+            _ => {
+                let kinds: BTreeSet<String> =
+                    self.kinds().iter().map(|kind| what(&kind.to_string()).to_owned()).collect();
+                format!("waits for {}", kinds.into_iter().collect::<Vec<_>>().join(" or "))
+            }
+        };
+        words.strip_prefix("waits").map_or(words.clone(), |rest| format!("waiting{rest}"))
     }
 
     fn places(&self) -> Option<Vec<crate::report::finding::Location>> {
@@ -271,7 +282,7 @@ impl Lingering<'_> {
             .or_else(|| task.spawned_at.as_ref().map(|site| text::at_site(project, site, label)));
         let mut places = vec![Some(spawned?)];
         for wait in self.distinct_waits() {
-            let label = format!("waits here for {}", awaited(process, wait));
+            let label = format!("{} here", awaited(process, wait));
             places.push(text::at_stack(project, &wait.stack, label));
             let lock = wait.resource.and_then(|id| process.resources.get(&id));
             let Some(lock) = lock.filter(|lock| is_lock(lock.kind)) else { continue };
@@ -294,9 +305,10 @@ impl Lingering<'_> {
             .waits
             .iter()
             .filter(|wait| {
-                let frame = site_frame(&wait.stack);
+                let frame = pointed_frame(&wait.stack);
                 let place = frame.map(|frame| (&frame.function, frame.line));
-                seen.insert((place, wait.resource, awaited(self.process, wait)))
+                let kind = awaited(self.process, wait).to_string();
+                seen.insert((place, wait.resource, kind))
             })
             .collect()
     }
@@ -305,7 +317,7 @@ impl Lingering<'_> {
         let Self { project, process, task, .. } = *self;
         let mut notes = Vec::new();
         for wait in self.distinct_waits() {
-            notes.push(format!("it waits for {}", waits_for(project, process, task, wait)));
+            notes.push(format!("it {}", waits_for(project, process, task, wait)));
         }
         if !task.running {
             notes.push(format!(
@@ -321,7 +333,8 @@ impl Lingering<'_> {
         }
         match task.parent.map(|id| process.tasks.get(&id)) {
             None => {}
-            Some(Some(parent)) if parent.kind == TaskKind::BlockOn => {}
+            // A root ends with what it is the body of.
+            Some(_) if task.parent_kind == Some(TaskKind::BlockOn) => {}
             Some(Some(parent)) if parent.end == TaskEnd::Cancelled => {
                 notes.push("the task that spawned it had been cancelled".to_owned());
             }
@@ -340,31 +353,56 @@ impl Lingering<'_> {
 
     fn help(&self) -> &'static str {
         let kinds = self.kinds();
-        let waits_for = |kind| kinds.contains(&kind);
         if self.task.wakers() == 0 && !self.task.running && kinds.is_empty() {
-            "a future that returns `Pending` must keep the waker and call it; until then keep \
-             the `JoinHandle` and abort the task when its owner is dropped"
-        } else if waits_for(Awaited::Timer) {
-            "tell the task to stop instead of letting it sleep: `select!` between the timer and a \
-             `CancellationToken`, or keep the `JoinHandle` and abort it when its owner is dropped"
-        } else if waits_for(Awaited::Channel) {
-            "close the channel when the owner is dropped (the task must not hold an end of it that \
-             keeps it open), or keep the `JoinHandle` and abort the task"
-        } else if waits_for(Awaited::Lock) || waits_for(Awaited::Semaphore) {
-            "find out why the holder does not release it; keep the `JoinHandle` and abort the task \
-             when its owner is dropped"
-        } else if waits_for(Awaited::Notify) {
-            "notify the task when its owner is dropped, for one with a `CancellationToken` and its \
-             `DropGuard`, or keep the `JoinHandle` and abort it"
-        } else if waits_for(Awaited::Io) {
-            "`select!` between the I/O and a `CancellationToken` that the owner cancels on drop, \
-             or keep the `JoinHandle` (or a `JoinSet`) and abort the task"
-        } else if waits_for(Awaited::Join) {
-            "stop the task that it waits for first; a `JoinSet` aborts its tasks when it is dropped"
-        } else {
-            "keep the `JoinHandle` and abort or await it when the owner is dropped, spawn into a \
-             `JoinSet`, or give the task a `CancellationToken`"
+            return "a future that returns `Pending` must keep the waker and call it; until then \
+                    keep the `JoinHandle` and abort the task when its owner is dropped";
         }
+        kinds.iter().map(advice).min().unwrap_or_else(|| advice(&Awaited::Other)).1
+    }
+}
+
+/// How to stop a task that waits for this; lower ones are more to the point.
+fn advice(awaited: &Awaited) -> (u8, &'static str) {
+    match awaited {
+        Awaited::Timer { .. } => (
+            0,
+            "tell the task to stop instead of letting it sleep: `select!` between the timer and a \
+             `CancellationToken`, or keep the `JoinHandle` and abort it when its owner is dropped",
+        ),
+        Awaited::Channel { sends: false, .. } => (
+            1,
+            "close the channel when the owner is dropped (the task must not hold an end of it that \
+             keeps it open), or keep the `JoinHandle` and abort the task",
+        ),
+        Awaited::Channel { sends: true, .. } => (
+            2,
+            "drop the receiver when nobody reads it any more, so that sending fails, or keep the \
+             `JoinHandle` and abort the task when its owner is dropped",
+        ),
+        Awaited::Lock { .. } | Awaited::Semaphore => (
+            3,
+            "find out why the holder does not release it; keep the `JoinHandle` and abort the task \
+             when its owner is dropped",
+        ),
+        Awaited::Notify => (
+            4,
+            "notify the task when its owner is dropped, for one with a `CancellationToken` and its \
+             `DropGuard`, or keep the `JoinHandle` and abort it",
+        ),
+        Awaited::Io(_) | Awaited::Signal | Awaited::ChildProcess => (
+            5,
+            "`select!` between that event and a `CancellationToken` that the owner cancels on \
+             drop, or keep the `JoinHandle` (or a `JoinSet`) and abort the task",
+        ),
+        Awaited::Join => (
+            6,
+            "stop the task that it waits for first; a `JoinSet` aborts its tasks when it is dropped",
+        ),
+        Awaited::Barrier | Awaited::Other => (
+            7,
+            "keep the `JoinHandle` and abort or await it when the owner is dropped, spawn into a \
+             `JoinSet`, or give the task a `CancellationToken`",
+        ),
     }
 }
 
@@ -384,27 +422,33 @@ fn holders(process: &Process, resource: u64) -> Vec<&Hold> {
     holders
 }
 
-/// "Mutex created at src/lib.rs:7:9, held by task 12 spawned at src/lib.rs:20:5"
+/// "waits for a Mutex created at src/lib.rs:7:9, held by task 12 spawned at
+/// src/lib.rs:20:5"
 fn waits_for(project: &Project, process: &Process, task: &Task, wait: &Wait) -> String {
-    let kind = awaited(process, wait);
-    let resource = wait.resource.and_then(|id| process.resources.get(&id));
-    if let Some(lock) = resource.filter(|lock| is_lock(lock.kind)) {
-        let mut words = text::lock_name(project, lock);
-        for hold in holders(process, lock.id).into_iter().take(3) {
-            words += ", held by ";
-            if hold.holder.task == Some(task.id) {
-                words += "the task itself";
-            } else {
-                words += &text::actor(project, process, &hold.holder);
-            }
-        }
+    let mut words = awaited(process, wait).to_string();
+    let Some(resource) = wait.resource.and_then(|id| process.resources.get(&id)) else {
         return words;
+    };
+    if let Some(name) = &resource.static_name {
+        words = format!("{words}, the static `{}`", text::short(name));
+    } else if let Some(created) = &resource.created_at {
+        words = format!("{words} created at {}", text::site(project, created));
     }
-    let place = site_frame(&wait.stack).and_then(|frame| text::at_frame(project, frame, ""));
-    match place {
-        Some(place) => format!("{kind} at {}:{}", place.file, place.line),
-        None => kind.to_string(),
+    for hold in holders(process, resource.id).into_iter().take(3) {
+        words += ", held by ";
+        if hold.holder.task == Some(task.id) {
+            words += "the task itself";
+        } else {
+            words += &text::actor(project, process, &hold.holder);
+        }
     }
+    words
+}
+
+/// "a Mutex" of "waits for a Mutex".
+fn what(words: &str) -> &str {
+    let rest = words.strip_prefix("waits ").unwrap_or(words);
+    rest.strip_prefix("for ").unwrap_or(rest)
 }
 
 #[cfg(test)]
@@ -426,7 +470,10 @@ mod tests {
     }
 
     fn timer(due_ns: Option<u64>) -> Wait {
-        let frames = [tokio("tokio::time::sleep::Sleep::poll"), lib("app::Pool::reap", 50)];
+        let frames = [
+            tokio("<tokio::time::sleep::Sleep as core::future::future::Future>::poll"),
+            lib("app::Pool::reap", 50),
+        ];
         Wait { stack: stack(frames), due_ns, ..channel_wait() }
     }
 
@@ -438,8 +485,8 @@ mod tests {
         assert_eq!(finding.severity, Severity::Error);
         assert_eq!(
             finding.message,
-            "task spawned by `Pool::start` was never stopped: still waiting for a channel when \
-             its runtime shut down"
+            "task spawned by `Pool::start` was never stopped: still waiting for data on an \
+             mpsc channel when its runtime shut down"
         );
         let places: Vec<_> =
             finding.locations.iter().map(|place| (place.line, place.role)).collect();
@@ -498,6 +545,38 @@ mod tests {
     }
 
     #[test]
+    fn several_branches_are_told_in_short_and_each_in_a_note() {
+        let findings = check_task(|task| {
+            let frames = [
+                tokio("<tokio::sync::notify::Notified as core::future::future::Future>::poll"),
+                lib("app::Pool::serve::{{closure}}", 36),
+            ];
+            task.waits.push(Wait { stack: stack(frames), ..channel_wait() });
+        });
+        let finding = &findings[0];
+        assert!(
+            finding.message.contains("still waiting for a Notify or data on an mpsc channel when"),
+            "{}",
+            finding.message
+        );
+        assert!(finding.notes.contains(&"it waits for a Notify".to_owned()));
+        let labels: Vec<&str> =
+            finding.locations.iter().map(|place| place.label.as_str()).collect();
+        let waits = ["waits for data on an mpsc channel here", "waits for a Notify here"];
+        assert_eq!(labels[1..], waits);
+    }
+
+    #[test]
+    fn tasks_of_one_function_are_one_finding_that_lists_every_spawn() {
+        let mut other = task(2);
+        other.spawn_stack = stack([tokio("tokio::task::spawn"), lib("app::Pool::start", 24)]);
+        let findings = check(process([task(1), other], []));
+        assert_eq!((findings.len(), findings[0].occurrences), (1, 2));
+        let last = findings[0].locations.last().unwrap();
+        assert_eq!((last.line, last.label.as_str()), (24, "likewise: task spawned here"));
+    }
+
+    #[test]
     fn tests_and_dependencies_own_tasks_are_notes() {
         let by_test = check_task(|task| {
             task.spawn_stack = stack([test_code("it::works::{{closure}}", 5)]);
@@ -551,7 +630,8 @@ mod tests {
     #[test]
     fn a_lock_is_named_with_its_holder() {
         let mut waiter = task(1);
-        waiter.waits = vec![Wait { resource: Some(7), ..channel_wait() }];
+        let frames = [tokio("tokio::sync::mutex::Mutex<T>::lock"), lib("app::Pool::serve", 33)];
+        waiter.waits = vec![Wait { stack: stack(frames), resource: Some(7), ..channel_wait() }];
         let mut holder = task(12);
         holder.end = TaskEnd::Alive;
         holder.spawn_stack = stack([test_code("it::works", 5)]);
@@ -564,7 +644,12 @@ mod tests {
         let Details::LingeringTask { waits_for, .. } = &finding.details else { panic!() };
         assert_eq!(
             waits_for[0],
-            "Mutex created at src/lib.rs:3:9, held by task 12 spawned at src/lib.rs:20:9"
+            "a Mutex created at src/lib.rs:3:9, held by task 12 spawned at src/lib.rs:20:9"
+        );
+        assert_eq!(
+            finding.message,
+            "task spawned by `Pool::start` was never stopped: still waiting for a Mutex created at \
+             src/lib.rs:3:9, held by task 12 spawned at src/lib.rs:20:9 when its runtime shut down"
         );
         let lines: Vec<u32> = finding.locations.iter().map(|place| place.line).collect();
         assert_eq!(lines, [20, 33, 3, 40]);

@@ -7,18 +7,26 @@
 //! `possible`. Cycles are found on lock instances within each process, then on
 //! lock classes (creation sites) over all of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     config::Config,
     cycles::{Edge, Graph, Verdict},
-    group::{Draft, Groups, Rank},
+    group::{Draft, Groups, Identity, Rank},
     registry::Rule,
-    support::{Nesting, is_lock, nested, origin, site_frame},
+    support::{class_identity, is_lock, pointed_frame},
     text,
 };
 use crate::{
-    model::{Actor, Mode, OrderEdge, Process, Resource, Run, Test},
+    model::{
+        Actor, Mode, Nesting, OrderEdge, Process, Resource, ResourceKind, Run, Site, Stack, Test,
+        nested, origin,
+    },
     project::Project,
     report::finding::{Confidence, Details, Finding, Origin, Severity},
 };
@@ -42,23 +50,21 @@ impl Rule for LockOrderCycle {
 
     fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
-        let mut seen: Vec<BTreeSet<(String, String)>> = Vec::new();
-        let mut everything: Vec<Step> = Vec::new();
+        let mut classes = Classes::default();
+        let mut orders = ClassOrders::default();
+        let mut seen: BTreeSet<BTreeSet<(LockKey, LockKey)>> = BTreeSet::new();
         for test in &run.tests {
             for process in &test.processes {
-                let steps: Vec<Step> = process
-                    .edges
-                    .iter()
-                    .filter_map(|edge| Step::new(test, process, edge))
-                    .collect();
-                for (cycle, doubts) in cycles(&steps, |lock| lock.id.to_string()) {
-                    seen.push(classes_of(&run.project, &cycle));
+                classes.add(process);
+                let steps = steps(test, process);
+                for (cycle, doubts) in find(&steps, &|_, lock| lock.id, |_| true, true) {
+                    seen.insert(classes.pairs(&cycle));
                     add(&run.project, &mut groups, &cycle, &doubts, true);
                 }
-                everything.extend(steps);
+                orders.add(&classes, &steps);
             }
         }
-        for (cycle, mut doubts) in class_cycles(&run.project, &everything, &seen) {
+        for (cycle, mut doubts) in class_cycles(&classes, orders, &seen) {
             doubts.insert(Doubt::Instances);
             add(&run.project, &mut groups, &cycle, &doubts, false);
         }
@@ -113,26 +119,33 @@ struct Step<'a> {
     is_ambiguous: bool,
 }
 
-impl<'a> Step<'a> {
-    fn new(test: &'a Test, process: &'a Process, edge: &'a OrderEdge) -> Option<Self> {
-        let from = process.resources.get(&edge.from.resource)?;
-        let to = process.resources.get(&edge.to.resource)?;
-        let counts = |lock: &Resource| is_lock(lock.kind) && !lock.handed_over;
-        if edge.to.is_try || from.id == to.id || !counts(from) || !counts(to) {
-            return None;
-        }
-        let nesting = nested(&edge.from.stack, &edge.to.stack);
-        let is_ambiguous = nesting == Nesting::Ambiguous;
-        (nesting != Nesting::Separate).then_some(Self {
-            test,
-            process,
-            edge,
-            from,
-            to,
-            is_ambiguous,
+/// The edges of a process that count.
+fn steps<'a>(test: &'a Test, process: &'a Process) -> Vec<Step<'a>> {
+    let counts = |lock: &&Resource| is_lock(lock.kind) && !lock.handed_over;
+    let locks: FxHashMap<u64, &Resource> =
+        process.resources.values().filter(counts).map(|lock| (lock.id, lock)).collect();
+    // Equal stacks of a process are one, and few pairs of them make many edges.
+    let mut nestings: FxHashMap<(*const Stack, *const Stack), Nesting> = FxHashMap::default();
+    process
+        .edges
+        .iter()
+        .filter_map(|edge| {
+            let (from, to) = (*locks.get(&edge.from.resource)?, *locks.get(&edge.to.resource)?);
+            if edge.to.is_try || from.id == to.id {
+                return None;
+            }
+            let (held, taken) = (&edge.from.stack, &edge.to.stack);
+            let nesting = *nestings
+                .entry((Arc::as_ptr(held), Arc::as_ptr(taken)))
+                .or_insert_with(|| nested(held, taken));
+            let is_ambiguous = nesting == Nesting::Ambiguous;
+            let step = Step { test, process, edge, from, to, is_ambiguous };
+            (nesting != Nesting::Separate).then_some(step)
         })
-    }
+        .collect()
+}
 
+impl<'a> Step<'a> {
     /// What its actor held, the first lock included.
     fn held(&self) -> impl Iterator<Item = (&'a Resource, Mode)> + use<'a> {
         let process = self.process;
@@ -143,86 +156,151 @@ impl<'a> Step<'a> {
     }
 }
 
-/// The lock class: the static, or the creation site and the type.
-fn class(project: &Project, lock: &Resource) -> Option<String> {
-    (lock.static_name.is_some() || lock.created_at.is_some())
-        .then(|| text::lock_name(project, lock))
+/// Of an instance or of a class, whichever is looked at.
+type LockKey = u64;
+
+/// The lock classes of all processes: by static, or by creation site and type.
+#[derive(Debug, Default)]
+struct Classes<'a> {
+    numbers: FxHashMap<(ResourceKind, Option<&'a str>, Option<&'a Site>), LockKey>,
+    of: FxHashMap<(*const Process, u64), LockKey>,
+    /// A class whose instances pass their guards on orders nothing.
+    handed_over: FxHashSet<LockKey>,
+    nameless: LockKey,
 }
 
-fn classes_of(project: &Project, cycle: &[Step]) -> BTreeSet<(String, String)> {
-    let pair = |step: &Step| Some((class(project, step.from)?, class(project, step.to)?));
-    cycle.iter().filter_map(pair).collect()
+impl<'a> Classes<'a> {
+    /// What has no class, being made by a `const fn` and no static, is a class
+    /// of its own from here on.
+    const NAMELESS: LockKey = 1 << 63;
+
+    fn add(&mut self, process: &'a Process) {
+        for lock in process.resources.values() {
+            let name = lock.static_name.as_deref();
+            let site = lock.created_at.as_ref().filter(|_| name.is_none());
+            let class = if name.is_some() || site.is_some() {
+                let next = self.numbers.len() as LockKey;
+                *self.numbers.entry((lock.kind, name, site)).or_insert(next)
+            } else {
+                self.nameless += 1;
+                Self::NAMELESS + self.nameless
+            };
+            if lock.handed_over {
+                self.handed_over.insert(class);
+            }
+            self.of.insert((std::ptr::from_ref(process), lock.id), class);
+        }
+    }
+
+    fn of(&self, process: &Process, lock: &Resource) -> LockKey {
+        self.of.get(&(std::ptr::from_ref(process), lock.id)).copied().unwrap_or(Self::NAMELESS)
+    }
+
+    /// The classes in their order, as far as they have a name.
+    fn pairs(&self, cycle: &[Step]) -> BTreeSet<(LockKey, LockKey)> {
+        cycle
+            .iter()
+            .map(|step| (self.of(step.process, step.from), self.of(step.process, step.to)))
+            .filter(|(from, to)| (*from).max(*to) < Self::NAMELESS)
+            .collect()
+    }
+}
+
+/// A function and a line in it.
+type Place<'a> = Option<(&'a str, u32)>;
+
+/// All that matters of an edge where only classes are looked at.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ClassOrder {
+    classes: (LockKey, LockKey),
+    modes: (Mode, Mode),
+    places: (u32, u32),
+    gates: Vec<(LockKey, Mode)>,
+    is_ambiguous: bool,
+}
+
+/// One edge of each kind will do: a thousand tests show the same ones.
+#[derive(Debug, Default)]
+struct ClassOrders<'a> {
+    places: FxHashMap<Place<'a>, u32>,
+    seen: FxHashSet<ClassOrder>,
+    steps: Vec<Step<'a>>,
+}
+
+impl<'a> ClassOrders<'a> {
+    fn add(&mut self, classes: &Classes, steps: &[Step<'a>]) {
+        // Equal stacks of a process are one, and a few hundred make all edges.
+        let mut known: FxHashMap<*const Stack, u32> = FxHashMap::default();
+        let places = &mut self.places;
+        let mut place = |stack: &'a Arc<Stack>| {
+            *known.entry(Arc::as_ptr(stack)).or_insert_with(|| {
+                let frame = pointed_frame(stack);
+                let next = places.len() as u32;
+                let place = frame.map(|frame| (frame.function.as_str(), frame.line));
+                *places.entry(place).or_insert(next)
+            })
+        };
+        for step in steps {
+            let edge: &'a OrderEdge = step.edge;
+            let class = |lock| classes.of(step.process, lock);
+            let (from, to) = (class(step.from), class(step.to));
+            if from == to || from.max(to) >= Classes::NAMELESS {
+                continue;
+            }
+            let mut gates: Vec<(LockKey, Mode)> =
+                step.held().skip(1).map(|(lock, mode)| (class(lock), mode)).collect();
+            gates.sort_unstable();
+            gates.dedup();
+            let order = ClassOrder {
+                classes: (from, to),
+                modes: (edge.from.mode, edge.to.mode),
+                places: (place(&edge.from.stack), place(&edge.to.stack)),
+                gates,
+                is_ambiguous: step.is_ambiguous,
+            };
+            if self.seen.insert(order) {
+                self.steps.push(*step);
+            }
+        }
+    }
 }
 
 type Found<'a> = Vec<(Vec<Step<'a>>, BTreeSet<Doubt>)>;
 
-/// Cycles over what `name` takes for one lock, one per component.
-fn cycles<'a>(steps: &[Step<'a>], name: impl Fn(&Resource) -> String) -> Found<'a> {
-    find(steps, &name, |_| true, true)
-}
-
 fn class_cycles<'a>(
-    project: &Project,
-    steps: &[Step<'a>],
-    seen: &[BTreeSet<(String, String)>],
+    classes: &Classes,
+    orders: ClassOrders<'a>,
+    seen: &BTreeSet<BTreeSet<(LockKey, LockKey)>>,
 ) -> Found<'a> {
-    let name = |lock: &Resource| class(project, lock).unwrap_or_default();
-    // A class whose instances pass their guards on orders nothing.
-    let handed_over: BTreeSet<String> = steps
-        .chunk_by(|one, next| std::ptr::eq(one.process, next.process))
-        .flat_map(|steps| steps[0].process.resources.values())
-        .filter(|lock| lock.handed_over)
-        .map(name)
-        .collect();
-    // One of each kind will do; a thousand tests show the same edges.
-    let mut distinct = BTreeSet::new();
-    let steps: Vec<Step> = steps
-        .iter()
-        .filter(|step| {
-            let (from, to) = (name(step.from), name(step.to));
-            let counts = |class: &String| !class.is_empty() && !handed_over.contains(class);
-            if from == to || !counts(&from) || !counts(&to) {
-                return false;
-            }
-            let place = |stack| site_frame(stack).map(|frame| (frame.function.clone(), frame.line));
-            let gates: BTreeSet<(String, Mode)> =
-                step.held().skip(1).map(|(lock, mode)| (name(lock), mode)).collect();
-            let (edge, modes) = (step.edge, (step.edge.from.mode, step.edge.to.mode));
-            distinct.insert((
-                from,
-                to,
-                modes,
-                place(&edge.from.stack),
-                place(&edge.to.stack),
-                gates,
-            ))
-        })
-        .copied()
-        .collect();
+    let mut steps = orders.steps;
+    let passed_on =
+        |step: &Step, lock| classes.handed_over.contains(&classes.of(step.process, lock));
+    steps.retain(|step| !passed_on(step, step.from) && !passed_on(step, step.to));
     let is_new = |cycle: &[Step]| {
-        let classes = classes_of(project, cycle);
-        !seen.iter().any(|seen| classes.is_subset(seen))
+        let pairs = classes.pairs(cycle);
+        !seen.iter().any(|seen| pairs.is_subset(seen))
     };
-    find(&steps, &name, is_new, false)
+    find(&steps, &|process, lock| classes.of(process, lock), is_new, false)
 }
 
+/// Cycles over what `key` takes for one lock, one per component at most.
 fn find<'a>(
     steps: &[Step<'a>],
-    name: &impl Fn(&Resource) -> String,
+    key: &impl Fn(&Process, &Resource) -> LockKey,
     is_new: impl Fn(&[Step]) -> bool,
     on_instances: bool,
 ) -> Found<'a> {
-    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
-    let mut number = |lock: &Resource| {
+    let mut numbers: FxHashMap<LockKey, usize> = FxHashMap::default();
+    let mut number = |step: &Step, lock: &Resource| {
         let next = numbers.len();
-        *numbers.entry(name(lock)).or_insert(next)
+        *numbers.entry(key(step.process, lock)).or_insert(next)
     };
     let edges: Vec<Edge> = steps
         .iter()
         .map(|step| Edge {
-            from: number(step.from),
+            from: number(step, step.from),
             held: step.edge.from.mode,
-            to: number(step.to),
+            to: number(step, step.to),
             taken: step.edge.to.mode,
         })
         .collect();
@@ -231,14 +309,16 @@ fn find<'a>(
         has_writer[edge.from] |= edge.held == Mode::Exclusive;
         has_writer[edge.to] |= edge.taken == Mode::Exclusive;
     }
-    let processes: BTreeMap<*const Process, &Process> =
-        steps.iter().map(|step| (std::ptr::from_ref(step.process), step.process)).collect();
-    for process in processes.values() {
+    let mut last: Option<&Process> = None;
+    for step in steps {
+        if last.replace(step.process).is_some_and(|last| std::ptr::eq(last, step.process)) {
+            continue;
+        }
+        let process = step.process;
         let of_tasks = process.tasks.values().flat_map(|task| &task.holds);
         for hold in process.holds.iter().chain(of_tasks) {
             let lock = process.resources.get(&hold.acquisition.resource);
-            let known = lock.and_then(|lock| numbers.get(&name(lock)));
-            if let Some(&known) = known {
+            if let Some(&known) = lock.and_then(|lock| numbers.get(&key(process, lock))) {
                 has_writer[known] |= hold.acquisition.mode == Mode::Exclusive;
             }
         }
@@ -247,10 +327,14 @@ fn find<'a>(
     let mut found: Found = Vec::new();
     let mut covered: BTreeSet<usize> = BTreeSet::new();
     // First without queued writers: those cycles need less to come true.
-    for reads_block in [vec![false; numbers.len()], has_writer] {
+    let mut rounds = vec![vec![false; numbers.len()]];
+    if edges.iter().any(|edge| edge.held == Mode::Shared) {
+        rounds.push(has_writer);
+    }
+    for reads_block in rounds {
         let cycles = Graph::new(&edges, &reads_block).cycles(|cycle| {
             let told: Vec<Step> = cycle.iter().map(|&edge| steps[edge]).collect();
-            match doubts(&told, name) {
+            match doubts(&told, key) {
                 Some(_) if !is_new(&told) => Verdict::Refused,
                 Some(doubts) if doubts.is_empty() || !on_instances => Verdict::Best,
                 Some(_) => Verdict::Accepted,
@@ -264,7 +348,7 @@ fn find<'a>(
                 continue;
             }
             let told: Vec<Step> = cycle.iter().map(|&edge| steps[edge]).collect();
-            if let Some(doubts) = doubts(&told, name) {
+            if let Some(doubts) = doubts(&told, key) {
                 covered.extend(locks);
                 found.push((told, doubts));
             }
@@ -274,17 +358,15 @@ fn find<'a>(
 }
 
 /// What speaks against a cycle coming true; `None` where it cannot.
-fn doubts(cycle: &[Step], name: &impl Fn(&Resource) -> String) -> Option<BTreeSet<Doubt>> {
+fn doubts(
+    cycle: &[Step],
+    key: &impl Fn(&Process, &Resource) -> LockKey,
+) -> Option<BTreeSet<Doubt>> {
     let mut doubts = BTreeSet::new();
-    let mut held: BTreeMap<String, Vec<(usize, Mode, bool)>> = BTreeMap::new();
+    let mut held: BTreeMap<LockKey, Vec<(usize, Mode, bool)>> = BTreeMap::new();
     for (at, step) in cycle.iter().enumerate() {
         for (lock, mode) in step.held() {
-            // What has no class is still one lock within its process.
-            let key = match name(lock) {
-                empty if empty.is_empty() => format!("{}/{}", step.process.pid, lock.id),
-                key => key,
-            };
-            held.entry(key).or_default().push((at, mode, lock.handed_over));
+            held.entry(key(step.process, lock)).or_default().push((at, mode, lock.handed_over));
         }
     }
     for holds in held.values() {
@@ -366,7 +448,7 @@ fn are_concurrent(one: &Actor, other: &Actor) -> bool {
 
 fn add(
     project: &Project,
-    groups: &mut Groups<BTreeSet<(String, String)>>,
+    groups: &mut Groups,
     cycle: &[Step],
     doubts: &BTreeSet<Doubt>,
     on_instances: bool,
@@ -374,25 +456,31 @@ fn add(
     // The first edge is the one that the workspace is to blame for, then the
     // first in the source, whatever lock happened to come first.
     let place = |step: &Step| {
-        let frame = site_frame(&step.edge.to.stack);
-        let origin = origin(project, step.test, &step.edge.to.stack, None);
+        let frame = pointed_frame(&step.edge.to.stack);
+        let origin = origin(project, &step.edge.to.stack, &step.test.identity);
         (origin, frame.map(|frame| (frame.file.clone(), frame.line)))
     };
     let first = (0..cycle.len()).min_by_key(|&at| place(&cycle[at])).unwrap_or(0);
     let cycle: Vec<Step> = cycle[first..].iter().chain(&cycle[..first]).copied().collect();
 
-    let key: BTreeSet<(String, String)> = cycle
+    // Sorted, so that it is the same wherever the cycle is told from.
+    let orders: BTreeSet<String> = cycle
         .iter()
         .map(|step| {
-            let function = |stack| text::identity(site_frame(stack));
-            (function(&step.edge.from.stack), function(&step.edge.to.stack))
+            let side = |lock, stack| {
+                format!("{} by {}", class_identity(lock), text::identity(pointed_frame(stack)))
+            };
+            let (from, to) = (&step.edge.from.stack, &step.edge.to.stack);
+            format!("{}, then {}", side(step.from, from), side(step.to, to))
         })
         .collect();
+    let identity: Identity = orders.into_iter().collect();
+    let spot = text::spot(project, pointed_frame(&cycle[0].edge.to.stack));
     let origin = cycle
         .iter()
         .flat_map(|step| {
             [&step.edge.from, &step.edge.to]
-                .map(|side| origin(project, step.test, &side.stack, None))
+                .map(|side| origin(project, &side.stack, &step.test.identity))
         })
         .min()
         .unwrap_or(Origin::Dependency);
@@ -407,8 +495,7 @@ fn add(
         weight: u64::MAX - cycle.len() as u64,
     };
     let tests: BTreeSet<String> = cycle.iter().map(|step| step.test.name.clone()).collect();
-    let identity = key.iter().map(|(from, to)| format!("{from}>{to}")).collect();
-    groups.add(key, rank, tests, || tell(project, &cycle, doubts, origin, on_instances, identity));
+    groups.add(identity, spot, rank, tests, || tell(project, &cycle, doubts, origin, on_instances));
 }
 
 fn tell(
@@ -417,7 +504,6 @@ fn tell(
     doubts: &BTreeSet<Doubt>,
     origin: Origin,
     on_instances: bool,
-    identity: Vec<String>,
 ) -> Option<Draft> {
     let names: Vec<String> = cycle.iter().map(|step| text::lock_name(project, step.from)).collect();
     let classes: BTreeSet<&String> = names.iter().collect();
@@ -430,7 +516,7 @@ fn tell(
     let locks: Vec<String> = (0..cycle.len()).map(letter).collect();
     let functions: BTreeSet<String> = cycle
         .iter()
-        .filter_map(|step| site_frame(&step.edge.to.stack))
+        .filter_map(|step| pointed_frame(&step.edge.to.stack))
         .map(|frame| format!("`{}`", text::short(&frame.function)))
         .collect();
     let by = match functions.len() {
@@ -491,7 +577,6 @@ fn tell(
     Some(Draft {
         origin,
         message,
-        identity,
         locations: text::places(places)?,
         stacks: stacks.into_iter().flatten().collect(),
         notes,
@@ -653,7 +738,7 @@ mod tests {
     #[test]
     fn branches_of_a_join_are_not_nested() {
         let branch = |function: &str, line| {
-            let poll = dependency("core::future::poll_fn::PollFn<F>::poll");
+            let poll = dependency("futures_util::future::join::Join<A,B>::poll");
             stack([tokio("tokio::sync::mutex::Mutex<T>::lock"), lib(function, line), poll])
         };
         assert!(
@@ -702,5 +787,125 @@ mod tests {
             (findings[0].severity, findings[0].origin),
             (Severity::Note, Origin::Dependency)
         );
+    }
+
+    #[test]
+    fn a_likely_cycle_of_test_code_is_an_error() {
+        let findings = changed(|one, other| {
+            for side in [&mut one.from, &mut one.to, &mut other.from, &mut other.to] {
+                side.stack = stack([test_code("it::works", 5)]);
+            }
+        });
+        assert_eq!((findings[0].severity, findings[0].origin), (Severity::Error, Origin::Test));
+    }
+
+    #[test]
+    fn two_inversions_in_one_pair_of_functions_are_two_findings() {
+        let edges = vec![
+            edge(1, 2, "app::f", 1),
+            edge(2, 1, "app::g", 2),
+            edge(3, 4, "app::f", 1),
+            edge(4, 3, "app::g", 2),
+        ];
+        let mut process = of(edges);
+        for (id, function) in [(3, "app::Cache::new"), (4, "app::Index::new")] {
+            let lock = process.resources.get_mut(&id).unwrap();
+            lock.created_stack = stack([lib(function, id as u32)]);
+        }
+        let findings = LockOrderCycle.check(&run(process), &Config::default());
+        assert_eq!(findings.len(), 2);
+        assert_ne!(findings[0].fingerprint, findings[1].fingerprint);
+    }
+
+    #[test]
+    fn inversions_that_only_lines_tell_apart_are_one_finding_that_lists_them() {
+        let edges = vec![
+            edge(1, 2, "app::f", 1),
+            edge(2, 1, "app::g", 2),
+            edge(3, 4, "app::f", 1),
+            edge(4, 3, "app::g", 2),
+        ];
+        let findings = check(edges);
+        assert_eq!((findings.len(), findings[0].occurrences), (1, 2));
+        let likewise = findings[0].locations.last().unwrap();
+        assert_eq!(likewise.line, 30);
+        assert!(likewise.label.starts_with("likewise: takes Mutex"), "{}", likewise.label);
+    }
+
+    #[test]
+    fn a_fingerprint_survives_a_shift_of_lines_and_another_start() {
+        let print = |findings: Vec<Finding>| findings[0].fingerprint.clone();
+        let mut shifted = inversion(|_, _| {});
+        for edge in &mut shifted {
+            for side in [&mut edge.from, &mut edge.to] {
+                let line = side.resource as u32 * 10 + 3;
+                let function = side.stack.frames[1].function.clone();
+                side.stack =
+                    stack([tokio("tokio::sync::mutex::Mutex<T>::lock"), lib(&function, line)]);
+            }
+        }
+        let mut turned = inversion(|_, _| {});
+        turned.reverse();
+        let plain = print(changed(|_, _| {}));
+        assert_eq!(print(check(shifted)), plain);
+        assert_eq!(print(check(turned)), plain);
+    }
+
+    /// The edges have stacks of some hundred functions, as a real run's have.
+    fn at_scale(locks: u64, count: usize, back: u64) -> Process {
+        let stacks: Vec<Arc<Stack>> = (0..300)
+            .map(|at| {
+                let frames = (0..12).map(|depth| lib(&format!("app::f{at}::{depth}"), at));
+                stack([tokio("tokio::sync::mutex::Mutex<T>::lock")].into_iter().chain(frames))
+            })
+            .collect();
+        let mut seed = 1_u64;
+        let mut random = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) % below
+        };
+        let side = |resource: u64, random: &mut dyn FnMut(u64) -> u64| crate::model::Acquisition {
+            stack: Arc::clone(&stacks[random(300) as usize]),
+            ..acquisition(resource, "", 0)
+        };
+        let make = |from: u64, to: u64, random: &mut dyn FnMut(u64) -> u64| OrderEdge {
+            from: side(from + 1, random),
+            to: side(to + 1, random),
+            actors: vec![actor(1 + random(50))],
+            gates: Vec::new(),
+        };
+        let mut edges = Vec::with_capacity(count + back as usize);
+        for _ in 0..count {
+            let (a, b) = (random(locks), random(locks));
+            edges.push(make(a.min(b), a.max(b), &mut random));
+        }
+        for at in 0..back {
+            edges.push(make(locks - 1 - at, at, &mut random));
+        }
+        let resources = (1..=locks).map(|id| mutex(id, id as u32));
+        Process { edges, ..process([], resources) }
+    }
+
+    #[test]
+    #[ignore = "a measurement: run with --release --nocapture"]
+    #[expect(clippy::print_stderr, reason = "a measurement is there to be read")]
+    fn the_whole_rule_at_scale() {
+        for (locks, count) in [(5_000, 500_000), (10_000, 1_000_000)] {
+            for back in [0, 1_000] {
+                let run = run(at_scale(locks, count, back));
+                let started = std::time::Instant::now();
+                let findings = LockOrderCycle.check(&run, &Config::default()).len();
+                let took = started.elapsed();
+                let test = &run.tests[0];
+                let steps = steps(test, &test.processes[0]);
+                let stepped = started.elapsed().checked_sub(took).unwrap_or_default();
+                let found = find(&steps, &|_, lock| lock.id, |_| true, true).len();
+                let searched = started.elapsed().saturating_sub(took + stepped);
+                eprintln!(
+                    "{locks} locks, {count} edges, {back} back: rule {took:?} ({findings}), of \
+                     which steps {stepped:?}, find on instances {searched:?} ({found})"
+                );
+            }
+        }
     }
 }

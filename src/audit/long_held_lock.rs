@@ -10,11 +10,11 @@ use super::{
     config::Config,
     group::{Draft, Groups, Rank},
     registry::Rule,
-    support::{is_lock, origin, site_frame},
+    support::{class_identity, is_lock, pointed_frame},
     text,
 };
 use crate::{
-    model::{Hold, Mode, Outcome, Process, Resource, Run},
+    model::{Hold, Mode, Outcome, Process, Resource, Run, origin},
     project::Project,
     report::finding::{Confidence, Details, Finding, Origin, Severity},
 };
@@ -37,7 +37,7 @@ impl Rule for LongHeldLock {
     }
 
     fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
-        let mut groups: Groups<(String, String, u32)> = Groups::new(self.name());
+        let mut groups = Groups::new(self.name());
         for test in &run.tests {
             let was_cut = matches!(
                 test.outcome,
@@ -52,18 +52,20 @@ impl Rule for LongHeldLock {
                     let Some(lock) = lock.filter(|lock| is_lock(lock.kind)) else { continue };
                     let told = Held { project: &run.project, process, hold, lock };
                     let Some(severity) = told.severity(config) else { continue };
-                    let origin = origin(&run.project, test, &hold.acquisition.stack, None);
+                    let origin = origin(&run.project, &hold.acquisition.stack, &test.identity);
                     let severity =
                         if origin == Origin::Library { severity } else { Severity::Note };
-                    let blamed = site_frame(&hold.acquisition.stack);
-                    let key = (
-                        text::lock_name(&run.project, lock),
+                    let blamed = pointed_frame(&hold.acquisition.stack);
+                    let identity = vec![
+                        class_identity(lock),
+                        text::lock_kind(lock, hold.acquisition.mode),
                         text::identity(blamed),
-                        blamed.map_or(0, |frame| frame.line),
-                    );
+                    ];
+                    let spot = text::spot(&run.project, blamed);
                     let rank =
                         Rank { severity, confidence: Confidence::Observed, weight: told.held_ns() };
-                    groups.add(key, rank, [test.name.clone()], || told.tell(origin, config));
+                    let tests = [test.name.clone()];
+                    groups.add(identity, spot, rank, tests, || told.tell(origin, config));
                 }
             }
         }
@@ -190,11 +192,9 @@ impl Held<'_> {
              only to exchange the result"
         };
         let kind = text::lock_kind(lock, hold.acquisition.mode);
-        let blamed = text::identity(site_frame(&hold.acquisition.stack));
         Some(Draft {
             origin,
             message,
-            identity: vec![kind.clone(), blamed],
             locations: text::places(places)?,
             stacks: stacks.into_iter().flatten().collect(),
             notes,

@@ -17,4 +17,4 @@ mod testing;
 mod text;
 
 pub use config::Config;
-pub use registry::{RULES, Rule, audit, rule};
+pub use registry::{RULES, audit};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     model::{
         Acquisition, Actor, Frame, Hold, Mode, OrderEdge, Outcome, Owner, Process, Resource,
-        ResourceKind, Run, Site, Stack, Task, TaskEnd, TaskKind, Test, Wait,
+        ResourceKind, Run, Site, Stack, Task, TaskEnd, TaskKind, Test, TestIdentity, Wait,
     },
     project::{Package, Project},
 };
@@ -71,6 +71,10 @@ pub fn run_of<'a>(tests: impl IntoIterator<Item = (&'a str, Outcome, Process)>) 
     let tests = tests.into_iter().map(|(name, outcome, process)| Test {
         name: name.to_owned(),
         package: "app".to_owned(),
+        identity: TestIdentity {
+            crate_name: "app".to_owned(),
+            path: name.split_once(' ').map(|(_, path)| path.to_owned()),
+        },
         outcome,
         processes: vec![process],
     });
@@ -101,6 +105,7 @@ pub fn task(id: u64) -> Task {
         spawned_at: Some(site(20)),
         spawn_stack: stack([tokio("tokio::task::spawn"), lib("app::Pool::start", 20)]),
         parent: None,
+        parent_kind: None,
         created_ns: MS,
         ended_ns: 4_000 * MS,
         end: TaskEnd::Shutdown,
@@ -139,7 +144,7 @@ pub fn site(line: u32) -> Site {
     Site { file: "/w/src/lib.rs".into(), line, column: 9 }
 }
 
-/// A mutex created at a line.
+/// A mutex created at a line, in `app::State::new`.
 pub fn mutex(id: u64, line: u32) -> Resource {
     Resource {
         id,
@@ -148,7 +153,7 @@ pub fn mutex(id: u64, line: u32) -> Resource {
         created_at: Some(site(line)),
         static_name: None,
         handed_over: false,
-        created_stack: stack([]),
+        created_stack: stack([lib("app::State::new", line)]),
     }
 }
 

@@ -1,12 +1,12 @@
 //! The words and places that the rules' reports share.
 
 use crate::{
-    model::{Actor, Frame, Mode, Owner, Process, Resource, ResourceKind, Site, Stack},
+    model::{Actor, Frame, Mode, Owner, Process, Resource, ResourceKind, Site, Stack, user_frames},
     project::Project,
     report::finding::{LabelledStack, Location, Role, StackFrame},
 };
 
-use super::support::{site_frame, user_frames};
+use super::{group::Spot, support::pointed_frame};
 
 /// A duration as a person says it: "340 ms", "1.2 s", "28 s", "2 min 5 s".
 pub fn duration(ns: u64) -> String {
@@ -75,6 +75,13 @@ pub fn identity(frame: Option<&Frame>) -> String {
     frame.map_or_else(String::new, |frame| plain(&frame.function))
 }
 
+/// Where a frame is; of no frame, nowhere.
+pub fn spot(project: &Project, frame: Option<&Frame>) -> Spot {
+    let file = frame.and_then(|frame| frame.file.as_deref());
+    let file = file.map_or_else(String::new, |file| project.display_path(file));
+    (file, frame.map_or(0, |frame| frame.line))
+}
+
 /// A place for a frame that has a line.
 pub fn at_frame(project: &Project, frame: &Frame, label: impl Into<String>) -> Option<Location> {
     let file = frame.file.as_deref()?;
@@ -102,7 +109,7 @@ pub fn at_site(project: &Project, site: &Site, label: impl Into<String>) -> Loca
 
 /// A place for a stack: its blame frame, or the nearest thing to it.
 pub fn at_stack(project: &Project, stack: &Stack, label: impl Into<String>) -> Option<Location> {
-    at_frame(project, site_frame(stack)?, label)
+    at_frame(project, pointed_frame(stack)?, label)
 }
 
 /// Makes the first place the primary one, and drops repetitions. `None` where
@@ -128,6 +135,7 @@ pub fn labelled(
     label: impl Into<String>,
 ) -> Option<LabelledStack> {
     let frames: Vec<StackFrame> = user_frames(stack)
+        .into_iter()
         .map(|frame| StackFrame {
             function: frame.function.clone(),
             file: frame.file.as_deref().map(|file| project.display_path(file)),

@@ -18,8 +18,7 @@ use super::{
     audit,
     console::Console,
     exit::{self, ExpectedError},
-    explain,
-    rooms,
+    explain, rooms,
 };
 use crate::report::json;
 

@@ -19,5 +19,4 @@ pub mod wrapper;
 pub use cargo::*;
 pub use events::BuildEvent;
 pub use options::BuildArgs;
-pub use probe::{CACHE_DIR_ENV, ProbeError};
 pub use types::*;

@@ -100,6 +100,7 @@ fn in_test_function(function: &str, test: &TestIdentity) -> bool {
     }
     let own = own_path(function);
     // rstest's case `it::case_1` is what libtest lists; its body is in `it`.
+    let path = path.split_once("::case_").map_or(path.as_str(), |(body, _)| body);
     let full = format!("{}::{path}", test.crate_name);
     own == full || own.strip_prefix(&full).is_some_and(|rest| rest.starts_with("::"))
 }
@@ -123,18 +124,32 @@ pub fn user_frames(stack: &Stack) -> Vec<&Frame> {
         // has a public name is the leaf.
         .unwrap_or(0);
     let mut seen_user = false;
-    let mut out = Vec::new();
+    let mut out: Vec<&Frame> = Vec::new();
     for frame in &frames[start..] {
         let user = matches!(frame.owner, Owner::Workspace(_) | Owner::Dependency(_));
         if is_outside(frame) && (seen_user || !out.is_empty()) {
             break;
         }
         seen_user |= user;
-        if !is_plumbing(frame) {
-            out.push(frame);
+        if is_plumbing(frame) {
+            continue;
         }
+        // Of the closures within one of tokio's functions, the function will do.
+        if frame.owner == Owner::Tokio
+            && out.last().is_some_and(|inner| {
+                inner.owner == Owner::Tokio && inner.function.starts_with(&frame.function)
+            })
+        {
+            out.pop();
+        }
+        out.push(frame);
     }
     out
+}
+
+/// The one future in the runtime's own modules that a person awaits.
+fn is_join_handle(frame: &Frame) -> bool {
+    frame.function.trim_start_matches(['<', '&']).starts_with("tokio::runtime::task::join::")
 }
 
 fn is_plumbing(frame: &Frame) -> bool {
@@ -152,6 +167,8 @@ fn is_plumbing(frame: &Frame) -> bool {
         "tokio::runtime::io::",
         "tokio::runtime::task::",
         "tokio::time::driver::",
+        "tokio::time::sleep::Sleep::poll_elapsed",
+        "tokio::time::timeout::poll_delay",
         "tokio::io::driver::",
         "tokio::io::poll_evented::",
         "tokio::loom::",
@@ -163,6 +180,9 @@ fn is_plumbing(frame: &Frame) -> bool {
     match frame.owner {
         Owner::Probe | Owner::Std | Owner::Unknown => true,
         Owner::Tokio => {
+            if is_join_handle(frame) {
+                return false;
+            }
             let name = frame.function.trim_start_matches(['<', '&']);
             let hit = PARTS.iter().any(|part| name.starts_with(part));
             // What the macros expand to has the user's name and tokio's file.
@@ -190,12 +210,15 @@ fn is_outside(frame: &Frame) -> bool {
         "test::",
     ];
     let name = frame.function.trim_start_matches(['<', '&']);
-    PARTS.iter().any(|part| name.starts_with(part))
+    !is_join_handle(frame) && PARTS.iter().any(|part| name.starts_with(part))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::shapes::{
+        self, ACCEPT, DELAY, JOIN, LOCK, NOTIFIED, RECV, SEND, SLEEP, TIMEOUT, USER,
+    };
 
     #[test]
     fn a_test_is_told_by_its_function_and_by_its_module() {
@@ -204,5 +227,45 @@ mod tests {
         assert!(!in_test_function("app::it_works_too", &test));
         assert!(in_test_module("app::net::tests::helper"));
         assert!(!in_test_module("app::net::test"));
+    }
+
+    #[test]
+    fn a_case_of_rstest_has_its_body_in_the_function_above() {
+        let test = TestIdentity { crate_name: "app".into(), path: Some("it::case_1_small".into()) };
+        assert!(in_test_function("app::it::{{closure}}", &test));
+        assert!(in_test_function("app::it::case_1_small", &test));
+        assert!(!in_test_function("app::item", &test));
+    }
+
+    #[test]
+    fn a_person_sees_the_leaf_and_the_code_that_awaits_it() {
+        const SENDER: &str = "tokio::sync::mpsc::bounded::Sender<T>";
+        let sender = ["reserve_inner", "reserve", "send"]
+            .map(|method| format!("{SENDER}::{method}::{{{{closure}}}}"));
+        let table: &[(&[&[&str]], &[&str])] = &[
+            (&[RECV], &["tokio::sync::mpsc::bounded::Receiver<T>::recv::{{closure}}"]),
+            (&[SEND], &sender.each_ref().map(String::as_str)),
+            (&[ACCEPT], &["tokio::net::tcp::listener::TcpListener::accept::{{closure}}"]),
+            (&[SLEEP, DELAY, TIMEOUT], &[SLEEP[SLEEP.len() - 1], TIMEOUT[0]]),
+            (&[JOIN], &[JOIN[JOIN.len() - 1]]),
+            (&[LOCK], &["tokio::sync::mutex::Mutex<T>::lock::{{closure}}"]),
+            (&[NOTIFIED], &[NOTIFIED[NOTIFIED.len() - 1]]),
+        ];
+        for (leaf, shown) in table {
+            let stack = shapes::in_task(leaf);
+            let frames: Vec<&str> =
+                user_frames(&stack).iter().map(|frame| frame.function.as_str()).collect();
+            assert_eq!(frames, [*shown, &[USER]].concat());
+        }
+    }
+
+    #[test]
+    fn a_stack_of_the_runtime_alone_is_shown_without_the_probe() {
+        let mut stack = Stack { frames: shapes::in_task(&[SLEEP]).frames.clone() };
+        stack.frames.retain(|frame| frame.function != USER);
+        let frames: Vec<&str> =
+            user_frames(&stack).iter().map(|frame| frame.function.as_str()).collect();
+        assert_eq!(frames, [SLEEP[SLEEP.len() - 1]]);
+        assert!(user_frames(&Stack::default()).is_empty());
     }
 }

@@ -22,12 +22,26 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
         .map(|resource| (resource.id, builder.resource(resource)))
         .collect();
     let known = |id: u64| resources.contains_key(&id);
+    let mut tasks: BTreeMap<u64, Task> =
+        recording.tasks.values().map(|task| (task.id, builder.task(task, &known))).collect();
+    // A shutdown drops one task after the other, and the first wake the rest:
+    // that was no chance to run. Until then they idled.
+    let is_shutdown = |id: u64| tasks.get(&id).is_some_and(|task| task.end == TaskEnd::Shutdown);
+    let woken_by_shutdown: Vec<u64> = recording
+        .tasks
+        .values()
+        .filter(|task| task.scheduled && is_shutdown(task.woken_by_drop_of))
+        .map(|task| task.id)
+        .collect();
+    for id in woken_by_shutdown {
+        tasks.entry(id).and_modify(|task| task.scheduled = false);
+    }
     Process {
         pid: recording.pid,
         exe: recording.exe.clone(),
         truncated: recording.truncated,
         ended_ns: recording.now_ns,
-        tasks: recording.tasks.values().map(|task| (task.id, builder.task(task, &known))).collect(),
+        tasks,
         edges: recording
             .order_edges
             .values()
@@ -121,16 +135,12 @@ impl<'a> Builder<'a> {
         let drop_stack = self.stack(task.drop_stack);
         Task {
             id: task.id,
-            kind: match task.kind() {
-                proto::TaskKind::Task => TaskKind::Task,
-                proto::TaskKind::BlockOn => TaskKind::BlockOn,
-                proto::TaskKind::Blocking => TaskKind::Blocking,
-                proto::TaskKind::Local => TaskKind::Local,
-            },
+            kind: task_kind(task.kind()),
             name: (!task.name.is_empty()).then(|| task.name.clone()),
             spawned_at: task.spawned_at.as_ref().and_then(|at| self.site(at)),
             spawn_stack: self.stack(task.spawn_stack),
             parent: some(task.parent),
+            parent_kind: some(task.parent).map(|_| task_kind(task.parent_kind())),
             created_ns: task.created_ns,
             ended_ns: task.ended_ns,
             end: match task.end() {
@@ -263,6 +273,15 @@ fn is_shutdown(drop_stack: &Stack) -> bool {
             }
         })
         .unwrap_or(false)
+}
+
+fn task_kind(kind: proto::TaskKind) -> TaskKind {
+    match kind {
+        proto::TaskKind::Task => TaskKind::Task,
+        proto::TaskKind::BlockOn => TaskKind::BlockOn,
+        proto::TaskKind::Blocking => TaskKind::Blocking,
+        proto::TaskKind::Local => TaskKind::Local,
+    }
 }
 
 fn actor(actor: &proto::Actor) -> Actor {

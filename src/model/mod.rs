@@ -4,17 +4,15 @@ mod blame;
 mod build;
 mod nesting;
 mod owner;
+#[cfg(test)]
+mod shapes;
 mod symbols;
 mod types;
 mod waits;
 
-pub use blame::{
-    TestIdentity, blame_frame, origin, origin_of_frame, origin_of_site, origin_of_task, site_frame,
-    user_frames,
-};
+pub use blame::{TestIdentity, blame_frame, origin, origin_of_task, site_frame, user_frames};
 pub use build::process_from;
 pub use nesting::{Nesting, nested};
-pub use owner::{crate_of, owner_of};
 pub use symbols::{Module, Symboliser};
 pub use types::*;
 pub use waits::{Awaited, awaited};

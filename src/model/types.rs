@@ -219,6 +219,8 @@ pub struct Task {
     /// The task that was being polled when this one was spawned; need not be in
     /// [`Process::tasks`] (then it completed).
     pub parent: Option<u64>,
+    /// What kind of task the parent is.
+    pub parent_kind: Option<TaskKind>,
     pub created_ns: u64,
     /// 0 while alive.
     pub ended_ns: u64,

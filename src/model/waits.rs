@@ -153,3 +153,76 @@ fn by_resource(process: &Process, wait: &Wait) -> Awaited {
         Some(ResourceKind::Other) | None => Awaited::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::{
+        Resource, Stack,
+        shapes::{self, ACCEPT, DELAY, JOIN, LOCK, NOTIFIED, READ, RECV, SEND, SLEEP, TIMEOUT},
+    };
+
+    fn told(leaf: &[&[&str]]) -> String {
+        awaited(&Process::default(), &shapes::wait(leaf)).to_string()
+    }
+
+    #[test]
+    fn the_leaf_of_the_await_stack_tells_what_is_awaited() {
+        let table: &[(&[&str], &str)] = &[
+            (RECV, "waits for data on an mpsc channel"),
+            (SEND, "waits for the receiver of an mpsc channel"),
+            (ACCEPT, "waits for a TCP connection to accept"),
+            (SLEEP, "waits for a timer"),
+            (JOIN, "waits for a task to finish"),
+            (LOCK, "waits for a Mutex"),
+            (READ, "waits to read a RwLock"),
+            (NOTIFIED, "waits for a Notify"),
+        ];
+        for (leaf, words) in table {
+            assert_eq!(told(&[leaf]), *words);
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_two_branches_and_only_one_is_a_timer() {
+        let timer = Wait { due_ns: Some(9), ..shapes::wait(&[SLEEP, DELAY, TIMEOUT]) };
+        assert_eq!(awaited(&Process::default(), &timer), Awaited::Timer { due_ns: Some(9) });
+        let other = awaited(&Process::default(), &shapes::wait(&[RECV, TIMEOUT]));
+        assert_eq!(other, channel("an mpsc channel", false));
+        assert!(!other.must_come());
+    }
+
+    #[test]
+    fn without_symbols_the_resource_tells() {
+        let resource = |kind| Resource {
+            id: 7,
+            kind,
+            concrete_type: String::new(),
+            created_at: None,
+            static_name: None,
+            handed_over: false,
+            created_stack: std::sync::Arc::default(),
+        };
+        let wait = Wait {
+            stack: std::sync::Arc::new(Stack::default()),
+            resource: Some(7),
+            operation: "RwLock::read".to_owned(),
+            ..shapes::wait(&[])
+        };
+        let table = [
+            (ResourceKind::TokioMutex, "waits for a Mutex"),
+            (ResourceKind::TokioRwLock, "waits to read a RwLock"),
+            (ResourceKind::TokioSemaphore, "waits for a permit of a Semaphore"),
+            (ResourceKind::TokioInterval, "waits for a timer"),
+            (ResourceKind::Other, "waits for a future"),
+        ];
+        for (kind, words) in table {
+            let resources = BTreeMap::from([(7, resource(kind))]);
+            let process = Process { resources, ..Process::default() };
+            assert_eq!(awaited(&process, &wait).to_string(), words);
+        }
+        assert_eq!(awaited(&Process::default(), &wait), Awaited::Other);
+    }
+}

@@ -15,8 +15,8 @@ mod supervise;
 mod testing;
 mod types;
 
-pub use arguments::{ArgumentsError, IgnoredTests, TestArguments, TestFilter};
-pub use execute::{ExecuteOptions, Executed, execute};
+pub use arguments::TestArguments;
+pub use execute::{ExecuteOptions, execute};
 pub use interrupts::Interrupts;
-pub use list::{ListError, Listing, list};
+pub use list::list;
 pub use types::*;

@@ -14,5 +14,5 @@ mod recording;
 mod registry;
 
 pub use options::ProbeOptions;
-pub use recording::{ConsoleTotals, Recording};
-pub use registry::{LiveProcess, Registry, RegistryError};
+pub use recording::Recording;
+pub use registry::Registry;

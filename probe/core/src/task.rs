@@ -84,9 +84,9 @@ pub struct Wait {
     pub since_ns: u64,
 }
 
-/// What a task was about when its future was dropped.
+/// What a task is about at some moment.
 #[derive(Debug, Clone)]
-pub struct LastState {
+pub struct State {
     /// See [`Task::waits`].
     pub waits: Vec<Wait>,
     /// What it held.
@@ -95,7 +95,9 @@ pub struct LastState {
     pub is_scheduled: bool,
     /// Waker clones, and those of them that were gone.
     pub wakers: (u64, u64),
-    /// Who dropped it.
+    /// The unfinished task whose drop woke it last, or 0.
+    pub woken_by_drop_of: u64,
+    /// Where its future was dropped, if this is that moment.
     pub drop_stack: StackId,
 }
 
@@ -133,6 +135,9 @@ pub struct Task {
     last_wake_ns: AtomicU64,
     is_scheduled: AtomicBool,
     is_running: AtomicBool,
+    /// Its future is being dropped unfinished.
+    is_dropping: AtomicBool,
+    woken_by_drop_of: AtomicU64,
     wakes: AtomicU64,
     self_wakes: AtomicU64,
     clones: AtomicU64,
@@ -142,7 +147,7 @@ pub struct Task {
     pub(crate) held: Mutex<Vec<Hold>>,
     /// How many, to be read without the lock.
     pub(crate) held_count: AtomicU32,
-    last_state: Mutex<Option<Box<LastState>>>,
+    last_state: Mutex<Option<Box<State>>>,
 }
 
 /// Distinct await stacks that are kept per task: the branches of a `select!`.
@@ -201,6 +206,8 @@ impl Task {
             // tokio schedules a task as it is spawned.
             is_scheduled: AtomicBool::new(!matches!(kind, TaskKind::Thread)),
             is_running: AtomicBool::new(false),
+            is_dropping: AtomicBool::new(false),
+            woken_by_drop_of: AtomicU64::new(0),
             wakes: AtomicU64::new(0),
             self_wakes: AtomicU64::new(0),
             clones: AtomicU64::new(0),
@@ -304,8 +311,20 @@ impl Task {
         guard(&self.held).clone()
     }
 
+    /// What it is about now.
+    pub fn state(&self) -> State {
+        State {
+            waits: self.waits(),
+            holds: self.holds(),
+            is_scheduled: self.is_scheduled(),
+            wakers: self.wakers(),
+            woken_by_drop_of: self.woken_by_drop_of.load(Ordering::Relaxed),
+            drop_stack: 0,
+        }
+    }
+
     /// What it was about when it was dropped unfinished.
-    pub fn last_state(&self) -> Option<Box<LastState>> {
+    pub fn last_state(&self) -> Option<Box<State>> {
         guard(&self.last_state).clone()
     }
 
@@ -364,14 +383,9 @@ impl Task {
     pub fn drop_future(self: &Arc<Self>, drop_future: impl FnOnce()) {
         let unfinished = self.end() == TaskEnd::Alive;
         if unfinished {
-            let state = LastState {
-                waits: self.waits(),
-                holds: self.holds(),
-                is_scheduled: self.is_scheduled(),
-                wakers: self.wakers(),
-                drop_stack: stack::capture(Extent::Thread),
-            };
-            *guard(&self.last_state) = Some(Box::new(state));
+            let drop_stack = stack::capture(Extent::Thread);
+            *guard(&self.last_state) = Some(Box::new(State { drop_stack, ..self.state() }));
+            self.is_dropping.store(true, Ordering::Relaxed);
         }
         let current = Current::enter(self);
         drop_future();
@@ -523,9 +537,10 @@ unsafe fn clone_waker(data: *const ()) -> RawWaker {
 
 fn woken(task: &Task) {
     task.wakes.fetch_add(1, Ordering::Relaxed);
-    if task.is_running()
-        && context::current_task().is_some_and(|current| std::ptr::eq(&*current, task))
-    {
+    let current = context::current_task();
+    let dropped = current.as_deref().filter(|current| current.is_dropping.load(Ordering::Relaxed));
+    task.woken_by_drop_of.store(dropped.map_or(0, |dropped| dropped.id), Ordering::Relaxed);
+    if task.is_running() && current.is_some_and(|current| std::ptr::eq(&raw const *current, task)) {
         task.self_wakes.fetch_add(1, Ordering::Relaxed);
     }
     task.last_wake_ns.store(clock::now_ns(), Ordering::Relaxed);

@@ -135,11 +135,8 @@ impl<'a> Assembler<'a> {
     }
 
     fn task(&mut self, task: &Task) -> proto::Task {
-        let last = task.last_state();
-        let (waits, holds, scheduled, (clones, drops), drop_stack) = match last {
-            Some(last) => (last.waits, last.holds, last.is_scheduled, last.wakers, last.drop_stack),
-            None => (task.waits(), task.holds(), task.is_scheduled(), task.wakers(), 0),
-        };
+        let last = task.last_state().map_or_else(|| task.state(), |state| *state);
+        let (clones, drops) = last.wakers;
         let (wakes, self_wakes) = task.wakes();
         let drain = drain::last_started_ns();
         proto::Task {
@@ -153,23 +150,24 @@ impl<'a> Assembler<'a> {
             created_ns: task.created_ns,
             ended_ns: task.ended_ns(),
             end: task_end(task.end()).into(),
-            drop_stack: self.stack(drop_stack),
+            drop_stack: self.stack(last.drop_stack),
             polls: task.polls(),
             busy_ns: task.busy_ns(),
             last_poll_started_ns: task.poll_started_ns(),
             last_poll_ended_ns: task.poll_ended_ns(),
             last_wake_ns: task.last_wake_ns(),
-            scheduled,
+            scheduled: last.is_scheduled,
             running: task.is_running(),
             wakes,
             self_wakes,
             waker_clones: clones,
             waker_drops: drops,
-            waits: waits.iter().map(|wait| self.wait(wait)).collect(),
-            holds: holds.iter().map(|hold| self.hold(hold, task)).collect(),
+            waits: last.waits.iter().map(|wait| self.wait(wait)).collect(),
+            holds: last.holds.iter().map(|hold| self.hold(hold, task)).collect(),
             drained: drain != 0 && task.poll_started_ns() >= drain,
             thread: task.thread(),
             parent_kind: task_kind(task.parent_kind.unwrap_or(TaskKind::Task)).into(),
+            woken_by_drop_of: last.woken_by_drop_of,
         }
     }
 
