@@ -79,6 +79,7 @@ fn the_console_protocol_shows_tasks_resources_and_async_operations_of_a_running_
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let gate = folder.path().join("gate");
     let running = Tool::new("")
+        .args(&["-p", "surroundings", "--test", "long_lived"])
         .args(&["--console", "--ignored", "--exact", "a_test_that_goes_on_until_it_is_told"])
         .args(&["--time-limit", "120s"])
         .env("FIXTURE_GATE", &gate)

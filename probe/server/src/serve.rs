@@ -5,6 +5,10 @@ use std::{
     io::{self, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,28 +28,58 @@ pub(crate) struct Run {
     pub(crate) token: String,
 }
 
+/// Set once, when the process is about to exit.
+static EXIT_REQUESTED: AtomicBool = AtomicBool::new(false);
+/// Our own socket, once it is bound.
+static SOCKET: OnceLock<PathBuf> = OnceLock::new();
+/// How often this thread wakes in any case.
+const PERIOD: Duration = Duration::from_millis(10);
+
+/// Has the thread send its last update. Wakes it by way of its own socket:
+/// descriptors are not shared with it, so a waker of tokio's would write into
+/// the void, or into a file of the program's. Where that fails, the thread
+/// finds out by itself within [`PERIOD`].
+pub(crate) fn request_exit() {
+    EXIT_REQUESTED.store(true, Ordering::Release);
+    if let Some(socket) = SOCKET.get() {
+        let _ = UnixStream::connect(socket);
+    }
+}
+
+/// Passes a request to exit on to the services, from their own thread.
+fn pass_on_exit(exit: &watch::Sender<bool>) {
+    if EXIT_REQUESTED.load(Ordering::Acquire) {
+        exit.send_if_modified(|exiting| !std::mem::replace(exiting, true));
+    }
+}
+
 /// Serves until the process ends.
-pub(crate) fn serve(run: &Run, exiting: watch::Receiver<bool>) -> io::Result<()> {
+pub(crate) fn serve(run: &Run) -> io::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(async {
         let path = socket_path(run);
         let listener = UnixListener::bind(&path)?;
         announce(run, &path)?;
-        tokio::spawn(watch_for_starvation());
+        let _ = SOCKET.set(path);
+        let (exit, exiting) = watch::channel(false);
+        let exit = Arc::new(exit);
+        tokio::spawn(keep_time(Arc::clone(&exit)));
         let audit = Audit::new(exiting.clone());
         let console = Console::new(exiting);
         loop {
             let (stream, _) = match listener.accept().await {
                 Ok(connection) => connection,
-                // The program closed descriptors that it had not opened.
+                // The descriptors are the program's after all (see `start`), and
+                // it has closed them,
                 Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Err(error),
-                // It has used up its descriptors, for one.
+                // or used them up.
                 Err(_) => {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             };
+            pass_on_exit(&exit);
             let (audit, console) = (audit.clone(), console.clone());
             tokio::spawn(async move {
                 let service =
@@ -97,8 +131,7 @@ fn announce(run: &Run, socket: &Path) -> io::Result<()> {
 
 /// This thread has nothing to do for most of the time. If it comes late all the
 /// same, the machine withholds the CPU, from the program as from us.
-async fn watch_for_starvation() {
-    const PERIOD: Duration = Duration::from_millis(10);
+async fn keep_time(exit: Arc<watch::Sender<bool>>) {
     /// A timer's own inaccuracy.
     const TOLERANCE: Duration = Duration::from_millis(5);
     loop {
@@ -108,5 +141,6 @@ async fn watch_for_starvation() {
         if late > TOLERANCE {
             clock::add_starved(u64::try_from(late.as_nanos()).unwrap_or(u64::MAX));
         }
+        pass_on_exit(&exit);
     }
 }

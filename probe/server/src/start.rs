@@ -7,7 +7,6 @@ use concaudit_core::{
     options::{self, Options},
     outbox,
 };
-use tokio::sync::watch;
 
 use crate::{
     audit,
@@ -23,8 +22,6 @@ pub fn keep() {}
 #[unsafe(link_section = ".init_array")]
 static CONSTRUCTOR: extern "C" fn() = construct;
 
-/// One process's watch on its own end: set to `true` once, by the exit handler.
-static EXITING: OnceLock<watch::Sender<bool>> = OnceLock::new();
 /// The process that was started; a fork of it has no thread of ours.
 static PROCESS: OnceLock<u32> = OnceLock::new();
 
@@ -40,72 +37,85 @@ extern "C" fn construct() {
     }
     let text = |name| std::env::var(name).unwrap_or_default();
     concaudit_core::activate(Options::parse(&text(OPTIONS)));
-    let (sender, receiver) = watch::channel(false);
-    let _ = EXITING.set(sender);
     let run = Run { registry: PathBuf::from(registry), token: text(TOKEN) };
-    start_thread(Box::new(Start { run, exiting: receiver }));
+    start_thread(Box::new(run));
     // SAFETY: a function that lives as long as the program.
     unsafe { libc::atexit(at_exit) };
-}
-
-struct Start {
-    run: Run,
-    exiting: watch::Receiver<bool>,
 }
 
 /// Starts the probe's thread without std: code that runs before `main` must not
 /// cause std to take note of the main thread. The program's signals are not
 /// ours to receive.
-fn start_thread(start: Box<Start>) {
-    let start = Box::into_raw(start);
+fn start_thread(run: Box<Run>) {
+    let run = Box::into_raw(run);
     let mut all = MaybeUninit::<libc::sigset_t>::uninit();
     let mut before = MaybeUninit::<libc::sigset_t>::uninit();
     let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
-    // SAFETY: the sets are initialised before they are read; `start` is passed
-    // on to the thread, or freed here where there is none.
+    // SAFETY: the sets are initialised before they are read; `run` is passed on
+    // to the thread, or freed here where there is none.
     unsafe {
         libc::sigfillset(all.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
         let failed =
-            libc::pthread_create(thread.as_mut_ptr(), std::ptr::null(), run_thread, start.cast())
+            libc::pthread_create(thread.as_mut_ptr(), std::ptr::null(), run_thread, run.cast())
                 != 0;
         libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut());
         if failed {
             audit::give_up();
-            drop(Box::from_raw(start));
+            drop(Box::from_raw(run));
         } else {
             libc::pthread_detach(thread.assume_init());
         }
     }
 }
 
-extern "C" fn run_thread(start: *mut c_void) -> *mut c_void {
+extern "C" fn run_thread(run: *mut c_void) -> *mut c_void {
     // SAFETY: `start_thread` passes a box of this type, once.
-    let start = unsafe { Box::from_raw(start.cast::<Start>()) };
+    let run = unsafe { Box::from_raw(run.cast::<Run>()) };
     #[cfg(target_os = "linux")]
     // SAFETY: a C string of less than 16 bytes, for this thread.
     unsafe {
         libc::pthread_setname_np(libc::pthread_self(), c"concaudit".as_ptr());
     }
+    leave_descriptors();
     // Nothing in there is meant to panic, and nothing may unwind into C.
-    let Start { run, exiting } = *start;
-    let served = std::panic::catch_unwind(move || serve::serve(&run, exiting));
+    let served = std::panic::catch_unwind(move || serve::serve(&run));
     if !matches!(served, Ok(Ok(()))) {
         audit::give_up();
     }
     std::ptr::null_mut()
 }
 
+/// Gives this thread a table of file descriptors of its own, where the system
+/// allows it. Whatever the program does to its descriptors (close all of them,
+/// count them, leave them to its children) is then nothing to us, and ours are
+/// nothing to the program.
+fn leave_descriptors() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: after `unshare` the table is this thread's alone, which has opened
+    // nothing yet; closing all of it touches nobody else.
+    unsafe {
+        if libc::unshare(libc::CLONE_FILES) != 0 {
+            return;
+        }
+        // A pipe of the program's that stayed open here would never end for
+        // whoever reads it.
+        libc::syscall(libc::SYS_close_range, 0, libc::c_uint::MAX, 0);
+        // Nothing of ours shall be taken for standard output.
+        for _ in 0..3 {
+            libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        }
+    }
+}
+
 extern "C" fn at_exit() {
     if PROCESS.get() != Some(&std::process::id()) {
         return;
     }
-    if let Some(exiting) = EXITING.get() {
-        let done = clock::now_ns();
-        while outbox::is_kept_for_console(done) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let _ = exiting.send(true);
-        audit::wait_for_acknowledgement(Duration::from_nanos(options::get().exit_wait));
+    let done = clock::now_ns();
+    while outbox::is_kept_for_console(done) {
+        std::thread::sleep(Duration::from_millis(20));
     }
+    serve::request_exit();
+    audit::wait_for_acknowledgement(Duration::from_nanos(options::get().exit_wait));
 }
