@@ -131,8 +131,9 @@ impl Groups {
                     stacks: draft.stacks,
                     notes: draft.notes,
                     help: draft.help,
+                    // One that took several tests together happened in each.
+                    occurrences: occurrences.max(tests.len() as u64),
                     tests: tests.into_iter().collect(),
-                    occurrences,
                     details: draft.details,
                     suppressed: None,
                 }

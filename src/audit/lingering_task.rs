@@ -56,14 +56,31 @@ impl Rule for LingeringTask {
     }
 }
 
+/// How long a task must have idled to be judged where no root was held back for
+/// its sake: as long as one would have been at most.
+const GRACE_NS: u64 = 100_000_000;
+
+/// When it was last seen.
+fn end_ns(process: &Process, task: &Task) -> u64 {
+    if task.ended_ns == 0 { process.ended_ns } else { task.ended_ns }
+}
+
+/// Since its last poll.
+fn idle_ns(process: &Process, task: &Task) -> u64 {
+    if task.running { 0 } else { end_ns(process, task).saturating_sub(task.last_poll_ended_ns) }
+}
+
 /// Whether the end of its runtime or of the process found a task unfinished
 /// that had its chance to finish.
-fn lingers(task: &Task) -> bool {
+fn lingers(process: &Process, task: &Task) -> bool {
     matches!(task.kind, TaskKind::Task | TaskKind::Local)
         && matches!(task.end, TaskEnd::Alive | TaskEnd::Shutdown)
         && task.polls > 0
         // Woken and not polled again: the next poll might have been its last.
         && (!task.scheduled || task.drained)
+        // Cut off in the middle, by a `LocalSet` that was dropped within a test
+        // or by an exit, it had no time to react to anything.
+        && (task.had_grace || idle_ns(process, task) >= GRACE_NS)
 }
 
 /// The topmost lingering tasks, each with the number of those below it.
@@ -81,7 +98,7 @@ fn tops(process: &Process) -> BTreeMap<u64, u64> {
     }
     let mut known: BTreeMap<u64, Above> = BTreeMap::new();
     let mut tops: BTreeMap<u64, u64> = BTreeMap::new();
-    for task in process.tasks.values().filter(|task| lingers(task)) {
+    for task in process.tasks.values().filter(|task| lingers(process, task)) {
         // Up to the first task whose own top is known, then down again; loops
         // cannot be, but what a process sends is not to be trusted.
         let mut path = Vec::new();
@@ -100,7 +117,7 @@ fn tops(process: &Process) -> BTreeMap<u64, u64> {
                 break Above::Nothing;
             }
             match current.parent.and_then(|id| process.tasks.get(&id)) {
-                Some(parent) if lingers(parent) => current = parent,
+                Some(parent) if lingers(process, parent) => current = parent,
                 Some(parent)
                     if matches!(parent.kind, TaskKind::Task | TaskKind::Local)
                         && matches!(parent.end, TaskEnd::Alive | TaskEnd::Shutdown) =>
@@ -171,11 +188,11 @@ impl Lingering<'_> {
     }
 
     fn end_ns(&self) -> u64 {
-        if self.task.ended_ns == 0 { self.process.ended_ns } else { self.task.ended_ns }
+        end_ns(self.process, self.task)
     }
 
     fn idle_ns(&self) -> u64 {
-        self.end_ns().saturating_sub(self.task.last_poll_ended_ns)
+        idle_ns(self.process, self.task)
     }
 
     /// Until the first timer wakes it, where that is known.

@@ -117,6 +117,7 @@ pub fn task(id: u64) -> Task {
         scheduled: false,
         running: false,
         drained: true,
+        had_grace: true,
         wakes: 2,
         waker_clones: 4,
         waker_drops: 3,

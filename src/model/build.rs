@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::{
     Acquisition, Actor, Counters, Gate, Hold, Mode, Module, OrderEdge, Process, Resource,
-    ResourceKind, Site, Stack, Symboliser, Task, TaskEnd, TaskKind, Wait, Waiter,
+    ResourceKind, Site, Stack, Symboliser, Task, TaskEnd, TaskKind, Wait, Waiter, blame_frame,
 };
 use crate::telemetry::{Recording, proto};
 
@@ -103,6 +103,20 @@ impl<'a> Builder<'a> {
         })
     }
 
+    /// Where a lock was created. `Default::default` and the like know of nobody
+    /// who called them, so a position outside the workspace gives way to the
+    /// stack's blame frame: each creator has a class of its own.
+    fn creation(&self, recorded: &proto::Location, stack: &Stack) -> Option<Site> {
+        let site = self.site(recorded)?;
+        if self.symbols.project().package_of(&site.file).is_some() {
+            return Some(site);
+        }
+        let blamed = blame_frame(stack).and_then(|frame| {
+            Some(Site { file: frame.file.clone()?, line: frame.line, column: frame.column })
+        });
+        Some(blamed.unwrap_or(site))
+    }
+
     fn resource(&self, resource: &proto::Resource) -> Resource {
         let static_name = (resource.address != 0)
             .then(|| {
@@ -111,6 +125,7 @@ impl<'a> Builder<'a> {
                     .find_map(|module| self.symbols.symbol_of_data(module, resource.address))
             })
             .flatten();
+        let created_stack = self.stack(resource.created_at_stack);
         Resource {
             id: resource.id,
             kind: match resource.kind() {
@@ -124,10 +139,13 @@ impl<'a> Builder<'a> {
                 proto::ResourceKind::Other => ResourceKind::Other,
             },
             concrete_type: resource.concrete_type.clone(),
-            created_at: resource.created_at.as_ref().and_then(|at| self.site(at)),
+            created_at: resource
+                .created_at
+                .as_ref()
+                .and_then(|at| self.creation(at, &created_stack)),
             static_name,
             handed_over: resource.handed_over,
-            created_stack: self.stack(resource.created_at_stack),
+            created_stack,
         }
     }
 
@@ -158,6 +176,7 @@ impl<'a> Builder<'a> {
             scheduled: task.scheduled,
             running: task.running,
             drained: task.drained,
+            had_grace: task.had_grace,
             wakes: task.wakes,
             waker_clones: task.waker_clones,
             waker_drops: task.waker_drops,

@@ -51,6 +51,11 @@ impl Symboliser {
         Self { project, binaries: Mutex::default(), paths: Mutex::default() }
     }
 
+    /// Whose code is whose.
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+
     /// The stack that consists of the given return addresses, innermost first.
     /// An address outside every module, or in one without symbols, becomes a
     /// frame named by its address.

@@ -235,6 +235,8 @@ pub struct Task {
     pub running: bool,
     /// The drain gave it its chance to finish.
     pub drained: bool,
+    /// A root was held back for its sake.
+    pub had_grace: bool,
     pub wakes: u64,
     pub waker_clones: u64,
     pub waker_drops: u64,

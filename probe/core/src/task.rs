@@ -16,7 +16,7 @@ use std::{
 };
 
 use crate::{
-    clock, context, counters,
+    clock, context, counters, drain,
     hash::FastMap,
     lock::Hold,
     next_id, outbox,
@@ -97,6 +97,10 @@ pub struct State {
     pub wakers: (u64, u64),
     /// The unfinished task whose drop woke it last, or 0.
     pub woken_by_drop_of: u64,
+    /// A drain has begun since it was spawned.
+    pub had_grace: bool,
+    /// It has been polled since the last drain began.
+    pub is_drained: bool,
     /// Where its future was dropped, if this is that moment.
     pub drop_stack: StackId,
 }
@@ -313,12 +317,15 @@ impl Task {
 
     /// What it is about now.
     pub fn state(&self) -> State {
+        let drain = drain::last_started_ns();
         State {
             waits: self.waits(),
             holds: self.holds(),
             is_scheduled: self.is_scheduled(),
             wakers: self.wakers(),
             woken_by_drop_of: self.woken_by_drop_of.load(Ordering::Relaxed),
+            had_grace: drain >= self.created_ns,
+            is_drained: drain != 0 && self.poll_started_ns() >= drain,
             drop_stack: 0,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use concaudit_core::{
-    clock, counters, drain,
+    clock, counters,
     lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
     outbox::Batch,
     resource::{Resource, ResourceKind, Site},
@@ -138,7 +138,6 @@ impl<'a> Assembler<'a> {
         let last = task.last_state().map_or_else(|| task.state(), |state| *state);
         let (clones, drops) = last.wakers;
         let (wakes, self_wakes) = task.wakes();
-        let drain = drain::last_started_ns();
         proto::Task {
             id: task.id,
             kind: task_kind(task.kind).into(),
@@ -164,10 +163,11 @@ impl<'a> Assembler<'a> {
             waker_drops: drops,
             waits: last.waits.iter().map(|wait| self.wait(wait)).collect(),
             holds: last.holds.iter().map(|hold| self.hold(hold, task)).collect(),
-            drained: drain != 0 && task.poll_started_ns() >= drain,
+            drained: last.is_drained,
             thread: task.thread(),
             parent_kind: task_kind(task.parent_kind.unwrap_or(TaskKind::Task)).into(),
             woken_by_drop_of: last.woken_by_drop_of,
+            had_grace: last.had_grace,
         }
     }
 

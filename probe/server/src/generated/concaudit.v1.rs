@@ -167,6 +167,9 @@ pub struct Task {
     /// With `scheduled`: the unfinished task whose drop woke it last.
     #[prost(uint64, tag = "28")]
     pub woken_by_drop_of: u64,
+    /// A root was held back for its sake: a drain began after it was spawned.
+    #[prost(bool, tag = "29")]
+    pub had_grace: bool,
 }
 /// One clone of a waker that is still out, as far as counts can tell.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
