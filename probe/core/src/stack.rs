@@ -80,7 +80,7 @@ pub(crate) fn frame_pointer() -> usize {
 /// caller's. `frame` must be a live frame of this thread's.
 pub(crate) fn caller_frame(frame: usize) -> usize {
     let bounds = bounds();
-    if frame < bounds.low || frame >= bounds.high.saturating_sub(16) || frame % 8 != 0 {
+    if frame < bounds.low || frame >= bounds.high.saturating_sub(16) || !frame.is_multiple_of(8) {
         return usize::MAX;
     }
     // SAFETY: within this thread's stack (just checked) and aligned.
@@ -124,7 +124,7 @@ pub(crate) fn capture(extent: Extent) -> StackId {
     let mut depth = 0;
     let mut hash = 0;
     let mut frame = frame_pointer();
-    while depth < MAX_DEPTH && frame >= bounds.low && frame < limit && frame % 8 == 0 {
+    while depth < MAX_DEPTH && frame >= bounds.low && frame < limit && frame.is_multiple_of(8) {
         // SAFETY: `frame` and the word after it lie within this thread's stack
         // (`limit` leaves room for both) and are aligned.
         let (caller, address) =

@@ -35,10 +35,10 @@ unsafe extern "C" fn visit(
         // SAFETY: the linker says how many there are.
         unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) }
     };
-    let base = info.dlpi_addr as u64;
+    let base = info.dlpi_addr;
     let segments = || headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
-    let start = segments().map(|header| base + header.p_vaddr as u64).min();
-    let end = segments().map(|header| base + header.p_vaddr as u64 + header.p_memsz as u64).max();
+    let start = segments().map(|header| base + header.p_vaddr).min();
+    let end = segments().map(|header| base + header.p_vaddr + header.p_memsz).max();
     let (Some(start), Some(end)) = (start, end) else { return 0 };
     // The first one without a name is the executable.
     let path = if name.is_empty() && modules.is_empty() { executable() } else { name.to_owned() };

@@ -19,7 +19,7 @@ use concaudit_core::{
 /// A handle of what tokio calls a span.
 ///
 /// One word: an `Arc`'s pointer with a tag in its low bits; null for a span that
-/// is not known yet ([`Span::none`]), and [`INERT`] for one that never will be.
+/// is not known yet ([`Span::none`]), and `INERT` for one that never will be.
 pub struct Span(AtomicPtr<()>);
 
 const TAG_MASK: usize = 0b11;
