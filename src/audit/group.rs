@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::support::fingerprint;
-use crate::report::finding::{
-    Confidence, Details, Finding, LabelledStack, Location, Origin, Role, Severity,
+use crate::report::{
+    finding::{Confidence, Details, Finding, LabelledStack, Location, Origin, Role, Severity},
+    fingerprint::fingerprint,
 };
 
 /// Further places of one cause that are listed.

@@ -339,9 +339,9 @@ pub struct CleanOptions {
 
 #[derive(Debug, Clone, Args)]
 pub struct ExplainOptions {
-    /// The rule's name, as a report has it in brackets
+    /// The rule's name, as a report has it in brackets; all rules are listed without it
     #[arg(value_name = "RULE", value_parser = PossibleValuesParser::new(rule_names()))]
-    pub rule: String,
+    pub rule: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]

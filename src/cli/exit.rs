@@ -24,8 +24,8 @@ pub const FAILED: u8 = 101;
 pub enum ExpectedError {
     #[error("{count} finding(s) at or above `--fail-on {fail_on}`")]
     Findings { count: usize, fail_on: &'static str },
-    #[error("{message}")]
-    Usage { message: String },
+    #[error(transparent)]
+    Usage(anyhow::Error),
     #[error("nothing was audited: {reason}")]
     NothingAudited { reason: String },
     #[error("{failed} of {run} tests failed")]
@@ -46,7 +46,7 @@ impl ExpectedError {
     pub fn process_exit_code(&self) -> u8 {
         match self {
             Self::Findings { .. } => FINDINGS,
-            Self::Usage { .. } => USAGE,
+            Self::Usage(_) => USAGE,
             Self::NothingAudited { .. } => NOTHING_AUDITED,
             Self::TestsFailed { .. } | Self::Interrupted { .. } => TESTS_FAILED,
             Self::BuildFailed | Self::WriteReport { .. } | Self::Tool(_) => FAILED,
@@ -57,7 +57,7 @@ impl ExpectedError {
     pub fn is_told_by_report(&self) -> bool {
         match self {
             Self::Findings { .. } => true,
-            Self::Usage { .. }
+            Self::Usage(_)
             | Self::NothingAudited { .. }
             | Self::TestsFailed { .. }
             | Self::Interrupted { .. }
@@ -185,7 +185,7 @@ mod tests {
         let io = || std::io::Error::other("full");
         for (error, expected) in [
             (ExpectedError::Findings { count: 1, fail_on: "note" }, 1),
-            (ExpectedError::Usage { message: String::new() }, 2),
+            (ExpectedError::Usage(anyhow::anyhow!("x")), 2),
             (ExpectedError::NothingAudited { reason: String::new() }, 4),
             (ExpectedError::TestsFailed { failed: 1, run: 2 }, 100),
             (ExpectedError::Interrupted { run: 2 }, 100),

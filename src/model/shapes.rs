@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Frame, Owner, Stack, Wait, crate_of};
+use super::{Frame, Owner, Stack, Wait, owner::crate_of};
 
 /// `Receiver::recv`.
 pub const RECV: &[&str] = &[
@@ -118,13 +118,7 @@ pub fn in_task(leaf: &[&[&str]]) -> Arc<Stack> {
 
 /// A wait with this stack of which tokio told nothing.
 pub fn wait(leaf: &[&[&str]]) -> Wait {
-    Wait {
-        stack: in_task(leaf),
-        resource: None,
-        operation: String::new(),
-        since_ns: 0,
-        due_ns: None,
-    }
+    Wait { stack: in_task(leaf), resource: None, operation: String::new(), due_ns: None }
 }
 
 fn frame(function: &str) -> Frame {

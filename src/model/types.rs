@@ -41,8 +41,6 @@ pub enum Outcome {
 pub struct Test {
     /// `binary-id test::path`; a `harness = false` binary is its id alone.
     pub name: String,
-    /// The package that the test belongs to.
-    pub package: String,
     /// Where its own code is, so that it is told from the library's.
     pub identity: super::TestIdentity,
     /// How it ended.
@@ -54,10 +52,6 @@ pub struct Test {
 /// One audited process.
 #[derive(Debug, Default)]
 pub struct Process {
-    /// Of the operating system.
-    pub pid: u32,
-    /// Its executable.
-    pub exe: Utf8PathBuf,
     /// Its last update never came: it aborted, was killed, or called `_exit`.
     /// What it held or ran at its end is not known.
     pub truncated: bool,
@@ -79,7 +73,6 @@ pub struct Process {
 #[derive(Debug, Clone, Default)]
 pub struct Counters {
     pub tasks_spawned: u64,
-    pub tasks_alive: u64,
     pub peak_tasks: u64,
     pub locks_seen: u64,
     pub acquisitions: u64,
@@ -221,21 +214,16 @@ pub struct Task {
     pub parent: Option<u64>,
     /// What kind of task the parent is.
     pub parent_kind: Option<TaskKind>,
-    pub created_ns: u64,
     /// 0 while alive.
     pub ended_ns: u64,
     pub end: TaskEnd,
-    pub drop_stack: Arc<Stack>,
     pub polls: u64,
-    pub busy_ns: u64,
     pub last_poll_ended_ns: u64,
-    pub last_wake_ns: u64,
     /// Woken (or just spawned) and not polled since.
     pub scheduled: bool,
     pub running: bool,
     /// The drain gave it its chance to finish.
     pub drained: bool,
-    pub wakes: u64,
     pub waker_clones: u64,
     pub waker_drops: u64,
     pub waits: Vec<Wait>,
@@ -257,9 +245,9 @@ pub struct Wait {
     pub stack: Arc<Stack>,
     /// The resource, where tokio told which.
     pub resource: Option<u64>,
-    /// "Mutex::lock", "Semaphore::acquire", ..., or empty.
+    /// tokio's name for what it does, `Mutex::lock` for one; empty where
+    /// tokio told nothing.
     pub operation: String,
-    pub since_ns: u64,
     /// For a timer: when it is due.
     pub due_ns: Option<u64>,
 }

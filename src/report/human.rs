@@ -453,6 +453,13 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
         let notes = counted(summary.notes, "note", "notes");
         further(format!("{notes} not shown; -v shows {}", them(summary.notes)));
     }
+    if options.verbose && summary.drains > 0 {
+        further(format!(
+            "held back {} of `block_on` for {} in all, so that tasks could finish",
+            counted(summary.drains, "return", "returns"),
+            duration(summary.drain_ms)
+        ));
+    }
     if summary.suppressed > 0 {
         let shown = if options.verbose { "" } else { "; -v shows them" };
         further(format!(

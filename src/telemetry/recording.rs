@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use camino::Utf8PathBuf;
 use console_api::instrument;
 use rustc_hash::FxHashSet;
 
@@ -15,10 +14,10 @@ use super::proto;
 /// ids, not updates.
 #[derive(Debug, Default)]
 pub struct Recording {
+    /// Of the operating system.
     pub pid: u32,
     /// Its parent, when it announced itself.
     pub ppid: u32,
-    pub exe: Utf8PathBuf,
     /// The last update never came.
     pub truncated: bool,
     /// When the last snapshot was taken, on the process's clock. Then the
