@@ -57,10 +57,13 @@ struct Cli {
 /// What is to be done, and how the console behaves meanwhile.
 #[derive(Debug)]
 pub struct Invocation {
+    /// How the console behaves.
     pub global: GlobalOptions,
+    /// What is to be done.
     pub command: Command,
 }
 
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Builds and runs the project's tests, and reports (the default)
@@ -107,6 +110,7 @@ pub enum ColorChoice {
     Never,
 }
 
+/// Of the main job.
 #[derive(Debug, Clone, Args)]
 pub struct TestOptions {
     #[command(flatten)]
@@ -286,7 +290,9 @@ pub enum Format {
 /// `--report FORMAT=FILE`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FurtherReport {
+    /// What it is rendered as.
     pub format: Format,
+    /// Where it goes.
     pub file: Utf8PathBuf,
 }
 
@@ -314,6 +320,7 @@ impl FromStr for FurtherReport {
     }
 }
 
+/// Of `setup`.
 #[derive(Debug, Clone, Args)]
 pub struct SetupOptions {
     /// Build for the target triple
@@ -327,6 +334,7 @@ pub struct SetupOptions {
     pub jobs: Option<String>,
 }
 
+/// Of `clean`.
 #[derive(Debug, Clone, Args)]
 pub struct CleanOptions {
     /// Path to Cargo.toml
@@ -337,6 +345,7 @@ pub struct CleanOptions {
     pub target_dir: Option<Utf8PathBuf>,
 }
 
+/// Of `explain`.
 #[derive(Debug, Clone, Args)]
 pub struct ExplainOptions {
     /// The rule's name, as a report has it in brackets; all rules are listed without it
@@ -344,6 +353,7 @@ pub struct ExplainOptions {
     pub rule: Option<String>,
 }
 
+/// Of `completions`.
 #[derive(Debug, Clone, Args)]
 pub struct CompletionsOptions {
     /// The shell

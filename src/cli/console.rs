@@ -31,6 +31,7 @@ const LIBTEST_FAILED: i32 = 101;
 pub enum Verbosity {
     /// Failing tests and the report.
     Quiet,
+    /// Those, the steps, and where no bar tells of them passing tests.
     Normal,
     /// All tests, on a terminal too; and whatever the report can tell.
     Verbose,
@@ -44,6 +45,7 @@ pub struct Console {
     pub color: bool,
     /// Columns of the report.
     pub width: usize,
+    /// As `-q` and `-v` have it.
     pub verbosity: Verbosity,
     /// Whether progress is shown as a bar that moves.
     is_animated: bool,

@@ -22,21 +22,28 @@ pub const FAILED: u8 = 101;
 /// Every way to end other than clean.
 #[derive(Debug, thiserror::Error)]
 pub enum ExpectedError {
+    /// The report lists them.
     #[error("{count} finding(s) at or above `--fail-on {fail_on}`")]
     Findings { count: usize, fail_on: &'static str },
+    /// What was asked for cannot be done as it was asked for.
     #[error(transparent)]
     Usage(anyhow::Error),
+    /// A clean report would mean nothing.
     #[error("nothing was audited: {reason}")]
     NothingAudited { reason: String },
+    /// Their output has been shown.
     #[error("{failed} of {run} tests failed")]
     TestsFailed { failed: u64, run: u64 },
+    /// The user stopped the run.
     #[error("interrupted after {run} tests")]
     Interrupted { run: u64 },
     /// Cargo has said why.
     #[error("failed to build the tests")]
     BuildFailed,
+    /// The disk is full, the folder read-only, ...
     #[error("failed to write the report to {path}")]
     WriteReport { path: Utf8PathBuf, source: std::io::Error },
+    /// Whatever else went wrong.
     #[error(transparent)]
     Tool(#[from] anyhow::Error),
 }

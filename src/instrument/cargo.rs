@@ -123,10 +123,13 @@ pub enum BuildError {
     /// A path is not UTF-8.
     #[error("failed to use the path {path}: {reason}")]
     Path { path: String, reason: String },
+    /// Cargo's configuration cannot be followed.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
+    /// rustc does not say what it is.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
+    /// The probe cannot be built.
     #[error(transparent)]
     Probe(#[from] ProbeError),
 }

@@ -39,7 +39,9 @@ pub struct ExecuteOptions {
     pub slow_after: Duration,
     /// Start no further test once one has failed.
     pub fail_fast: bool,
+    /// What the probe in every process is told.
     pub probe: ProbeOptions,
+    /// What the test binaries are told.
     pub arguments: TestArguments,
 }
 

@@ -47,7 +47,9 @@ pub struct Recording {
 /// again when it is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HoldKey {
+    /// The lock's id.
     pub resource: u64,
+    /// Since the process started.
     pub acquired_ns: u64,
     /// The holding task, 0 for a plain thread: readers share a lock, perhaps
     /// within one tick of the clock.
@@ -79,7 +81,9 @@ pub struct ConsoleTotals {
     pub tasks: u64,
     /// Most tasks alive at once, as of the end of each update.
     pub peak_tasks: u64,
+    /// Resources that were announced.
     pub resources: u64,
+    /// Asynchronous operations on them that were announced.
     pub async_ops: u64,
     /// Events that the process had no room for.
     pub dropped_events: u64,

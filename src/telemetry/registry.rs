@@ -73,6 +73,7 @@ pub enum RegistryError {
 pub struct LiveProcess {
     /// The test that it belongs to.
     pub token: u64,
+    /// Of the operating system.
     pub pid: u32,
     /// Its gRPC server.
     pub socket: PathBuf,
