@@ -105,8 +105,11 @@ pub struct GlobalOptions {
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
+    /// Where a terminal shows them
     Auto,
+    /// In files, too
     Always,
+    /// Plain text
     Never,
 }
 
@@ -260,9 +263,13 @@ pub struct ReportOptions {
 /// The least severity that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
+    /// Any finding counts
     Note,
+    /// Warnings and errors count
     Warning,
+    /// Errors alone count
     Error,
+    /// No finding counts; failed tests and an audit of nothing still do
     Never,
 }
 

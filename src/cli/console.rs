@@ -16,6 +16,7 @@ use super::{args::GlobalOptions, color, exit::ExpectedError};
 use crate::{
     instrument::BuildEvent,
     model::Outcome,
+    report::words::counted,
     run::{RunEvent, TestCase, TestRun},
 };
 
@@ -166,7 +167,7 @@ impl Console {
             BuildEvent::Compiled { crates } => self.count("project", *crates),
             BuildEvent::BuildFinished { binaries, elapsed } => {
                 self.clear();
-                let binaries = counted(*binaries, "test binary", "test binaries");
+                let binaries = counted(*binaries as u64, "test binary", "test binaries");
                 let seconds = elapsed.as_secs_f64();
                 self.status("Finished", &format!("{binaries} in {seconds:.1} s"));
             }
@@ -177,9 +178,9 @@ impl Console {
     pub fn run_event(&mut self, event: &RunEvent<'_>) {
         match event {
             RunEvent::RunStarted { tests, binaries, skipped } => {
-                let mut text = counted(*tests, "test", "tests");
+                let mut text = counted(*tests as u64, "test", "tests");
                 text.push_str(" in ");
-                text.push_str(&counted(*binaries, "binary", "binaries"));
+                text.push_str(&counted(*binaries as u64, "binary", "binaries"));
                 if *skipped > 0 {
                     let _ = write!(text, " ({skipped} skipped)");
                 }
@@ -300,7 +301,9 @@ impl Console {
 
     fn count(&mut self, of: &str, crates: usize) {
         match &self.bar {
-            Some(bar) => bar.set_message(format!("{of}: {}", counted(crates, "crate", "crates"))),
+            Some(bar) => {
+                bar.set_message(format!("{of}: {}", counted(crates as u64, "crate", "crates")));
+            }
             // A line now and then shows a CI log that something happens.
             None if crates > 0 && crates.is_multiple_of(25) => {
                 self.status("Compiled", &format!("{crates} crates of the {of}"));
@@ -385,10 +388,6 @@ fn test_line(
     let binary = case.binary.id.magenta();
     let path = case.path.as_ref().map(|path| format!(" {}", path.blue())).unwrap_or_default();
     format!("{padding}{verb} [{relation}{seconds:>7.3}s] {position}{binary}{path}")
-}
-
-fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 #[cfg(test)]

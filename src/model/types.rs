@@ -72,11 +72,11 @@ pub struct Process {
 /// What the probe counted in one process, and what it had to leave out.
 #[derive(Debug, Clone, Default)]
 pub struct Counters {
-    /// Tasks spawned, from start to end.
+    /// Tasks spawned from start to end, `block_on` roots and blocking ones aside.
     pub tasks_spawned: u64,
     /// Most tasks alive at once.
     pub peak_tasks: u64,
-    /// Locks that were created or, where tokio tells of no creation, taken.
+    /// Locks that were created, or used for the first time.
     pub locks_seen: u64,
     /// Locks taken, shared or exclusive.
     pub acquisitions: u64,

@@ -11,6 +11,7 @@ use super::{
     finding::{Confidence, Finding, LabelledStack, Location, Role, Severity, StackFrame},
     paint::{Paint, tame},
     summary::{Coverage, Report, TestOutcome},
+    words::{counted, group_digits},
 };
 
 /// How many tests are named before the rest is only counted.
@@ -480,23 +481,6 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
 
 fn them(count: u64) -> &'static str {
     if count == 1 { "it" } else { "them" }
-}
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", group_digits(count), if count == 1 { one } else { many })
-}
-
-/// 1203 as "1,203".
-fn group_digits(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// "0.34 s", "12.3 s", "4m 5s"
