@@ -489,6 +489,7 @@ mod tests {
         assert_eq!(invocation.global.color, Some(ColorChoice::Never));
         assert_eq!(invocation.global.verbose, 2);
         assert!(matches!(invocation.command, Command::Explain(_)));
+        assert!(parsed("x explain").is_ok(), "lists the rules");
         assert!(parsed("x -q test").is_err());
         assert!(parsed("x test -q").expect("is valid").global.quiet);
     }

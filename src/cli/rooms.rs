@@ -218,3 +218,37 @@ pub fn clean(options: &CleanOptions, console: &mut Console) -> Result<(), Expect
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_is_told_from_nothing_to_audit_and_from_a_failure() {
+        let name = || "shopp".to_owned();
+        let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
+        for (error, code) in [
+            (BuildError::FirstPartyNotFound { name: name(), workspace: "/w".into() }, 2),
+            (BuildError::CurrentFolder(gone), 2),
+            (
+                BuildError::PackageNotFound {
+                    name: name(),
+                    workspace: "/w".into(),
+                    suggestion: String::new(),
+                },
+                4,
+            ),
+            (BuildError::Metadata { diagnostics: String::new() }, 101),
+        ] {
+            assert_eq!(build_error(error).process_exit_code(), code);
+        }
+    }
+
+    #[test]
+    fn a_usage_error_keeps_its_cause() {
+        let gone = std::io::Error::other("it is gone");
+        let error = build_error(BuildError::CurrentFolder(gone));
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(cause.as_deref(), Some("it is gone"));
+    }
+}
