@@ -3,8 +3,6 @@
 //!
 //! Built once by [`crate::instrument`] from `cargo metadata`; pure data after.
 
-use std::collections::BTreeSet;
-
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// The project that is audited.
@@ -14,9 +12,6 @@ pub struct Project {
     pub workspace_root: Utf8PathBuf,
     /// Every package of the workspace, and every `--first-party` package.
     pub packages: Vec<Package>,
-    /// The versions of `tokio` in the graph, `1.38.2` for one; empty where
-    /// there is none.
-    pub tokio_versions: BTreeSet<String>,
 }
 
 /// A package whose code counts as the project's own.
@@ -24,12 +19,8 @@ pub struct Project {
 pub struct Package {
     /// As in its manifest.
     pub name: String,
-    /// As in its manifest.
-    pub version: String,
     /// The folder of its manifest, absolute, symlinks resolved.
     pub root: Utf8PathBuf,
-    /// Whether it is a member of the workspace (as against `--first-party`).
-    pub is_member: bool,
 }
 
 impl Project {

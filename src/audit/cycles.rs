@@ -33,9 +33,13 @@ const FLOOR: usize = 20_000;
 /// While `from` was held in `held`, `to` was taken in `taken`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edge {
+    /// A node: the lock that was held.
     pub from: usize,
+    /// How it was held.
     pub held: Mode,
+    /// A node: the lock that was taken.
     pub to: usize,
+    /// How it was taken.
     pub taken: Mode,
 }
 

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::support::fingerprint;
-use crate::report::finding::{
-    Confidence, Details, Finding, LabelledStack, Location, Origin, Role, Severity,
+use crate::report::{
+    finding::{Confidence, Details, Finding, LabelledStack, Location, Origin, Role, Severity},
+    fingerprint::fingerprint,
 };
 
 /// Further places of one cause that are listed.
@@ -23,19 +23,28 @@ pub type Spot = (String, u32);
 /// One occurrence, told in full.
 #[derive(Debug)]
 pub struct Draft {
+    /// As in [`Finding::origin`].
     pub origin: Origin,
+    /// As in [`Finding::message`].
     pub message: String,
+    /// The primary one first.
     pub locations: Vec<Location>,
+    /// As in [`Finding::stacks`].
     pub stacks: Vec<LabelledStack>,
+    /// As in [`Finding::notes`].
     pub notes: Vec<String>,
+    /// As in [`Finding::help`].
     pub help: String,
+    /// As in [`Finding::details`].
     pub details: Details,
 }
 
 /// How bad an occurrence is: the worst of a group supplies its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
+    /// What counts first.
     pub severity: Severity,
+    /// What counts among equally severe ones.
     pub confidence: Confidence,
     /// Nanoseconds, or whatever the rule measures.
     pub weight: u64,

@@ -20,7 +20,10 @@ use crate::{
         blame_frame, origin_of_task,
     },
     project::Project,
-    report::finding::{Confidence, Details, Finding, Origin, Severity},
+    report::{
+        finding::{Confidence, Details, Finding, Origin, Severity},
+        words::counted,
+    },
 };
 
 /// See the module.
@@ -340,13 +343,15 @@ impl Lingering<'_> {
             notes.push(format!(
                 "idle for {} after {}",
                 text::duration(self.idle_ns()),
-                text::count(task.polls, "poll")
+                counted(task.polls, "poll", "polls")
             ));
         }
         match task.wakers() {
             0 if task.running => {}
             0 => notes.push("no waker is left: nothing can ever wake it".to_owned()),
-            wakers => notes.push(format!("{} can still wake it", text::count(wakers, "waker"))),
+            wakers => {
+                notes.push(format!("{} can still wake it", counted(wakers, "waker", "wakers")));
+            }
         }
         match task.parent.map(|id| process.tasks.get(&id)) {
             None => {}
@@ -362,7 +367,7 @@ impl Lingering<'_> {
             Some(_) => notes.push("the task that spawned it had finished".to_owned()),
         }
         if self.descendants > 0 {
-            let tasks = text::count(self.descendants, "further task");
+            let tasks = counted(self.descendants, "further task", "further tasks");
             notes.push(format!("{tasks} below it lingered too"));
         }
         notes

@@ -799,15 +799,19 @@ mod tests {
         assert_eq!((findings[0].severity, findings[0].origin), (Severity::Error, Origin::Test));
     }
 
-    #[test]
-    fn two_inversions_in_one_pair_of_functions_are_two_findings() {
-        let edges = vec![
+    /// Of two pairs of locks, in one pair of functions.
+    fn two_inversions() -> Vec<OrderEdge> {
+        vec![
             edge(1, 2, "app::f", 1),
             edge(2, 1, "app::g", 2),
             edge(3, 4, "app::f", 1),
             edge(4, 3, "app::g", 2),
-        ];
-        let mut process = of(edges);
+        ]
+    }
+
+    #[test]
+    fn two_inversions_in_one_pair_of_functions_are_two_findings() {
+        let mut process = of(two_inversions());
         for (id, function) in [(3, "app::Cache::new"), (4, "app::Index::new")] {
             let lock = process.resources.get_mut(&id).unwrap();
             lock.created_stack = stack([lib(function, id as u32)]);
@@ -819,13 +823,7 @@ mod tests {
 
     #[test]
     fn inversions_that_only_lines_tell_apart_are_one_finding_that_lists_them() {
-        let edges = vec![
-            edge(1, 2, "app::f", 1),
-            edge(2, 1, "app::g", 2),
-            edge(3, 4, "app::f", 1),
-            edge(4, 3, "app::g", 2),
-        ];
-        let findings = check(edges);
+        let findings = check(two_inversions());
         assert_eq!((findings.len(), findings[0].occurrences), (1, 2));
         let likewise = findings[0].locations.last().unwrap();
         assert_eq!(likewise.line, 30);

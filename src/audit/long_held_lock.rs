@@ -16,7 +16,10 @@ use super::{
 use crate::{
     model::{Hold, Mode, Outcome, Process, Resource, Run, origin},
     project::Project,
-    report::finding::{Confidence, Details, Finding, Origin, Severity},
+    report::{
+        finding::{Confidence, Details, Finding, Origin, Severity},
+        words::counted,
+    },
 };
 
 /// See the module.
@@ -176,7 +179,7 @@ impl Held<'_> {
             }
             if hold.waiters.len() > 3 {
                 let more = hold.waiters.len() as u64 - 3;
-                notes.push(format!("{} too", text::count(more, "more waiter")));
+                notes.push(format!("{} too", counted(more, "more waiter", "more waiters")));
             }
         }
         if hold.starved_ns > 0 {

@@ -1,9 +1,5 @@
 //! What more than one rule needs to know beyond the model.
 
-use std::fmt::Write as _;
-
-use sha2::{Digest, Sha256};
-
 use crate::model::{Frame, Resource, ResourceKind, Stack, blame_frame, site_frame};
 
 /// Whether a resource of this kind is a lock: something held by one actor at a
@@ -27,18 +23,4 @@ pub fn class_identity(lock: &Resource) -> String {
         Some(name) => format!("{kind} {}", super::text::plain(name)),
         None => format!("{kind} {}", super::text::identity(site_frame(&lock.created_stack))),
     }
-}
-
-/// Stable across runs and unrelated edits: 16 hex digits of the SHA-256 of the
-/// rule's name and of `parts`, each with its length first.
-pub fn fingerprint(rule: &str, parts: &[&str]) -> String {
-    let mut hasher = Sha256::new();
-    for text in std::iter::once(&rule).chain(parts) {
-        hasher.update((text.len() as u64).to_le_bytes());
-        hasher.update(text.as_bytes());
-    }
-    hasher.finalize().iter().take(8).fold(String::with_capacity(16), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

@@ -57,20 +57,10 @@ pub fn run(process: Process) -> Run {
 
 /// Tests of one process each.
 pub fn run_of<'a>(tests: impl IntoIterator<Item = (&'a str, Outcome, Process)>) -> Run {
-    let package = Package {
-        name: "app".to_owned(),
-        version: "0.1.0".to_owned(),
-        root: "/w".into(),
-        is_member: true,
-    };
-    let project = Project {
-        workspace_root: "/w".into(),
-        packages: vec![package],
-        tokio_versions: ["1.54.0".to_owned()].into(),
-    };
+    let package = Package { name: "app".to_owned(), root: "/w".into() };
+    let project = Project { workspace_root: "/w".into(), packages: vec![package] };
     let tests = tests.into_iter().map(|(name, outcome, process)| Test {
         name: name.to_owned(),
-        package: "app".to_owned(),
         identity: TestIdentity {
             crate_name: "app".to_owned(),
             path: name.split_once(' ').map(|(_, path)| path.to_owned()),
@@ -87,7 +77,6 @@ pub fn process(
     resources: impl IntoIterator<Item = Resource>,
 ) -> Process {
     Process {
-        pid: 1,
         ended_ns: 5_000 * MS,
         tasks: tasks.into_iter().map(|task| (task.id, task)).collect(),
         resources: resources.into_iter().map(|resource| (resource.id, resource)).collect(),
@@ -106,19 +95,14 @@ pub fn task(id: u64) -> Task {
         spawn_stack: stack([tokio("tokio::task::spawn"), lib("app::Pool::start", 20)]),
         parent: None,
         parent_kind: None,
-        created_ns: MS,
         ended_ns: 4_000 * MS,
         end: TaskEnd::Shutdown,
-        drop_stack: stack([]),
         polls: 3,
-        busy_ns: MS,
         last_poll_ended_ns: 1_000 * MS,
-        last_wake_ns: 900 * MS,
         scheduled: false,
         running: false,
         drained: true,
         had_grace: true,
-        wakes: 2,
         waker_clones: 4,
         waker_drops: 3,
         waits: vec![channel_wait()],
@@ -135,7 +119,6 @@ pub fn channel_wait() -> Wait {
         ]),
         resource: None,
         operation: String::new(),
-        since_ns: 1_000 * MS,
         due_ns: None,
     }
 }

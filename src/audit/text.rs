@@ -20,11 +20,6 @@ pub fn duration(ns: u64) -> String {
     }
 }
 
-/// "1 task", "3 tasks".
-pub fn count(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
-}
-
 /// A function's path without closures and generic arguments; of a method of a
 /// trait, the type's path: `<a::B<T> as C>::d::{closure#0}` is `a::B::d`.
 pub fn plain(function: &str) -> String {

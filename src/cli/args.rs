@@ -57,10 +57,13 @@ struct Cli {
 /// What is to be done, and how the console behaves meanwhile.
 #[derive(Debug)]
 pub struct Invocation {
+    /// How the console behaves.
     pub global: GlobalOptions,
+    /// What is to be done.
     pub command: Command,
 }
 
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Builds and runs the project's tests, and reports (the default)
@@ -102,11 +105,15 @@ pub struct GlobalOptions {
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
+    /// Where a terminal shows them
     Auto,
+    /// In files, too
     Always,
+    /// Plain text
     Never,
 }
 
+/// Of the main job.
 #[derive(Debug, Clone, Args)]
 pub struct TestOptions {
     #[command(flatten)]
@@ -256,9 +263,13 @@ pub struct ReportOptions {
 /// The least severity that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
+    /// Any finding counts
     Note,
+    /// Warnings and errors count
     Warning,
+    /// Errors alone count
     Error,
+    /// No finding counts; failed tests and an audit of nothing still do
     Never,
 }
 
@@ -286,7 +297,9 @@ pub enum Format {
 /// `--report FORMAT=FILE`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FurtherReport {
+    /// What it is rendered as.
     pub format: Format,
+    /// Where it goes.
     pub file: Utf8PathBuf,
 }
 
@@ -314,6 +327,7 @@ impl FromStr for FurtherReport {
     }
 }
 
+/// Of `setup`.
 #[derive(Debug, Clone, Args)]
 pub struct SetupOptions {
     /// Build for the target triple
@@ -327,6 +341,7 @@ pub struct SetupOptions {
     pub jobs: Option<String>,
 }
 
+/// Of `clean`.
 #[derive(Debug, Clone, Args)]
 pub struct CleanOptions {
     /// Path to Cargo.toml
@@ -337,13 +352,15 @@ pub struct CleanOptions {
     pub target_dir: Option<Utf8PathBuf>,
 }
 
+/// Of `explain`.
 #[derive(Debug, Clone, Args)]
 pub struct ExplainOptions {
-    /// The rule's name, as a report has it in brackets
+    /// The rule's name, as a report has it in brackets; all rules are listed without it
     #[arg(value_name = "RULE", value_parser = PossibleValuesParser::new(rule_names()))]
-    pub rule: String,
+    pub rule: Option<String>,
 }
 
+/// Of `completions`.
 #[derive(Debug, Clone, Args)]
 pub struct CompletionsOptions {
     /// The shell
@@ -472,6 +489,7 @@ mod tests {
         assert_eq!(invocation.global.color, Some(ColorChoice::Never));
         assert_eq!(invocation.global.verbose, 2);
         assert!(matches!(invocation.command, Command::Explain(_)));
+        assert!(parsed("x explain").is_ok(), "lists the rules");
         assert!(parsed("x -q test").is_err());
         assert!(parsed("x test -q").expect("is valid").global.quiet);
     }

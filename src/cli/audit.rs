@@ -32,10 +32,15 @@ const MAX_SOURCE: u64 = 16 << 20;
 /// What came of running the tests.
 #[derive(Debug)]
 pub struct Executed {
+    /// One element per test that was run.
     pub runs: Vec<TestRun>,
     /// Left out by filters, ignored, or not started any more.
     pub skipped: usize,
+    /// The user stopped the run.
     pub interrupted: bool,
+    /// Connections to the registry that were no announcement.
+    pub garbled_announcements: u64,
+    /// Wall time of the tests.
     pub elapsed: Duration,
 }
 
@@ -70,7 +75,7 @@ fn check_destinations(options: &ReportOptions) -> Result<(), ExpectedError> {
         } else {
             format!("failed to write a report to {file}: there is no folder {folder}, create it")
         };
-        return Err(ExpectedError::Usage { message });
+        return Err(ExpectedError::Usage(anyhow::Error::msg(message)));
     }
     Ok(())
 }
@@ -93,9 +98,11 @@ fn report(build: &Build, executed: &Executed, run: &model::Run, findings: Vec<Fi
         tasks: sum(|counters| counters.tasks_spawned),
         locks: sum(|counters| counters.locks_seen),
         acquisitions: sum(|counters| counters.acquisitions),
+        drains: sum(|counters| counters.drains),
+        drained: Duration::from_nanos(sum(|counters| counters.drain_ns)),
         coverage: Coverage {
             instrumented: build.instrumented.clone(),
-            not_instrumented: build.not_instrumented.clone(),
+            not_instrumented: not_instrumented(build, executed),
             truncated_processes: processes().filter(|process| process.truncated).count() as u64,
             dropped_order_edges: sum(|counters| counters.dropped_order_edges),
             dropped_stacks: sum(|counters| counters.dropped_stacks),
@@ -107,6 +114,22 @@ fn report(build: &Build, executed: &Executed, run: &model::Run, findings: Vec<Fi
         interrupted: executed.interrupted,
     };
     assemble(ProjectInfo { name, packages }, parts)
+}
+
+/// What the build could not instrument, and who was not understood in the run.
+fn not_instrumented(build: &Build, executed: &Executed) -> Vec<String> {
+    let garbled = match executed.garbled_announcements {
+        0 => None,
+        1 => Some("1 process that did not".to_owned()),
+        count => Some(format!("{count} processes that did not")),
+    };
+    let garbled = garbled.map(|who| {
+        format!(
+            "{who} announce themselves in full: ended at their start, or built by another version \
+             (then `cargo concaudit clean` helps)"
+        )
+    });
+    build.not_instrumented.iter().cloned().chain(garbled).collect()
 }
 
 fn test_report(test: &TestRun, run: &model::Run) -> TestReport {

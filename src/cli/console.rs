@@ -16,6 +16,7 @@ use super::{args::GlobalOptions, color, exit::ExpectedError};
 use crate::{
     instrument::BuildEvent,
     model::Outcome,
+    report::words::counted,
     run::{RunEvent, TestCase, TestRun},
 };
 
@@ -23,12 +24,15 @@ use crate::{
 const VERB_WIDTH: usize = 12;
 /// How many running tests the progress bar names.
 const RUNNING_NAMED: usize = 3;
+/// What libtest exits with where a test has failed: not worth a word.
+const LIBTEST_FAILED: i32 = 101;
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
     /// Failing tests and the report.
     Quiet,
+    /// Those, the steps, and where no bar tells of them passing tests.
     Normal,
     /// All tests, on a terminal too; and whatever the report can tell.
     Verbose,
@@ -42,6 +46,7 @@ pub struct Console {
     pub color: bool,
     /// Columns of the report.
     pub width: usize,
+    /// As `-q` and `-v` have it.
     pub verbosity: Verbosity,
     /// Whether progress is shown as a bar that moves.
     is_animated: bool,
@@ -140,8 +145,12 @@ impl Console {
             BuildEvent::ProbeWaiting { lock } => {
                 self.status("Waiting", &format!("for another run to build the probe ({lock})"));
             }
-            BuildEvent::ProbeStarted { .. } => {
-                self.status("Building", "the probe, once for this toolchain");
+            BuildEvent::ProbeStarted { folder } => {
+                let mut text = "the probe, once for this toolchain".to_owned();
+                if self.verbosity == Verbosity::Verbose {
+                    let _ = write!(text, ", into {folder}");
+                }
+                self.status("Building", &text);
                 self.spin("Building");
             }
             BuildEvent::ProbeCompiled { crates } => self.count("probe", *crates),
@@ -158,7 +167,7 @@ impl Console {
             BuildEvent::Compiled { crates } => self.count("project", *crates),
             BuildEvent::BuildFinished { binaries, elapsed } => {
                 self.clear();
-                let binaries = counted(*binaries, "test binary", "test binaries");
+                let binaries = counted(*binaries as u64, "test binary", "test binaries");
                 let seconds = elapsed.as_secs_f64();
                 self.status("Finished", &format!("{binaries} in {seconds:.1} s"));
             }
@@ -169,26 +178,26 @@ impl Console {
     pub fn run_event(&mut self, event: &RunEvent<'_>) {
         match event {
             RunEvent::RunStarted { tests, binaries, skipped } => {
-                let mut text = counted(*tests, "test", "tests");
+                let mut text = counted(*tests as u64, "test", "tests");
                 text.push_str(" in ");
-                text.push_str(&counted(*binaries, "binary", "binaries"));
+                text.push_str(&counted(*binaries as u64, "binary", "binaries"));
                 if *skipped > 0 {
                     let _ = write!(text, " ({skipped} skipped)");
                 }
                 self.status("Auditing", &text);
                 self.progress(*tests);
             }
-            RunEvent::TestStarted { case, .. } => {
+            RunEvent::TestStarted { case } => {
                 self.running.push(case.full_name());
                 self.name_running();
             }
             RunEvent::TestSlow { case, elapsed } => {
                 if self.verbosity > Verbosity::Quiet {
-                    let line = test_line(&"SLOW".yellow().bold(), '>', *elapsed, case);
+                    let line = test_line(&"SLOW".yellow().bold(), '>', *elapsed, "", case);
                     self.line(&line);
                 }
             }
-            RunEvent::TestFinished { run, finished, .. } => {
+            RunEvent::TestFinished { run, finished, total } => {
                 let name = run.case.full_name();
                 if let Some(index) = self.running.iter().position(|running| *running == name) {
                     self.running.remove(index);
@@ -197,17 +206,17 @@ impl Console {
                     bar.set_position(*finished as u64);
                 }
                 self.name_running();
-                self.finished(run);
+                self.finished(run, *finished, *total);
             }
             RunEvent::Interrupted => {
                 self.warning("interrupted: ending the tests that run; once more to kill them");
             }
-            RunEvent::RunFinished { .. } => self.clear(),
+            RunEvent::RunFinished => self.clear(),
         }
     }
 
     /// A test's line, and what it printed where it failed.
-    fn finished(&mut self, run: &TestRun) {
+    fn finished(&mut self, run: &TestRun, finished: usize, total: usize) {
         let passed = run.outcome == Outcome::Passed;
         // On a terminal the bar tells of those.
         let shown = match self.verbosity {
@@ -218,7 +227,17 @@ impl Console {
         if !shown {
             return;
         }
-        self.line(&test_line(&verb_of(run.outcome), ' ', run.duration, &run.case));
+        let mut line = test_line(
+            &verb_of(run.outcome),
+            ' ',
+            run.duration,
+            &self.position(finished, total),
+            &run.case,
+        );
+        if let Some(code) = run.exit_code.filter(|code| !passed && *code != LIBTEST_FAILED) {
+            let _ = write!(line, " (exit code {code})");
+        }
+        self.line(&line);
         if !passed && !run.output.is_empty() {
             let name = run.case.full_name();
             let mut block = format!("--- output of {name} ---\n").into_bytes();
@@ -232,6 +251,15 @@ impl Console {
             block.extend_from_slice(format!("{reset}--- end of output ---\n").as_bytes());
             self.write_err(&block);
         }
+    }
+
+    /// "( 3/12) ", or nothing where the bar says so.
+    fn position(&self, finished: usize, total: usize) -> String {
+        if self.is_animated {
+            return String::new();
+        }
+        let digits = total.to_string().len();
+        format!("({finished:>digits$}/{total}) ")
     }
 
     fn progress(&mut self, tests: usize) {
@@ -273,7 +301,9 @@ impl Console {
 
     fn count(&mut self, of: &str, crates: usize) {
         match &self.bar {
-            Some(bar) => bar.set_message(format!("{of}: {}", counted(crates, "crate", "crates"))),
+            Some(bar) => {
+                bar.set_message(format!("{of}: {}", counted(crates as u64, "crate", "crates")));
+            }
             // A line now and then shows a CI log that something happens.
             None if crates > 0 && crates.is_multiple_of(25) => {
                 self.status("Compiled", &format!("{crates} crates of the {of}"));
@@ -343,18 +373,21 @@ fn signal_name(signal: i32) -> String {
         .map_or_else(|_| format!("SIGNAL {signal}"), |signal| signal.as_str().to_owned())
 }
 
-/// A line such as `PASS [   0.012s] my-crate tests::works`, verbs flush right.
-fn test_line(verb: &ColoredString, relation: char, elapsed: Duration, case: &TestCase) -> String {
+/// A line such as `PASS [   0.012s] ( 3/12) my-crate tests::works`, verbs flush
+/// right.
+fn test_line(
+    verb: &ColoredString,
+    relation: char,
+    elapsed: Duration,
+    position: &str,
+    case: &TestCase,
+) -> String {
     // Padded by hand: `colored` would count its escape sequences.
     let padding = " ".repeat(VERB_WIDTH.saturating_sub(verb.chars().count()));
     let seconds = elapsed.as_secs_f64();
     let binary = case.binary.id.magenta();
     let path = case.path.as_ref().map(|path| format!(" {}", path.blue())).unwrap_or_default();
-    format!("{padding}{verb} [{relation}{seconds:>7.3}s] {binary}{path}")
-}
-
-fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
+    format!("{padding}{verb} [{relation}{seconds:>7.3}s] {position}{binary}{path}")
 }
 
 #[cfg(test)]
@@ -362,7 +395,7 @@ mod tests {
     use std::{cell::RefCell, rc::Rc, sync::Arc};
 
     use super::*;
-    use crate::instrument::{TargetKind, TestBinary};
+    use crate::instrument::TestBinary;
 
     #[derive(Clone, Default)]
     struct Buffer(Rc<RefCell<Vec<u8>>>);
@@ -411,9 +444,7 @@ mod tests {
                     id: "my-crate".to_owned(),
                     package: "my-crate".to_owned(),
                     crate_name: "my_crate".to_owned(),
-                    kind: TargetKind::Lib,
                     exe: "/x".into(),
-                    source: "/x.rs".into(),
                     harness: path.is_some(),
                     working_directory: "/".into(),
                     environment: vec![],
@@ -423,7 +454,11 @@ mod tests {
                 ignored: false,
             },
             outcome,
-            exit_code: None,
+            exit_code: match outcome {
+                Outcome::Passed => Some(0),
+                Outcome::Failed => Some(if path.is_some() { LIBTEST_FAILED } else { 3 }),
+                _ => None,
+            },
             duration: Duration::from_millis(12),
             output: output.as_bytes().to_vec(),
             recordings: vec![],
@@ -444,24 +479,25 @@ mod tests {
         console.build_event(&BuildEvent::BuildStarted { target: "x86_64-unknown-linux-gnu" });
         console.build_event(&BuildEvent::Compiled { crates: 7 });
         console.build_event(&BuildEvent::BuildFinished { binaries: 1, elapsed });
-        console.run_event(&RunEvent::RunStarted { tests: 5, binaries: 1, skipped: 2 });
+        console.run_event(&RunEvent::RunStarted { tests: 6, binaries: 1, skipped: 2 });
         let runs = [
             run(Some("tests::works"), Outcome::Passed, "not shown"),
             run(Some("tests::fails"), Outcome::Failed, "assertion failed"),
             run(Some("tests::aborts"), Outcome::Signalled(6), ""),
             run(Some("tests::hangs"), Outcome::TimedOut, "waiting\n"),
+            run(None, Outcome::Failed, ""),
             run(None, Outcome::Interrupted, ""),
         ];
         for (index, run) in runs.iter().enumerate() {
-            console.run_event(&RunEvent::TestStarted { case: &run.case, running: 1 });
+            console.run_event(&RunEvent::TestStarted { case: &run.case });
             if run.outcome == Outcome::TimedOut {
                 let elapsed = Duration::from_secs(10);
                 console.run_event(&RunEvent::TestSlow { case: &run.case, elapsed });
             }
-            console.run_event(&RunEvent::TestFinished { run, finished: index + 1, total: 5 });
+            console.run_event(&RunEvent::TestFinished { run, finished: index + 1, total: 6 });
         }
         console.run_event(&RunEvent::Interrupted);
-        console.run_event(&RunEvent::RunFinished { elapsed });
+        console.run_event(&RunEvent::RunFinished);
         String::from_utf8(err.0.take()).expect("is text")
     }
 

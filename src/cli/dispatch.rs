@@ -61,9 +61,10 @@ fn obey(invocation: &Invocation, console: &mut Console) -> Result<(), ExpectedEr
         Command::Test(options) => audit::audit(options, &invocation.global, console),
         Command::Setup(options) => rooms::setup(options, console),
         Command::Clean(options) => rooms::clean(options, console),
-        Command::Explain(options) => {
-            print(console, explain::page(&options.rule).unwrap_or_default())
-        }
+        Command::Explain(options) => match &options.rule {
+            Some(rule) => print(console, explain::page(rule).unwrap_or_default()),
+            None => print(console, &explain::list()),
+        },
         Command::Schema => {
             let schema = json::schema().map_err(anyhow::Error::from)?;
             print(console, &schema)

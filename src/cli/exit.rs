@@ -22,21 +22,28 @@ pub const FAILED: u8 = 101;
 /// Every way to end other than clean.
 #[derive(Debug, thiserror::Error)]
 pub enum ExpectedError {
+    /// The report lists them.
     #[error("{count} finding(s) at or above `--fail-on {fail_on}`")]
     Findings { count: usize, fail_on: &'static str },
-    #[error("{message}")]
-    Usage { message: String },
+    /// What was asked for cannot be done as it was asked for.
+    #[error(transparent)]
+    Usage(anyhow::Error),
+    /// A clean report would mean nothing.
     #[error("nothing was audited: {reason}")]
     NothingAudited { reason: String },
+    /// Their output has been shown.
     #[error("{failed} of {run} tests failed")]
     TestsFailed { failed: u64, run: u64 },
+    /// The user stopped the run.
     #[error("interrupted after {run} tests")]
     Interrupted { run: u64 },
     /// Cargo has said why.
     #[error("failed to build the tests")]
     BuildFailed,
+    /// The disk is full, the folder read-only, ...
     #[error("failed to write the report to {path}")]
     WriteReport { path: Utf8PathBuf, source: std::io::Error },
+    /// Whatever else went wrong.
     #[error(transparent)]
     Tool(#[from] anyhow::Error),
 }
@@ -46,7 +53,7 @@ impl ExpectedError {
     pub fn process_exit_code(&self) -> u8 {
         match self {
             Self::Findings { .. } => FINDINGS,
-            Self::Usage { .. } => USAGE,
+            Self::Usage(_) => USAGE,
             Self::NothingAudited { .. } => NOTHING_AUDITED,
             Self::TestsFailed { .. } | Self::Interrupted { .. } => TESTS_FAILED,
             Self::BuildFailed | Self::WriteReport { .. } | Self::Tool(_) => FAILED,
@@ -57,7 +64,7 @@ impl ExpectedError {
     pub fn is_told_by_report(&self) -> bool {
         match self {
             Self::Findings { .. } => true,
-            Self::Usage { .. }
+            Self::Usage(_)
             | Self::NothingAudited { .. }
             | Self::TestsFailed { .. }
             | Self::Interrupted { .. }
@@ -185,7 +192,7 @@ mod tests {
         let io = || std::io::Error::other("full");
         for (error, expected) in [
             (ExpectedError::Findings { count: 1, fail_on: "note" }, 1),
-            (ExpectedError::Usage { message: String::new() }, 2),
+            (ExpectedError::Usage(anyhow::anyhow!("x")), 2),
             (ExpectedError::NothingAudited { reason: String::new() }, 4),
             (ExpectedError::TestsFailed { failed: 1, run: 2 }, 100),
             (ExpectedError::Interrupted { run: 2 }, 100),

@@ -1,4 +1,8 @@
-//! The page of each rule.
+//! The page of each rule, and the list of them.
+
+use std::fmt::Write as _;
+
+use crate::{audit::RULES, report::finding::Severity};
 
 /// Rules by name, with their pages. What has no page is no rule.
 const PAGES: &[(&str, &str)] = &[
@@ -12,6 +16,22 @@ pub fn rule_names() -> impl Iterator<Item = &'static str> {
     PAGES.iter().map(|(name, _)| *name)
 }
 
+/// All rules, a line each: name, severity, what it finds.
+pub fn list() -> String {
+    let width = RULES.iter().map(|rule| rule.name().len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for rule in RULES {
+        let severity = match rule.default_severity() {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        };
+        let _ = writeln!(text, "{:width$}  {severity:7}  {}", rule.name(), rule.summary());
+    }
+    text.push_str("\nfor the page of a rule, try `cargo concaudit explain RULE`\n");
+    text
+}
+
 /// The page of a rule, as Markdown.
 pub fn page(rule: &str) -> Option<&'static str> {
     PAGES.iter().find(|(name, _)| *name == rule).map(|(_, page)| *page)
@@ -20,6 +40,16 @@ pub fn page(rule: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_rule_has_a_page_and_a_line() {
+        assert!(RULES.iter().map(|rule| rule.name()).eq(rule_names()));
+        let list = list();
+        for rule in RULES {
+            let line = list.lines().find(|line| line.starts_with(rule.name()));
+            assert!(line.is_some_and(|line| line.ends_with(rule.summary())), "{list}");
+        }
+    }
 
     #[test]
     fn every_page_answers_the_same_questions() {

@@ -53,7 +53,10 @@ fn build_error(error: BuildError) -> ExpectedError {
     match error {
         BuildError::NotAProject { .. }
         | BuildError::NoManifest { .. }
-        | BuildError::Configuration(_) => ExpectedError::Usage { message: error.to_string() },
+        | BuildError::FirstPartyNotFound { .. }
+        | BuildError::CurrentFolder(_)
+        | BuildError::Configuration(_) => ExpectedError::Usage(error.into()),
+        // It has no causes that the text would lose.
         BuildError::PackageNotFound { .. } => {
             ExpectedError::NothingAudited { reason: error.to_string() }
         }
@@ -72,7 +75,7 @@ pub fn execute(
 ) -> Result<Executed, ExpectedError> {
     let select = &options.select;
     let mut arguments = TestArguments::parse(&select.filters, &select.libtest_arguments())
-        .map_err(|error| ExpectedError::Usage { message: error.to_string() })?;
+        .map_err(|error| ExpectedError::Usage(error.into()))?;
     arguments.no_capture |= options.run.no_capture;
     let execute = execute_options(options, arguments);
     tokio::runtime::Builder::new_multi_thread()
@@ -144,6 +147,7 @@ async fn run_tests(
         runs: executed.runs,
         skipped: skipped + executed.not_run,
         interrupted: executed.interrupted,
+        garbled_announcements: registry.bad_lines(),
         elapsed: executed.elapsed,
     })
 }
@@ -155,7 +159,6 @@ pub fn model(build: &Build, runs: &[TestRun]) -> model::Run {
         .iter()
         .map(|test| model::Test {
             name: test.case.full_name(),
-            package: test.case.binary.package.clone(),
             identity: model::TestIdentity {
                 crate_name: test.case.binary.crate_name.clone(),
                 path: test.case.path.clone(),
@@ -214,4 +217,38 @@ pub fn clean(options: &CleanOptions, console: &mut Console) -> Result<(), Expect
         console.status("Removed", folder.as_str());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_is_told_from_nothing_to_audit_and_from_a_failure() {
+        let name = || "shopp".to_owned();
+        let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
+        for (error, code) in [
+            (BuildError::FirstPartyNotFound { name: name(), workspace: "/w".into() }, 2),
+            (BuildError::CurrentFolder(gone), 2),
+            (
+                BuildError::PackageNotFound {
+                    name: name(),
+                    workspace: "/w".into(),
+                    suggestion: String::new(),
+                },
+                4,
+            ),
+            (BuildError::Metadata { diagnostics: String::new() }, 101),
+        ] {
+            assert_eq!(build_error(error).process_exit_code(), code);
+        }
+    }
+
+    #[test]
+    fn a_usage_error_keeps_its_cause() {
+        let gone = std::io::Error::other("it is gone");
+        let error = build_error(BuildError::CurrentFolder(gone));
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(cause.as_deref(), Some("it is gone"));
+    }
 }

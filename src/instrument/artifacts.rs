@@ -9,8 +9,6 @@ use cargo_metadata::{
 use fs_err as fs;
 use toml::{Table, Value};
 
-use super::types::TargetKind;
-
 /// The messages of one build.
 #[derive(Debug, Default)]
 pub struct Messages {
@@ -83,6 +81,21 @@ fn version_in(id: &PackageId) -> String {
         return fragment.rsplit_once('@').map_or(fragment, |(_, version)| version).to_owned();
     }
     id.repr.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+/// What a test binary was built from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// A library, of whatever crate type.
+    Lib,
+    /// A program.
+    Bin,
+    /// An integration test.
+    Test,
+    /// A benchmark.
+    Bench,
+    /// An example.
+    Example,
 }
 
 /// What a target is, as far as the run cares.

@@ -17,7 +17,7 @@ use fs_err as fs;
 use sha2::{Digest, Sha256};
 
 use super::{
-    artifacts::{self, Messages, WithoutHarness},
+    artifacts::{self, Messages, TargetKind, WithoutHarness},
     configuration::{Configuration, ConfigurationError},
     embedded::{Sources, short_hex},
     environment,
@@ -25,7 +25,7 @@ use super::{
     options::BuildArgs,
     probe::{self, Probe, ProbeError, ProbeOptions},
     toolchain::{Toolchain, ToolchainError},
-    types::{Build, TargetKind, TestBinary},
+    types::{Build, TestBinary},
     wrapper,
 };
 use crate::project::{self, Project};
@@ -82,9 +82,14 @@ pub enum BuildError {
     /// `--manifest-path` is wrong.
     #[error("failed to find the manifest {path}")]
     NoManifest { path: Utf8PathBuf },
-    /// `-p` or `--first-party` is wrong.
+    /// `-p` is wrong, and there is nothing to audit.
     #[error("failed to find the package `{name}` in the workspace at {workspace}{suggestion}")]
     PackageNotFound { name: String, workspace: Utf8PathBuf, suggestion: String },
+    /// `--first-party` is wrong.
+    #[error(
+        "failed to find the package `{name}`, named by `--first-party`, among the dependencies of the workspace at {workspace}"
+    )]
+    FirstPartyNotFound { name: String, workspace: Utf8PathBuf },
     /// Cargo cannot read the project; it says why.
     #[error("failed to read the project's metadata\n{diagnostics}")]
     Metadata { diagnostics: String },
@@ -112,13 +117,19 @@ pub enum BuildError {
         #[source]
         source: io::Error,
     },
-    /// The current folder is gone, or a path is not UTF-8.
+    /// The current folder is gone.
+    #[error("failed to find the current folder; go to one that exists")]
+    CurrentFolder(#[source] io::Error),
+    /// A path is not UTF-8.
     #[error("failed to use the path {path}: {reason}")]
     Path { path: String, reason: String },
+    /// Cargo's configuration cannot be followed.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
+    /// rustc does not say what it is.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
+    /// The probe cannot be built.
     #[error(transparent)]
     Probe(#[from] ProbeError),
 }
@@ -136,10 +147,7 @@ pub fn build(
     require_manifest(args, &folder)?;
     let configuration = Configuration::load(folder.as_std_path(), &args.config)?;
     let toolchain = toolchain(&configuration, &folder)?;
-    let target = match &args.target {
-        Some(target) => target.clone(),
-        None => configuration.target()?.unwrap_or_else(|| toolchain.host.clone()),
-    };
+    let target = target(args.target.as_ref(), &configuration, &toolchain)?;
     let workspace = Workspace::read(&toolchain, args, &options.first_party, &target)?;
     let probe = probe::ensure(
         Sources::EMBEDDED,
@@ -171,9 +179,9 @@ pub fn build(
     let messages = invocation.run(events)?;
 
     let output = target_dir.join(triple_of(&target));
-    let (instrumented, not_instrumented, tokio_versions) =
+    let (instrumented, not_instrumented) =
         coverage(&messages, &workspace, args, &target_dir, &output);
-    let project = Arc::new(workspace.project(tokio_versions));
+    let project = Arc::new(workspace.project());
     let binaries =
         test_binaries(&messages, &workspace, &toolchain, &configuration, &target, &output)?;
     let duration = started.elapsed();
@@ -190,10 +198,7 @@ pub fn setup(
     let folder = current_folder()?;
     let configuration = Configuration::load(folder.as_std_path(), &[])?;
     let toolchain = toolchain(&configuration, &folder)?;
-    let target = match &options.target {
-        Some(target) => target.clone(),
-        None => configuration.target()?.unwrap_or_else(|| toolchain.host.clone()),
-    };
+    let target = target(options.target.as_ref(), &configuration, &toolchain)?;
     let probe = probe::ensure(
         Sources::EMBEDDED,
         &toolchain,
@@ -240,8 +245,7 @@ pub fn clean(args: &BuildArgs) -> Result<Vec<Utf8PathBuf>, BuildError> {
 }
 
 fn current_folder() -> Result<Utf8PathBuf, BuildError> {
-    let folder = env::current_dir()
-        .map_err(|error| BuildError::Path { path: ".".into(), reason: error.to_string() })?;
+    let folder = env::current_dir().map_err(BuildError::CurrentFolder)?;
     Utf8PathBuf::from_path_buf(folder).map_err(|folder| BuildError::Path {
         path: folder.display().to_string(),
         reason: "it is not UTF-8".into(),
@@ -266,12 +270,24 @@ fn toolchain(configuration: &Configuration, folder: &Utf8Path) -> Result<Toolcha
     Ok(Toolchain::of(&configuration.rustc(), cargo, folder.as_std_path())?)
 }
 
+/// The target that was asked for, or the project's, or the host's.
+fn target(
+    asked: Option<&String>,
+    configuration: &Configuration,
+    toolchain: &Toolchain,
+) -> Result<String, BuildError> {
+    match asked {
+        Some(target) => Ok(target.clone()),
+        None => Ok(configuration.target()?.unwrap_or_else(|| toolchain.host.clone())),
+    }
+}
+
 /// A target is named by its triple, or by the file that specifies it.
 fn triple_of(target: &str) -> &str {
-    if target.ends_with(".json") {
-        Utf8Path::new(target).file_stem().unwrap_or(target)
-    } else {
-        target
+    let path = Utf8Path::new(target);
+    match path.extension() {
+        Some("json") => path.file_stem().unwrap_or(target),
+        _ => target,
     }
 }
 
@@ -297,14 +313,19 @@ impl Workspace {
         let is_plain = |name: &&String| {
             name.chars().all(|char| char.is_alphanumeric() || matches!(char, '-' | '_'))
         };
-        let asked: Vec<&String> =
-            args.packages.iter().filter(is_plain).chain(first_party).collect();
-        if !asked.iter().all(|name| names_member(name)) {
+        let tested: Vec<&String> = args.packages.iter().filter(is_plain).collect();
+        if !tested.iter().copied().chain(first_party).all(names_member) {
             (metadata, json) = read_metadata(toolchain, args, Some(target))?;
-            for name in asked {
-                if !metadata.packages.iter().any(|package| package.name == *name) {
-                    return Err(not_found(name, &metadata));
-                }
+            let is_missing =
+                |name: &&String| metadata.packages.iter().all(|package| package.name != **name);
+            if let Some(name) = tested.into_iter().find(is_missing) {
+                return Err(not_found(name, &metadata));
+            }
+            if let Some(name) = first_party.iter().find(is_missing) {
+                return Err(BuildError::FirstPartyNotFound {
+                    name: name.clone(),
+                    workspace: metadata.workspace_root,
+                });
             }
         }
         Ok(Self {
@@ -314,22 +335,19 @@ impl Workspace {
         })
     }
 
-    fn project(&self, tokio_versions: BTreeSet<String>) -> Project {
+    fn project(&self) -> Project {
         let packages = self.metadata.packages.iter().filter_map(|package| {
             let is_member = self.metadata.workspace_members.contains(&package.id);
             (is_member || self.first_party.contains(package.name.as_str())).then(|| {
                 project::Package {
                     name: package.name.to_string(),
-                    version: package.version.to_string(),
                     root: canonical(package.manifest_path.parent().unwrap_or(Utf8Path::new("/"))),
-                    is_member,
                 }
             })
         });
         Project {
             workspace_root: canonical(&self.metadata.workspace_root),
             packages: packages.collect(),
-            tokio_versions,
         }
     }
 }
@@ -491,17 +509,16 @@ impl Invocation<'_> {
     }
 }
 
-/// What was instrumented, what was not and why, and the versions of tokio.
+/// What was instrumented; what was not, and why.
 fn coverage(
     messages: &Messages,
     workspace: &Workspace,
     args: &BuildArgs,
     target_dir: &Utf8Path,
     output: &Utf8Path,
-) -> (Vec<String>, Vec<String>, BTreeSet<String>) {
+) -> (Vec<String>, Vec<String>) {
     let mut instrumented = BTreeSet::new();
     let mut missed = BTreeSet::new();
-    let mut versions = BTreeSet::new();
     for (version, file) in messages.libraries("tokio", output) {
         if wrapper::is_instrumented(target_dir, file) {
             instrumented.insert(format!("tokio {version}"));
@@ -512,9 +529,8 @@ fn coverage(
                 "tokio {version}: only 1.20 and later versions of tokio 1 tell of tasks and locks"
             ));
         }
-        versions.insert(version);
     }
-    if versions.is_empty() {
+    if instrumented.is_empty() && missed.is_empty() {
         missed.insert("tokio: none of the tested packages depends on it".to_owned());
     }
 
@@ -537,7 +553,7 @@ fn coverage(
         let names: Vec<String> = with_doctests.into_iter().collect();
         missed.insert(format!("doctests of {}: they are not run", names.join(", ")));
     }
-    (instrumented.into_iter().collect(), missed.into_iter().collect(), versions)
+    (instrumented.into_iter().collect(), missed.into_iter().collect())
 }
 
 fn test_binaries(
@@ -587,8 +603,7 @@ fn test_binaries(
         let Some(package) = artifacts::package_of(&workspace.metadata, &artifact.package_id) else {
             continue;
         };
-        let kind = artifacts::kind_of(&artifact.target);
-        let programs = match kind {
+        let programs = match artifacts::kind_of(&artifact.target) {
             TargetKind::Test | TargetKind::Bench => messages.binaries(&artifact.package_id),
             _ => BTreeMap::new(),
         };
@@ -599,9 +614,7 @@ fn test_binaries(
             id: artifacts::binary_id(&package.name, &artifact.target),
             package: package.name.to_string(),
             crate_name: artifact.target.name.replace('-', "_"),
-            kind,
             exe: executable.clone(),
-            source: artifact.target.src_path.clone(),
             harness: !WithoutHarness::of(&package.manifest_path).contains(&artifact.target),
             working_directory: folder.to_owned(),
             environment: environment::of_test(

@@ -21,16 +21,6 @@ pub struct Build {
     pub duration: Duration,
 }
 
-/// What a test binary was built from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TargetKind {
-    Lib,
-    Bin,
-    Test,
-    Bench,
-    Example,
-}
-
 /// One test binary, and how cargo would run it.
 #[derive(Debug)]
 pub struct TestBinary {
@@ -41,12 +31,8 @@ pub struct TestBinary {
     pub package: String,
     /// The target's name, as a crate name: `my_crate`.
     pub crate_name: String,
-    /// What it was built from.
-    pub kind: TargetKind,
     /// The executable, absolute.
     pub exe: Utf8PathBuf,
-    /// The target's root source file, absolute.
-    pub source: Utf8PathBuf,
     /// Whether it answers `--list` (libtest), or is one unit (`harness = false`).
     pub harness: bool,
     /// Where it runs: the package's folder.

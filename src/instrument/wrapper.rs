@@ -109,17 +109,14 @@ pub fn run() -> Result<ExitCode, WrapperError> {
     };
     let plan = plan(expanded.as_deref().unwrap_or(&args), &package, &state, TOKIO_OPT_LEVEL);
 
-    let mut command = match &state.wrapper {
-        Some(wrapper) => {
-            let mut command = Command::new(wrapper);
-            command.arg(&compiler).env("RUSTC_WRAPPER", wrapper);
-            command
-        }
-        None => {
-            let mut command = Command::new(&compiler);
-            command.env_remove("RUSTC_WRAPPER");
-            command
-        }
+    let mut command = if let Some(wrapper) = &state.wrapper {
+        let mut command = Command::new(wrapper);
+        command.arg(&compiler).env("RUSTC_WRAPPER", wrapper);
+        command
+    } else {
+        let mut command = Command::new(&compiler);
+        command.env_remove("RUSTC_WRAPPER");
+        command
     };
     command.env_remove(STATE_ENV);
     let Some(plan) = plan else {
@@ -198,8 +195,8 @@ fn read(args: &[OsString]) -> (Argument<'_>, usize) {
     };
     if let Some((value, width)) = named("-C").or_else(|| named("--codegen")) {
         (Argument::Codegen(value), width)
-    } else if first.starts_with("-C") {
-        (Argument::Codegen(&first[2..]), 1)
+    } else if let Some(option) = first.strip_prefix("-C") {
+        (Argument::Codegen(option), 1)
     } else if let Some((value, width)) = named("--extern") {
         (Argument::Extern(value), width)
     } else if let Some((value, width)) = named("--target") {

@@ -37,8 +37,6 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
         tasks.entry(id).and_modify(|task| task.scheduled = false);
     }
     Process {
-        pid: recording.pid,
-        exe: recording.exe.clone(),
         truncated: recording.truncated,
         ended_ns: recording.now_ns,
         tasks,
@@ -150,7 +148,6 @@ impl<'a> Builder<'a> {
     }
 
     fn task(&self, task: &proto::Task, known: &impl Fn(u64) -> bool) -> Task {
-        let drop_stack = self.stack(task.drop_stack);
         Task {
             id: task.id,
             kind: task_kind(task.kind()),
@@ -159,25 +156,22 @@ impl<'a> Builder<'a> {
             spawn_stack: self.stack(task.spawn_stack),
             parent: some(task.parent),
             parent_kind: some(task.parent).map(|_| task_kind(task.parent_kind())),
-            created_ns: task.created_ns,
             ended_ns: task.ended_ns,
             end: match task.end() {
                 proto::TaskEnd::Alive => TaskEnd::Alive,
                 proto::TaskEnd::Completed => TaskEnd::Completed,
                 proto::TaskEnd::Panicked => TaskEnd::Panicked,
-                proto::TaskEnd::Dropped if is_shutdown(&drop_stack) => TaskEnd::Shutdown,
+                proto::TaskEnd::Dropped if is_shutdown(&self.stack(task.drop_stack)) => {
+                    TaskEnd::Shutdown
+                }
                 proto::TaskEnd::Dropped => TaskEnd::Cancelled,
             },
-            drop_stack,
             polls: task.polls,
-            busy_ns: task.busy_ns,
             last_poll_ended_ns: task.last_poll_ended_ns,
-            last_wake_ns: task.last_wake_ns,
             scheduled: task.scheduled,
             running: task.running,
             drained: task.drained,
             had_grace: task.had_grace,
-            wakes: task.wakes,
             waker_clones: task.waker_clones,
             waker_drops: task.waker_drops,
             waits: task
@@ -187,7 +181,6 @@ impl<'a> Builder<'a> {
                     stack: self.stack(wait.stack),
                     resource: some(wait.resource).filter(|id| known(*id)),
                     operation: wait.operation.clone(),
-                    since_ns: wait.since_ns,
                     due_ns: some(wait.due_ns),
                 })
                 .collect(),
@@ -325,7 +318,6 @@ fn mode(mode: proto::LockMode) -> Mode {
 fn counters(counters: &proto::Counters) -> Counters {
     Counters {
         tasks_spawned: counters.tasks_spawned,
-        tasks_alive: counters.tasks_alive,
         peak_tasks: counters.peak_tasks,
         locks_seen: counters.locks_seen,
         acquisitions: counters.acquisitions,

@@ -161,17 +161,8 @@ mod tests {
 
     #[test]
     fn the_file_decides_whose_code_it_is() {
-        let package = Package {
-            name: "my-app".into(),
-            version: "0.1.0".into(),
-            root: "/w".into(),
-            is_member: true,
-        };
-        let project = Project {
-            workspace_root: "/w".into(),
-            packages: vec![package],
-            tokio_versions: std::collections::BTreeSet::new(),
-        };
+        let package = Package { name: "my-app".into(), root: "/w".into() };
+        let project = Project { workspace_root: "/w".into(), packages: vec![package] };
         let ours = Owner::Workspace("my-app".into());
         let dep = |name: &str| Owner::Dependency(name.into());
         let table = [

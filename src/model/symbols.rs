@@ -473,7 +473,6 @@ mod tests {
         let symbols = Symboliser::new(Arc::new(Project {
             workspace_root: root.clone(),
             packages: Vec::new(),
-            tokio_versions: std::collections::BTreeSet::new(),
         }));
         let base = 0x5000_0000;
         let module = Module { path, base, start: base, end: base + (1 << 30) };

@@ -41,8 +41,6 @@ pub enum Outcome {
 pub struct Test {
     /// `binary-id test::path`; a `harness = false` binary is its id alone.
     pub name: String,
-    /// The package that the test belongs to.
-    pub package: String,
     /// Where its own code is, so that it is told from the library's.
     pub identity: super::TestIdentity,
     /// How it ended.
@@ -54,10 +52,6 @@ pub struct Test {
 /// One audited process.
 #[derive(Debug, Default)]
 pub struct Process {
-    /// Of the operating system.
-    pub pid: u32,
-    /// Its executable.
-    pub exe: Utf8PathBuf,
     /// Its last update never came: it aborted, was killed, or called `_exit`.
     /// What it held or ran at its end is not known.
     pub truncated: bool,
@@ -78,16 +72,25 @@ pub struct Process {
 /// What the probe counted in one process, and what it had to leave out.
 #[derive(Debug, Clone, Default)]
 pub struct Counters {
+    /// Tasks spawned from start to end, `block_on` roots and blocking ones aside.
     pub tasks_spawned: u64,
-    pub tasks_alive: u64,
+    /// Most tasks alive at once.
     pub peak_tasks: u64,
+    /// Locks that were created, or used for the first time.
     pub locks_seen: u64,
+    /// Locks taken, shared or exclusive.
     pub acquisitions: u64,
+    /// Returns of `block_on` that were held back so that tasks could finish.
     pub drains: u64,
+    /// For how long they were held back in all.
     pub drain_ns: u64,
+    /// Orders of locks that were seen and left out to bound memory.
     pub dropped_order_edges: u64,
+    /// Stacks that were taken and left out to bound memory.
     pub dropped_stacks: u64,
+    /// Tasks that were left out to bound memory.
     pub dropped_tasks: u64,
+    /// Long holds that were left out to bound memory.
     pub dropped_holds: u64,
 }
 
@@ -150,13 +153,21 @@ pub struct Site {
 /// What kind of thing a resource is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ResourceKind {
+    /// `tokio::sync::Mutex`
     TokioMutex,
+    /// `tokio::sync::RwLock`
     TokioRwLock,
+    /// `tokio::sync::Semaphore`, those within other types aside.
     TokioSemaphore,
+    /// `tokio::time::Sleep`
     TokioSleep,
+    /// `tokio::time::Interval`
     TokioInterval,
+    /// `tokio::sync::oneshot`
     TokioOneshot,
+    /// `tokio::sync::Barrier`
     TokioBarrier,
+    /// Whatever else tokio tells of: see [`Resource::concrete_type`].
     Other,
 }
 
@@ -211,36 +222,44 @@ pub enum TaskEnd {
 /// A task that is worth telling of.
 #[derive(Debug, Clone)]
 pub struct Task {
+    /// Unique within the process.
     pub id: u64,
+    /// How it was spawned.
     pub kind: TaskKind,
+    /// `task::Builder::name`, where it was given.
     pub name: Option<String>,
+    /// The caller of `spawn`, where tokio tells.
     pub spawned_at: Option<Site>,
+    /// The stack at its spawn; empty where none was taken.
     pub spawn_stack: Arc<Stack>,
     /// The task that was being polled when this one was spawned; need not be in
     /// [`Process::tasks`] (then it completed).
     pub parent: Option<u64>,
     /// What kind of task the parent is.
     pub parent_kind: Option<TaskKind>,
-    pub created_ns: u64,
     /// 0 while alive.
     pub ended_ns: u64,
+    /// Whether and how it ended.
     pub end: TaskEnd,
-    pub drop_stack: Arc<Stack>,
+    /// How often it was polled.
     pub polls: u64,
-    pub busy_ns: u64,
+    /// When its last poll returned; 0 where none has.
     pub last_poll_ended_ns: u64,
-    pub last_wake_ns: u64,
     /// Woken (or just spawned) and not polled since.
     pub scheduled: bool,
+    /// Being polled at the process's last word.
     pub running: bool,
     /// The drain gave it its chance to finish.
     pub drained: bool,
     /// A root was held back for its sake.
     pub had_grace: bool,
-    pub wakes: u64,
+    /// Clones of its waker that were ever made.
     pub waker_clones: u64,
+    /// Clones of its waker that were dropped or used up by a wake.
     pub waker_drops: u64,
+    /// What it waits for, one element per branch of a `select!`.
     pub waits: Vec<Wait>,
+    /// What it holds.
     pub holds: Vec<Hold>,
 }
 
@@ -259,9 +278,9 @@ pub struct Wait {
     pub stack: Arc<Stack>,
     /// The resource, where tokio told which.
     pub resource: Option<u64>,
-    /// "Mutex::lock", "Semaphore::acquire", ..., or empty.
+    /// tokio's name for what it does, `Mutex::lock` for one; empty where
+    /// tokio told nothing.
     pub operation: String,
-    pub since_ns: u64,
     /// For a timer: when it is due.
     pub due_ns: Option<u64>,
 }
@@ -269,7 +288,9 @@ pub struct Wait {
 /// How a lock is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Mode {
+    /// By one actor alone: a mutex, or a writer.
     Exclusive,
+    /// By readers together.
     Shared,
 }
 
@@ -278,21 +299,28 @@ pub enum Mode {
 pub struct Actor {
     /// `None`: a plain thread.
     pub task: Option<u64>,
+    /// The thread it was seen on; for a plain thread its identity.
     pub thread: u64,
+    /// When it was first seen to do this.
     pub first_ns: u64,
+    /// When it was last seen to do this.
     pub last_ns: u64,
+    /// When the task was spawned.
     pub created_ns: u64,
-    /// `None`: alive at the end.
+    /// When the task ended; `None`: alive at the end.
     pub ended_ns: Option<u64>,
-    /// Nearest first.
+    /// Its spawner, that one's spawner, ...: nearest first, at most 16.
     pub ancestors: Vec<u64>,
 }
 
 /// A lock being taken.
 #[derive(Debug, Clone)]
 pub struct Acquisition {
+    /// The lock.
     pub resource: u64,
+    /// How it is taken.
     pub mode: Mode,
+    /// The stack at that moment; empty where none was taken.
     pub stack: Arc<Stack>,
     /// It never waits (`try_lock`).
     pub is_try: bool,
@@ -301,37 +329,53 @@ pub struct Acquisition {
 /// A further lock that was held while an edge was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Gate {
+    /// The lock.
     pub resource: u64,
+    /// How it was held.
     pub mode: Mode,
 }
 
 /// While `from` was held, `to` was acquired or waited for.
 #[derive(Debug, Clone)]
 pub struct OrderEdge {
+    /// How the lock that was held had been taken.
     pub from: Acquisition,
+    /// How the other one was taken.
     pub to: Acquisition,
+    /// Who was seen to do it, at most 4.
     pub actors: Vec<Actor>,
+    /// What else was held.
     pub gates: Vec<Gate>,
 }
 
 /// Someone who waited for a lock.
 #[derive(Debug, Clone)]
 pub struct Waiter {
+    /// Who waited.
     pub actor: Actor,
+    /// The stack when the wait began.
     pub stack: Arc<Stack>,
+    /// For how long.
     pub waited_ns: u64,
 }
 
 /// A lock that is, or was for long, held.
 #[derive(Debug, Clone)]
 pub struct Hold {
+    /// How the lock was taken.
     pub acquisition: Acquisition,
+    /// By whom.
     pub holder: Actor,
+    /// When.
     pub acquired_ns: u64,
     /// `None`: still held at the end.
     pub released_ns: Option<u64>,
+    /// For how long the whole process was starved of CPU meanwhile.
     pub starved_ns: u64,
+    /// The longest single await of the holder meanwhile.
     pub awaited_ns: u64,
+    /// The stack of that await; empty where it had none.
     pub await_stack: Arc<Stack>,
+    /// Who waited for it, longest first, at most 8.
     pub waiters: Vec<Waiter>,
 }

@@ -23,6 +23,11 @@ pub struct Parts {
     pub locks: u64,
     /// Over all processes.
     pub acquisitions: u64,
+    /// Over all processes: returns of `block_on` that were held back so that
+    /// tasks could finish.
+    pub drains: u64,
+    /// For how long in all.
+    pub drained: Duration,
     /// What was and was not seen.
     pub coverage: Coverage,
     /// Wall time of the build.
@@ -62,6 +67,8 @@ pub fn assemble(project: ProjectInfo, parts: Parts) -> Report {
         tasks: parts.tasks,
         locks: parts.locks,
         acquisitions: parts.acquisitions,
+        drains: parts.drains,
+        drain_ms: parts.drained.as_millis() as u64,
         build_ms: parts.build.as_millis() as u64,
         test_ms: parts.test.as_millis() as u64,
         interrupted: parts.interrupted,

@@ -11,6 +11,7 @@ use super::{
     finding::{Confidence, Finding, LabelledStack, Location, Role, Severity, StackFrame},
     paint::{Paint, tame},
     summary::{Coverage, Report, TestOutcome},
+    words::{counted, group_digits},
 };
 
 /// How many tests are named before the rest is only counted.
@@ -453,6 +454,13 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
         let notes = counted(summary.notes, "note", "notes");
         further(format!("{notes} not shown; -v shows {}", them(summary.notes)));
     }
+    if options.verbose && summary.drains > 0 {
+        further(format!(
+            "held back {} of `block_on` for {} in all, so that tasks could finish",
+            counted(summary.drains, "return", "returns"),
+            duration(summary.drain_ms)
+        ));
+    }
     if summary.suppressed > 0 {
         let shown = if options.verbose { "" } else { "; -v shows them" };
         further(format!(
@@ -473,23 +481,6 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
 
 fn them(count: u64) -> &'static str {
     if count == 1 { "it" } else { "them" }
-}
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", group_digits(count), if count == 1 { one } else { many })
-}
-
-/// 1203 as "1,203".
-fn group_digits(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// "0.34 s", "12.3 s", "4m 5s"

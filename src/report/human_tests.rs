@@ -387,3 +387,12 @@ fn the_crate_of_a_function_is_its_first_segment() {
         assert_eq!(crate_of(function), name, "{function:?}");
     }
 }
+
+#[test]
+fn verbose_tells_what_waiting_for_tasks_has_cost() {
+    let mut report = report_of_every_rule();
+    (report.summary.drains, report.summary.drain_ms) = (3, 120);
+    let told = "held back 3 returns of `block_on` for 0.12 s in all";
+    assert!(render_summary(&report, VERBOSE).contains(told));
+    assert!(!render_summary(&report, PLAIN).contains("held back"));
+}

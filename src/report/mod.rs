@@ -11,3 +11,4 @@ pub mod human;
 pub mod json;
 mod paint;
 pub mod summary;
+pub mod words;

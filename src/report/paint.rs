@@ -19,26 +19,32 @@ impl Paint {
         }
     }
 
+    /// For names.
     pub fn bold(self, text: &str) -> String {
         self.sgr("1", text)
     }
 
+    /// For what is not the project's own.
     pub fn dim(self, text: &str) -> String {
         self.sgr("2", text)
     }
 
+    /// For errors.
     pub fn red(self, text: &str) -> String {
         self.sgr("1;91", text)
     }
 
+    /// For warnings.
     pub fn yellow(self, text: &str) -> String {
         self.sgr("1;33", text)
     }
 
+    /// For all's well.
     pub fn green(self, text: &str) -> String {
         self.sgr("1;32", text)
     }
 
+    /// For places of the project's own.
     pub fn cyan(self, text: &str) -> String {
         self.sgr("36", text)
     }

@@ -46,23 +46,37 @@ pub struct ProjectInfo {
 /// The run in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
-    /// Findings that count, by severity. Suppressed ones do not.
+    /// Findings of severity error; suppressed ones do not count.
     pub errors: u64,
+    /// Findings of severity warning; suppressed ones do not count.
     pub warnings: u64,
+    /// Findings of severity note; suppressed ones do not count.
     pub notes: u64,
+    /// Suppressed findings, of whatever severity.
     pub suppressed: u64,
-    /// Tests by outcome. `failed` includes time-outs and signals.
+    /// Tests that were started.
     pub tests_run: u64,
+    /// Tests that exited with 0.
     pub tests_passed: u64,
+    /// Tests that failed, time-outs and signals included; not those that the
+    /// user interrupted.
     pub tests_failed: u64,
     /// Tests that the filters left out, or that are `#[ignore]`d.
     pub tests_skipped: u64,
-    /// Over all tests: tasks spawned, locks created, acquisitions.
+    /// Tasks spawned, over all tests.
     pub tasks: u64,
+    /// Locks created, over all tests.
     pub locks: u64,
+    /// Acquisitions of locks, over all tests.
     pub acquisitions: u64,
-    /// Wall time of the build and of the tests, in milliseconds.
+    /// Returns of `block_on` that were held back so that tasks could finish,
+    /// over all tests.
+    pub drains: u64,
+    /// For how long they were held back in all, in milliseconds.
+    pub drain_ms: u64,
+    /// Wall time of the build, in milliseconds.
     pub build_ms: u64,
+    /// Wall time of the tests, in milliseconds.
     pub test_ms: u64,
     /// The run was interrupted; the report covers what ran.
     pub interrupted: bool,
@@ -72,12 +86,17 @@ pub struct Summary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TestOutcome {
+    /// Exit code 0.
     Passed,
+    /// Any other exit code.
     Failed,
-    /// Ended by a signal.
+    /// Ended by a signal that was not ours.
     Signalled,
+    /// Over its time limit, ended by us.
     TimedOut,
+    /// Ended by us since the user interrupted the run.
     Interrupted,
+    /// Could not be started.
     SpawnFailed,
 }
 
@@ -88,7 +107,9 @@ pub struct TestReport {
     pub name: String,
     /// The binary's id: `package::test-target`, as nextest names it.
     pub binary: String,
+    /// How it ended.
     pub outcome: TestOutcome,
+    /// Wall time of its process, in milliseconds.
     pub duration_ms: u64,
     /// Most tasks alive at once, over its processes.
     pub peak_tasks: u64,
@@ -108,9 +129,12 @@ pub struct Coverage {
     pub not_instrumented: Vec<String>,
     /// Processes whose end was not seen.
     pub truncated_processes: u64,
-    /// Telemetry that was left out to bound memory, by kind.
+    /// Lock orders that were left out to bound memory.
     pub dropped_order_edges: u64,
+    /// Stacks that were left out to bound memory.
     pub dropped_stacks: u64,
+    /// Tasks that were left out to bound memory.
     pub dropped_tasks: u64,
+    /// Holds of locks that were left out to bound memory.
     pub dropped_holds: u64,
 }

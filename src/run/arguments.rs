@@ -39,6 +39,7 @@ pub struct TestFilter {
     pub skip: Vec<String>,
     /// To match is to be equal, not to contain; for `skip` as well.
     pub exact: bool,
+    /// Whether `#[ignore]`d tests are run.
     pub ignored: IgnoredTests,
 }
 
@@ -61,6 +62,7 @@ impl TestFilter {
 /// What stands after `--`, with the filters before it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TestArguments {
+    /// Which tests are run.
     pub filter: TestFilter,
     /// `--test-threads`: how many tests run at once.
     pub test_threads: Option<NonZeroUsize>,

@@ -39,7 +39,9 @@ pub struct ExecuteOptions {
     pub slow_after: Duration,
     /// Start no further test once one has failed.
     pub fail_fast: bool,
+    /// What the probe in every process is told.
     pub probe: ProbeOptions,
+    /// What the test binaries are told.
     pub arguments: TestArguments,
 }
 
@@ -109,7 +111,7 @@ pub async fn execute(
         {
             let case = cases[next].clone();
             running.spawn(run_test(next, case, Arc::clone(&context)));
-            on_event(RunEvent::TestStarted { case: &cases[next], running: running.len() });
+            on_event(RunEvent::TestStarted { case: &cases[next] });
             next += 1;
         }
         if running.is_empty() && !interrupts.is_pending() {
@@ -142,13 +144,12 @@ pub async fn execute(
             }
         }
     }
-    let elapsed = started.elapsed();
-    on_event(RunEvent::RunFinished { elapsed });
+    on_event(RunEvent::RunFinished);
     Executed {
         runs: runs.into_iter().flatten().collect(),
         not_run: total - next,
         interrupted: *stop.borrow() != Stop::No,
-        elapsed,
+        elapsed: started.elapsed(),
     }
 }
 
@@ -433,13 +434,16 @@ mod tests {
             grace: Duration::from_secs(1000),
             ..ExecuteOptions::default()
         };
-        let mut told = 0;
+        let (mut started, mut told) = (0, 0);
         let listing = listing(&[("deaf", deaf), ("deaf too", deaf), ("never", "exit 0")]);
         let executed = execute(listing, &registry, options, &mut interrupts, &mut |event| {
-            if let RunEvent::TestStarted { running: 2, .. } = event {
-                // The second one overrides the grace that is never over.
-                interrupt.send(()).unwrap();
-                interrupt.send(()).unwrap();
+            if matches!(event, RunEvent::TestStarted { .. }) {
+                started += 1;
+                if started == 2 {
+                    // The second one overrides the grace that is never over.
+                    interrupt.send(()).unwrap();
+                    interrupt.send(()).unwrap();
+                }
             }
             told += usize::from(matches!(event, RunEvent::Interrupted));
         })
@@ -470,7 +474,7 @@ mod tests {
                     RunEvent::TestSlow { .. } => "slow",
                     RunEvent::TestFinished { .. } => "finished",
                     RunEvent::Interrupted => "interrupted",
-                    RunEvent::RunFinished { .. } => "run finished",
+                    RunEvent::RunFinished => "run finished",
                 });
             },
         )

@@ -63,10 +63,13 @@ pub enum Stop {
 /// A process that is no more.
 #[derive(Debug)]
 pub struct Ended {
+    /// How it ended.
     pub outcome: Outcome,
     /// Where it exited by itself.
     pub exit_code: Option<i32>,
+    /// Wall time from its start until it was gone.
     pub duration: Duration,
+    /// Both streams, interleaved; the middle is cut out where it is too long.
     pub output: Vec<u8>,
     /// `None` where it could not be started.
     pub pid: Option<u32>,

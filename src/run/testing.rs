@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::instrument::{TargetKind, TestBinary};
+use crate::instrument::TestBinary;
 
 /// A binary whose `runner` is a shell that runs `script` and ignores the
 /// executable; nothing is written to disk. The script sees the binary's
@@ -12,9 +12,7 @@ pub fn script_binary(id: &str, harness: bool, script: &str) -> Arc<TestBinary> {
         id: id.to_owned(),
         package: id.to_owned(),
         crate_name: id.to_owned(),
-        kind: TargetKind::Test,
         exe: "/no/such/executable".into(),
-        source: "/no/such/source.rs".into(),
         harness,
         working_directory: "/".into(),
         environment: vec![("MINE".into(), "yes".into())],

@@ -29,10 +29,13 @@ impl TestCase {
 /// A test that was run.
 #[derive(Debug)]
 pub struct TestRun {
+    /// Which test it was.
     pub case: TestCase,
+    /// How it ended.
     pub outcome: Outcome,
     /// Where the process exited by itself.
     pub exit_code: Option<i32>,
+    /// Wall time of its process.
     pub duration: Duration,
     /// Standard output and standard error, as they came, interleaved; the
     /// middle is cut out where it is over the limit.
@@ -44,28 +47,38 @@ pub struct TestRun {
 /// What happens while tests run. The runner emits, the console shows.
 #[derive(Debug)]
 pub enum RunEvent<'a> {
+    /// The tests are known; none runs yet.
     RunStarted {
+        /// To be run.
         tests: usize,
+        /// In which they are.
         binaries: usize,
+        /// Left out by the filters, or `#[ignore]`d.
         skipped: usize,
     },
+    /// The process of a test is about to start.
     TestStarted {
+        /// Which test.
         case: &'a TestCase,
-        running: usize,
     },
     /// Runs for longer than it was expected to.
     TestSlow {
+        /// Which test.
         case: &'a TestCase,
+        /// Since its start.
         elapsed: Duration,
     },
+    /// The process of a test has ended and told all it will ever tell.
     TestFinished {
+        /// What came of it.
         run: &'a TestRun,
+        /// Tests that have finished by now, this one included.
         finished: usize,
+        /// Tests of the run.
         total: usize,
     },
     /// The user asked to stop; what runs is being ended.
     Interrupted,
-    RunFinished {
-        elapsed: Duration,
-    },
+    /// No test runs any more.
+    RunFinished,
 }

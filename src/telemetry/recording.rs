@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use camino::Utf8PathBuf;
 use console_api::instrument;
 use rustc_hash::FxHashSet;
 
@@ -15,10 +14,10 @@ use super::proto;
 /// ids, not updates.
 #[derive(Debug, Default)]
 pub struct Recording {
+    /// Of the operating system.
     pub pid: u32,
     /// Its parent, when it announced itself.
     pub ppid: u32,
-    pub exe: Utf8PathBuf,
     /// The last update never came.
     pub truncated: bool,
     /// When the last snapshot was taken, on the process's clock. Then the
@@ -48,7 +47,9 @@ pub struct Recording {
 /// again when it is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HoldKey {
+    /// The lock's id.
     pub resource: u64,
+    /// Since the process started.
     pub acquired_ns: u64,
     /// The holding task, 0 for a plain thread: readers share a lock, perhaps
     /// within one tick of the clock.
@@ -80,7 +81,9 @@ pub struct ConsoleTotals {
     pub tasks: u64,
     /// Most tasks alive at once, as of the end of each update.
     pub peak_tasks: u64,
+    /// Resources that were announced.
     pub resources: u64,
+    /// Asynchronous operations on them that were announced.
     pub async_ops: u64,
     /// Events that the process had no room for.
     pub dropped_events: u64,

@@ -326,8 +326,7 @@ fn a_project_is_left_as_it_was_and_a_wrapper_of_the_user_is_kept() {
 
     // The others are still using the cache that they share.
     let cache = folder.path().join("cache");
-    let finished =
-        Tool::bare(&project).arg("clean").env("CARGO_CONCAUDIT_CACHE_DIR", &cache).run();
+    let finished = Tool::bare(&project).arg("clean").env("CARGO_CONCAUDIT_CACHE_DIR", &cache).run();
     finished.assert_code(0);
     assert!(!project.join("target/concaudit").exists(), "it was not cleaned");
     assert_eq!(before, Tree::of(&project));
