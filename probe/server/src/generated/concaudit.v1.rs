@@ -164,12 +164,12 @@ pub struct Task {
     /// What kind of task `parent` is; it need not be known otherwise.
     #[prost(enumeration = "TaskKind", tag = "27")]
     pub parent_kind: i32,
-    /// With `scheduled`: the unfinished task whose drop woke it last.
-    #[prost(uint64, tag = "28")]
-    pub woken_by_drop_of: u64,
     /// A root was held back for its sake: a drain began after it was spawned.
     #[prost(bool, tag = "29")]
     pub had_grace: bool,
+    /// With `scheduled`: the unfinished task whose drop woke it last.
+    #[prost(uint64, tag = "28")]
+    pub woken_by_drop_of: u64,
 }
 /// One clone of a waker that is still out, as far as counts can tell.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
