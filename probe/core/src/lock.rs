@@ -107,24 +107,16 @@ pub struct LongHold {
 /// Others that are remembered per lock and shipped per hold.
 const MAX_WAITERS: usize = 8;
 
-/// `actor` found the lock taken.
-pub(crate) fn wait_begins(
-    operation: u64,
-    resource: &Arc<Resource>,
-    mode: Mode,
-    actor: &Arc<Task>,
-    since_ns: u64,
-) {
-    let stack = stack::capture(Extent::Task);
-    guard(&resource.waiters).pending.push(Waiter {
+/// `actor` found the lock that it wants taken.
+pub(crate) fn wait_begins(operation: u64, wanted: &Acquisition, actor: &Arc<Task>, since_ns: u64) {
+    guard(&wanted.resource.waiters).pending.push(Waiter {
         operation,
         actor: Arc::clone(actor),
-        stack,
+        stack: wanted.stack,
         since_ns,
         until_ns: 0,
     });
-    let wanted = Acquisition { resource: Arc::clone(resource), mode, stack, is_try: false };
-    record_edges(actor, &guard(&actor.held), &wanted, since_ns, true);
+    record_edges(actor, &guard(&actor.held), wanted, since_ns, true);
 }
 
 /// The wait is over, one way or the other.

@@ -13,11 +13,11 @@ use crate::{
     clock, context, counters,
     hash::FastMap,
     is_active,
-    lock::{self, Holder, Mode, Waiters},
+    lock::{self, Acquisition, Holder, Mode, Waiters},
     next_id,
     stack::{self, Extent, StackId},
     sync::{Sharded, lock as guard},
-    task::Task,
+    task::{Task, Wait},
 };
 
 /// A position in the source, as the compiler recorded it.
@@ -302,13 +302,22 @@ impl Operation {
             return;
         }
         let Some(actor) = context::current_actor() else { return };
-        let since_ns = clock::now_ns();
+        let wait = Wait {
+            stack: stack::capture(Extent::Task),
+            resource: Some(Arc::clone(&self.resource)),
+            operation: self.source,
+            since_ns: clock::now_ns(),
+        };
+        let (since_ns, stack) = (wait.since_ns, wait.stack);
+        actor.operation_begins(self.id, wait);
         *guard(&self.wait) = Some(OperationWait { actor: Arc::clone(&actor), since_ns });
         self.is_waiting.store(true, Ordering::Relaxed);
         let waiting = WAITING.get_or_init(Sharded::default);
         guard(waiting.shard(self.id)).insert(self.id, Arc::downgrade(self));
         if let Some(mode) = self.mode {
-            lock::wait_begins(self.id, &self.resource, mode, &actor, since_ns);
+            let wanted =
+                Acquisition { resource: Arc::clone(&self.resource), mode, stack, is_try: false };
+            lock::wait_begins(self.id, &wanted, &actor, since_ns);
         }
     }
 
@@ -318,7 +327,10 @@ impl Operation {
         if !self.is_waiting.swap(false, Ordering::Relaxed) {
             return;
         }
-        guard(&self.wait).take();
+        let wait = guard(&self.wait).take();
+        if let Some(wait) = wait {
+            wait.actor.operation_ends(self.id);
+        }
         if let Some(waiting) = WAITING.get() {
             guard(waiting.shard(self.id)).remove(&self.id);
         }

@@ -148,6 +148,8 @@ pub struct Task {
     drops: AtomicU64,
     inner: Mutex<Option<Waker>>,
     waits: Mutex<Vec<Wait>>,
+    /// The operations of tokio's that wait in it.
+    operations: Mutex<FastMap<u64, Wait>>,
     pub(crate) held: Mutex<Vec<Hold>>,
     /// How many, to be read without the lock.
     pub(crate) held_count: AtomicU32,
@@ -218,6 +220,7 @@ impl Task {
             drops: AtomicU64::new(0),
             inner: Mutex::default(),
             waits: Mutex::default(),
+            operations: Mutex::default(),
             held: Mutex::default(),
             held_count: AtomicU32::new(0),
             last_state: Mutex::default(),
@@ -303,11 +306,31 @@ impl Task {
     }
 
     /// What it waits for: the newest await stacks, newest first, no more of
-    /// them than there are wakers out.
+    /// them than there are wakers out; and what tokio says is waited for under
+    /// a waker that is not ours (a set of futures gives each a waker of its own).
     pub fn waits(&self) -> Vec<Wait> {
         let (clones, drops) = self.wakers();
         let out = clones.saturating_sub(drops).min(MAX_WAITS as u64) as usize;
-        guard(&self.waits).iter().rev().take(out).cloned().collect()
+        let mut waits: Vec<Wait> = guard(&self.waits).iter().rev().take(out).cloned().collect();
+        let resource = |wait: &Wait| wait.resource.as_ref().map(|resource| resource.id);
+        for wait in guard(&self.operations).values() {
+            let is_known =
+                |known: &Wait| known.stack == wait.stack || resource(known) == resource(wait);
+            if waits.len() < MAX_WAITS && !waits.iter().any(is_known) {
+                waits.push(wait.clone());
+            }
+        }
+        waits
+    }
+
+    pub(crate) fn operation_begins(&self, id: u64, wait: Wait) {
+        guard(&self.operations).insert(id, wait);
+    }
+
+    pub(crate) fn operation_ends(&self, id: u64) {
+        let wait = guard(&self.operations).remove(&id);
+        // Outside of our lock: it may be the last of its resource.
+        drop(wait);
     }
 
     /// The locks that it holds.
