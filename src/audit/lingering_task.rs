@@ -461,7 +461,7 @@ fn waits_for(project: &Project, process: &Process, task: &Task, wait: &Wait) -> 
         if hold.holder.task == Some(task.id) {
             words += "the task itself";
         } else {
-            words += &text::actor(project, process, &hold.holder);
+            words += &text::actor(project, &hold.holder);
         }
     }
     words

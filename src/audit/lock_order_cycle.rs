@@ -549,10 +549,11 @@ fn tell(
         stacks.push(text::labelled(project, &to.stack, label));
         let label = format!("{held} taken, to be held while {taken} is taken");
         stacks.push(text::labelled(project, &from.stack, label));
-        let who = step.edge.actors.first().map_or_else(
-            || "unknown".to_owned(),
-            |actor| text::actor(project, step.process, actor),
-        );
+        let who = step
+            .edge
+            .actors
+            .first()
+            .map_or_else(|| "unknown".to_owned(), |actor| text::actor(project, actor));
         notes.push(format!("{held} then {taken}: {who} in {}", step.test.name));
     }
     for (step, letter) in cycle.iter().zip(&locks) {

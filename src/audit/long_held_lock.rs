@@ -118,7 +118,7 @@ impl Held<'_> {
     }
 
     fn tell(&self, origin: Origin, config: &Config) -> Option<Draft> {
-        let Self { project, process, hold, lock } = *self;
+        let Self { project, hold, lock, .. } = *self;
         let held = text::duration(self.held_ns());
         let waited = text::duration(self.waited_ns());
         let contended = self.is_contended(config);
@@ -163,7 +163,7 @@ impl Held<'_> {
 
         let mut notes = vec![format!(
             "held by {}{}",
-            text::actor(project, process, &hold.holder),
+            text::actor(project, &hold.holder),
             if hold.released_ns.is_none() { ", to the end of the process" } else { "" }
         )];
         if awaited {
@@ -174,7 +174,7 @@ impl Held<'_> {
         }
         if contended {
             for waiter in hold.waiters.iter().take(3) {
-                let who = text::actor(project, process, &waiter.actor);
+                let who = text::actor(project, &waiter.actor);
                 notes.push(format!("{who} waited for {}", text::duration(waiter.waited_ns)));
             }
             if hold.waiters.len() > 3 {

@@ -150,6 +150,8 @@ pub fn rwlock(id: u64, line: u32) -> Resource {
 /// A task of this id, alive all the time, on a thread of its own.
 pub fn actor(task: u64) -> Actor {
     Actor {
+        is_root: false,
+        spawned_at: Some(site(20)),
         task: Some(task),
         thread: 100 + task,
         first_ns: 10 * MS,

@@ -1,7 +1,7 @@
 //! The words and places that the rules' reports share.
 
 use crate::{
-    model::{Actor, Frame, Mode, Owner, Process, Resource, ResourceKind, Site, Stack, user_frames},
+    model::{Actor, Frame, Mode, Owner, Resource, ResourceKind, Site, Stack, user_frames},
     project::Project,
     report::finding::{LabelledStack, Location, Role, StackFrame},
 };
@@ -179,11 +179,13 @@ pub fn lock_kind(resource: &Resource, mode: Mode) -> String {
     }
 }
 
-/// "task 12 spawned at src/lib.rs:20:5", "task 12", "thread 3".
-pub fn actor(project: &Project, process: &Process, actor: &Actor) -> String {
+/// "task 12 spawned at src/lib.rs:20:5", "the `block_on` at tests/it.rs:3:1",
+/// "task 12", "thread 3".
+pub fn actor(project: &Project, actor: &Actor) -> String {
     let Some(id) = actor.task else { return format!("thread {}", actor.thread) };
-    match process.tasks.get(&id).and_then(|task| task.spawned_at.as_ref()) {
-        Some(spawned) => format!("task {id} spawned at {}", site(project, spawned)),
+    match &actor.spawned_at {
+        Some(at) if actor.is_root => format!("the `block_on` at {}", site(project, at)),
+        Some(at) => format!("task {id} spawned at {}", site(project, at)),
         None => format!("task {id}"),
     }
 }

@@ -154,7 +154,9 @@ fn test_report(test: &TestRun, run: &model::Run) -> TestReport {
         duration_ms: test.duration.as_millis() as u64,
         peak_tasks: processes.iter().map(|process| process.counters.peak_tasks).max().unwrap_or(0),
         processes: processes.len() as u64,
-        truncated: processes.iter().any(|process| process.truncated),
+        // One that was killed at once had not even told that it was there.
+        truncated: processes.iter().any(|process| process.truncated)
+            || (processes.is_empty() && matches!(test.outcome, Outcome::Signalled(_))),
     }
 }
 

@@ -101,6 +101,20 @@ impl<'a> Builder<'a> {
         })
     }
 
+    fn actor(&self, actor: &proto::Actor) -> Actor {
+        Actor {
+            task: some(actor.task),
+            is_root: actor.kind() == proto::TaskKind::BlockOn,
+            spawned_at: actor.spawned_at.as_ref().and_then(|at| self.site(at)),
+            thread: actor.thread,
+            first_ns: actor.first_ns,
+            last_ns: actor.last_ns,
+            created_ns: actor.created_ns,
+            ended_ns: some(actor.ended_ns),
+            ancestors: actor.ancestors.clone(),
+        }
+    }
+
     /// Where a lock was created. `Default::default` and the like know of nobody
     /// who called them, so a position outside the workspace gives way to the
     /// stack's blame frame: each creator has a class of its own.
@@ -206,7 +220,7 @@ impl<'a> Builder<'a> {
         Some(OrderEdge {
             from: self.acquisition(edge.from.as_ref(), known)?,
             to: self.acquisition(edge.to.as_ref(), known)?,
-            actors: edge.actors.iter().map(actor).collect(),
+            actors: edge.actors.iter().map(|actor| self.actor(actor)).collect(),
             gates: edge
                 .gates
                 .iter()
@@ -219,7 +233,7 @@ impl<'a> Builder<'a> {
     fn hold(&self, hold: &proto::Hold, known: &impl Fn(u64) -> bool) -> Option<Hold> {
         Some(Hold {
             acquisition: self.acquisition(hold.acquisition.as_ref(), known)?,
-            holder: hold.holder.as_ref().map(actor)?,
+            holder: hold.holder.as_ref().map(|actor| self.actor(actor))?,
             acquired_ns: hold.acquired_ns,
             released_ns: some(hold.released_ns),
             starved_ns: hold.starved_ns,
@@ -230,7 +244,7 @@ impl<'a> Builder<'a> {
                 .iter()
                 .filter_map(|waiter| {
                     Some(Waiter {
-                        actor: waiter.actor.as_ref().map(actor)?,
+                        actor: waiter.actor.as_ref().map(|actor| self.actor(actor))?,
                         stack: self.stack(waiter.stack),
                         waited_ns: waiter.waited_ns,
                     })
@@ -293,18 +307,6 @@ fn task_kind(kind: proto::TaskKind) -> TaskKind {
         proto::TaskKind::BlockOn => TaskKind::BlockOn,
         proto::TaskKind::Blocking => TaskKind::Blocking,
         proto::TaskKind::Local => TaskKind::Local,
-    }
-}
-
-fn actor(actor: &proto::Actor) -> Actor {
-    Actor {
-        task: some(actor.task),
-        thread: actor.thread,
-        first_ns: actor.first_ns,
-        last_ns: actor.last_ns,
-        created_ns: actor.created_ns,
-        ended_ns: some(actor.ended_ns),
-        ancestors: actor.ancestors.clone(),
     }
 }
 

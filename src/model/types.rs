@@ -297,6 +297,10 @@ pub enum Mode {
 /// A task, or a thread that was polling no task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
+    /// The task is the argument of a `block_on`.
+    pub is_root: bool,
+    /// Where the task was spawned, or the root was started.
+    pub spawned_at: Option<Site>,
     /// `None`: a plain thread.
     pub task: Option<u64>,
     /// The thread it was seen on; for a plain thread its identity.

@@ -287,6 +287,8 @@ fn actor(task: &Task, first_ns: u64, last_ns: u64) -> proto::Actor {
         created_ns: task.created_ns,
         ended_ns: task.ended_ns(),
         ancestors: task.ancestors.to_vec(),
+        spawned_at: task.site.map(location),
+        kind: task_kind(task.kind).into(),
     }
 }
 

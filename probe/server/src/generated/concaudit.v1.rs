@@ -208,6 +208,12 @@ pub struct Actor {
     /// Its spawner, and that task's spawner, and so on; at most 16.
     #[prost(uint64, repeated, tag = "7")]
     pub ancestors: ::prost::alloc::vec::Vec<u64>,
+    /// Where the task was spawned, and what kind of task it is: it need not be
+    /// known otherwise.
+    #[prost(message, optional, tag = "8")]
+    pub spawned_at: ::core::option::Option<Location>,
+    #[prost(enumeration = "TaskKind", tag = "9")]
+    pub kind: i32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Acquisition {
