@@ -320,17 +320,15 @@ impl Lingering<'_> {
 
     /// One wait per await site.
     fn distinct_waits(&self) -> Vec<&Wait> {
-        let mut seen = BTreeSet::new();
-        self.task
-            .waits
-            .iter()
-            .filter(|wait| {
-                let frame = pointed_frame(&wait.stack);
-                let place = frame.map(|frame| (&frame.function, frame.line));
-                let kind = awaited(self.process, wait).to_string();
-                seen.insert((place, wait.resource, kind))
-            })
-            .collect()
+        // The order in which a `select!` polls is random; the report's is not.
+        let mut distinct = BTreeMap::new();
+        for wait in &self.task.waits {
+            let frame = pointed_frame(&wait.stack);
+            let place = frame.map(|frame| (&frame.file, frame.line, &frame.function));
+            let kind = awaited(self.process, wait).to_string();
+            distinct.entry((place, kind, wait.resource)).or_insert(wait);
+        }
+        distinct.into_values().collect()
     }
 
     fn notes(&self) -> Vec<String> {
