@@ -88,7 +88,13 @@ pub fn execute(
 fn execute_options(options: &TestOptions, arguments: TestArguments) -> ExecuteOptions {
     let defaults = ExecuteOptions::default();
     // Interleaved output of several tests is nobody's.
-    let jobs = if arguments.no_capture { NonZeroUsize::MIN } else { defaults.jobs };
+    let jobs = if arguments.no_capture {
+        NonZeroUsize::MIN
+    } else {
+        // "default", or fewer than there are cores, is between cargo and the build.
+        let jobs = options.build.jobs.as_deref().and_then(|jobs| jobs.parse().ok());
+        jobs.unwrap_or(defaults.jobs)
+    };
     // Whoever looks at a process with tokio-console must not lose it meanwhile.
     let is_limited = !options.run.console && !options.run.time_limit.is_zero();
     ExecuteOptions {

@@ -58,7 +58,7 @@ pub struct BuildArgs {
     #[arg(long, help_heading = "Feature selection")]
     pub no_default_features: bool,
 
-    /// Number of parallel jobs of the build, defaults to # of CPUs
+    /// Number of parallel jobs of the build and of tests at a time, defaults to # of CPUs
     #[arg(
         short,
         long,
