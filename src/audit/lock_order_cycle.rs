@@ -403,7 +403,8 @@ fn doubts(
 /// run at one time. Backtracking with a bound on the steps, beyond which the
 /// answer is no.
 fn have_concurrent_actors(cycle: &[Step]) -> bool {
-    fn choose<'a>(rest: &[Step<'a>], chosen: &mut Vec<&'a Actor>, budget: &mut u32) -> bool {
+    type Taken<'a> = (&'a OrderEdge, &'a Actor);
+    fn choose<'a>(rest: &[Step<'a>], chosen: &mut Vec<Taken<'a>>, budget: &mut u32) -> bool {
         let Some((step, rest)) = rest.split_first() else { return true };
         let edge: &'a OrderEdge = step.edge;
         for actor in &edge.actors {
@@ -411,8 +412,14 @@ fn have_concurrent_actors(cycle: &[Step]) -> bool {
                 return false;
             }
             *budget -= 1;
-            if chosen.iter().all(|other| are_concurrent(actor, other)) {
-                chosen.push(actor);
+            let fits = |&(other_edge, other): &Taken<'_>| {
+                are_concurrent(actor, other)
+                    || (actor.task.is_some()
+                        && actor.task == other.task
+                        && are_branches(edge, other_edge))
+            };
+            if chosen.iter().all(fits) {
+                chosen.push((edge, actor));
                 if choose(rest, chosen, budget) {
                     return true;
                 }
@@ -422,6 +429,12 @@ fn have_concurrent_actors(cycle: &[Step]) -> bool {
         false
     }
     choose(cycle, &mut Vec::new(), &mut 10_000)
+}
+
+/// Whether one task took both in branches of a `join!` or the like, which run
+/// side by side as two tasks would.
+fn are_branches(one: &OrderEdge, other: &OrderEdge) -> bool {
+    nested(&one.from.stack, &other.from.stack) == Nesting::Separate
 }
 
 /// Whether nothing that the run shows orders what two actors did: they are not

@@ -8,7 +8,7 @@ use annotate_snippets::{
 };
 
 use super::{
-    finding::{Confidence, Finding, LabelledStack, Location, Role, Severity, StackFrame},
+    finding::{Confidence, Finding, LabelledStack, Location, Origin, Role, Severity, StackFrame},
     paint::{Paint, tame},
     summary::{Coverage, Report, TestOutcome},
     words::{counted, group_digits},
@@ -16,6 +16,8 @@ use super::{
 
 /// How many tests are named before the rest is only counted.
 const TESTS_NAMED: usize = 3;
+/// Notes of the library's own code that are named where notes are not shown.
+const MAX_HIDDEN_NOTES: usize = 5;
 /// Runs of frames that are not the project's own are folded from this length on.
 const FOLDED_FRAMES: usize = 3;
 /// How many crates a folded run of frames names.
@@ -349,7 +351,7 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
     if *truncated_processes > 0 {
         let count = counted(*truncated_processes, "process", "processes");
         warn(&format!(
-            "{count} ended without a last word (aborted, killed, or `_exit`): what ran or was \
+            "{count} ended without a last word (aborted, killed, over its time limit, or `_exit`): what ran or was \
              held at the end is not known"
         ));
     }
@@ -453,6 +455,17 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
     if !options.verbose && summary.notes > 0 {
         let notes = counted(summary.notes, "note", "notes");
         further(format!("{notes} not shown; -v shows {}", them(summary.notes)));
+        // What is noted of the library's own code is worth a glance.
+        let of_library = |finding: &&Finding| {
+            finding.severity == Severity::Note
+                && finding.origin == Origin::Library
+                && finding.suppressed.is_none()
+        };
+        for finding in report.findings.iter().filter(of_library).take(MAX_HIDDEN_NOTES) {
+            if let Some(place) = finding.locations.first() {
+                further(format!("  {} at {}:{}", finding.rule, place.file, place.line));
+            }
+        }
     }
     if options.verbose && summary.drains > 0 {
         further(format!(

@@ -54,6 +54,8 @@ pub mod client {
     expectations! { Workspace::Rules, "lingering::client ";
         a_client_whose_drop_closes_the_channel_leaves_nothing => silent();
         a_client_whose_drop_closes_the_channel_leaves_nothing_on_many_threads => silent();
+        a_client_whose_task_has_a_last_thing_to_do_is_given_the_time => silent();
+        a_client_whose_task_has_a_last_thing_to_do_is_given_the_time_on_many_threads => silent();
         a_client_whose_task_holds_its_own_sender_leaves_that_task
             => error(RULE, CLIENT, SURVIVES).with(has_await_stack);
         a_client_whose_task_holds_its_own_sender_leaves_that_task_on_many_threads

@@ -60,6 +60,11 @@ expectations! { Workspace::Rules, "lock-order::orders ";
             &["shared-left-first", "shared-right-second", "shared-right-first", "shared-left-second"],
         );
     branches_of_a_join_do_not_nest => silent();
+    branches_of_a_join_in_both_orders_are_a_cycle
+        => cycle(
+            "lock-order/src/branches.rs",
+            &["branch-one-first", "branch-other-second", "branch-other-first", "branch-one-second"],
+        );
     a_guard_that_another_task_releases_orders_nothing => silent();
     static_locks_in_both_orders_are_a_cycle
         => cycle(

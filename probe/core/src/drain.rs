@@ -18,7 +18,7 @@ use std::{
 
 use crate::{
     clock, context, counters, options, outbox,
-    task::{self, TaskKind},
+    task::{self, Task, TaskKind},
 };
 
 static LAST_STARTED: AtomicU64 = AtomicU64::new(0);
@@ -37,6 +37,8 @@ pub struct Drain {
 
 /// A pause between two looks at the tasks.
 const PAUSE: Duration = Duration::from_micros(100);
+/// A timer that is late by more than this is not coming: its clock is paused.
+const LATE_NS: u64 = 5_000_000;
 /// Tasks that are scheduled but never polled (their runtime or `LocalSet` is
 /// not being run) are given up after this many times the idle time.
 const STALLED: u64 = 5;
@@ -74,14 +76,24 @@ impl Drain {
         }
         let mut alive = false;
         let mut working = false;
+        let mut expecting = false;
         let mut scheduled = false;
         let mut last_activity = self.started_ns;
         task::all_live(|task| {
-            if matches!(task.kind, TaskKind::Task | TaskKind::Local) {
-                alive = true;
-                working |= task.is_running();
-                scheduled |= task.is_scheduled();
-                last_activity = last_activity.max(task.poll_ended_ns()).max(task.created_ns);
+            match task.kind {
+                TaskKind::Task | TaskKind::Local => {
+                    alive = true;
+                    working |= task.is_running();
+                    scheduled |= task.is_scheduled();
+                    last_activity = last_activity.max(task.poll_ended_ns()).max(task.created_ns);
+                    expecting |= self.expects_a_timer(task, now);
+                }
+                // Somebody may be waiting for it, to write a last word to a file
+                // for one. One that has been at it for long serves for ever.
+                TaskKind::Blocking => {
+                    expecting |= task.created_ns + options.drain_max > self.started_ns;
+                }
+                TaskKind::BlockOn | TaskKind::Thread => {}
             }
             !working
         });
@@ -90,6 +102,10 @@ impl Drain {
         }
         if !alive {
             return false;
+        }
+        if expecting {
+            std::thread::sleep(PAUSE);
+            return true;
         }
         let idle = now.saturating_sub(last_activity);
         if scheduled {
@@ -103,6 +119,17 @@ impl Drain {
             std::thread::sleep(PAUSE);
         }
         true
+    }
+}
+
+impl Drain {
+    /// Whether a timer will wake the task before the drain is over. Waiting for
+    /// it once is enough: a task that goes on to the next timer is a loop.
+    fn expects_a_timer(&self, task: &Task, now: u64) -> bool {
+        task.poll_started_ns() < self.started_ns
+            && task.next_due_ns().is_some_and(|due| {
+                due < self.started_ns + options::get().drain_max && now < due + LATE_NS
+            })
     }
 }
 

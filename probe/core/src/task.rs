@@ -323,6 +323,12 @@ impl Task {
         waits
     }
 
+    /// When the first of its timers is due, by what tokio says.
+    pub(crate) fn next_due_ns(&self) -> Option<u64> {
+        let due = |wait: &Wait| wait.resource.as_ref().map_or(0, |resource| resource.due_ns());
+        guard(&self.operations).values().map(due).filter(|due| *due != 0).min()
+    }
+
     pub(crate) fn operation_begins(&self, id: u64, wait: Wait) {
         guard(&self.operations).insert(id, wait);
     }
