@@ -12,12 +12,18 @@
 //! that has been woken, so the clock stands still throughout.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use crate::{
-    clock, context, counters, options, outbox,
+    clock, context, counters,
+    hash::FastMap,
+    options, outbox,
+    sync::lock,
     task::{self, Task, TaskKind},
 };
 
@@ -33,12 +39,16 @@ pub fn last_started_ns() -> u64 {
 #[derive(Debug)]
 pub struct Drain {
     started_ns: u64,
+    /// By task: the timers that it was waited for, by when they are due.
+    awaited: Mutex<FastMap<u64, Vec<u64>>>,
 }
 
 /// A pause between two looks at the tasks.
 const PAUSE: Duration = Duration::from_micros(100);
 /// A timer that is late by more than this is not coming: its clock is paused.
 const LATE_NS: u64 = 5_000_000;
+/// Timers of one task that are waited for, one after the other.
+const MAX_TIMERS: usize = 3;
 /// Tasks that are scheduled but never polled (their runtime or `LocalSet` is
 /// not being run) are given up after this many times the idle time.
 const STALLED: u64 = 5;
@@ -58,7 +68,7 @@ impl Drain {
         let started_ns = clock::now_ns();
         LAST_STARTED.store(started_ns, Ordering::Relaxed);
         counters::DRAINS.add(1);
-        Some(Self { started_ns })
+        Some(Self { started_ns, awaited: Mutex::default() })
     }
 
     /// Whether to go on. Sleeps briefly if nobody has anything to do.
@@ -123,13 +133,19 @@ impl Drain {
 }
 
 impl Drain {
-    /// Whether a timer will wake the task before the drain is over. Waiting for
-    /// it once is enough: a task that goes on to the next timer is a loop.
+    /// Whether a timer will wake the task before the drain is over. A task that
+    /// goes on and on to the next timer is a loop, and not waited for.
     fn expects_a_timer(&self, task: &Task, now: u64) -> bool {
-        task.poll_started_ns() < self.started_ns
-            && task.next_due_ns().is_some_and(|due| {
-                due < self.started_ns + options::get().drain_max && now < due + LATE_NS
-            })
+        let Some(due) = task.next_due_ns() else { return false };
+        if due >= self.started_ns + options::get().drain_max || now >= due + LATE_NS {
+            return false;
+        }
+        let mut awaited = lock(&self.awaited);
+        let timers = awaited.entry(task.id).or_default();
+        if timers.last() != Some(&due) && timers.len() < MAX_TIMERS {
+            timers.push(due);
+        }
+        timers.last() == Some(&due)
     }
 }
 
