@@ -136,9 +136,8 @@ fn test_report(test: &TestRun, run: &model::Run) -> TestReport {
     let name = test.case.full_name();
     let processes = run
         .tests
-        .iter()
-        .find(|known| known.name == name)
-        .map(|known| known.processes.as_slice())
+        .binary_search_by(|known| known.name.cmp(&name))
+        .map(|index| run.tests[index].processes.as_slice())
         .unwrap_or_default();
     TestReport {
         binary: test.case.binary.id.clone(),

@@ -73,13 +73,28 @@ pub fn timer_set(milliseconds: u64) {
 }
 
 #[derive(Debug, Default)]
-struct Position {
+pub struct Position {
     file: Option<&'static str>,
     line: u32,
     column: u32,
 }
 
 impl Position {
+    #[inline(never)]
+    pub fn file(&mut self, file: &'static str) {
+        self.file = Some(file);
+    }
+
+    #[inline(never)]
+    pub fn line(&mut self, line: u32) {
+        self.line = line;
+    }
+
+    #[inline(never)]
+    pub fn column(&mut self, column: u32) {
+        self.column = column;
+    }
+
     fn site(&self) -> Option<Site> {
         self.file.map(|file| Site { file, line: self.line, column: self.column })
     }
@@ -88,7 +103,7 @@ impl Position {
 #[derive(Debug)]
 pub struct ResourceAttributes {
     kind: ResourceKind,
-    position: Position,
+    pub position: Position,
     is_internal: bool,
 }
 
@@ -104,21 +119,6 @@ impl ResourceAttributes {
 
     /// tokio's coarser word ("Sync", "timer"), which the type implies.
     pub fn kind(&mut self, _: &str) {}
-
-    #[inline(never)]
-    pub fn file(&mut self, file: &'static str) {
-        self.position.file = Some(file);
-    }
-
-    #[inline(never)]
-    pub fn line(&mut self, line: u32) {
-        self.position.line = line;
-    }
-
-    #[inline(never)]
-    pub fn column(&mut self, column: u32) {
-        self.position.column = column;
-    }
 
     #[inline(never)]
     pub fn internal(&mut self, is_internal: bool) {
@@ -149,7 +149,7 @@ pub struct TaskAttributes {
     kind: TaskKind,
     name: String,
     tokio_id: u64,
-    position: Position,
+    pub position: Position,
 }
 
 impl TaskAttributes {
@@ -177,21 +177,6 @@ impl TaskAttributes {
     #[inline(never)]
     pub fn tokio_id(&mut self, id: u64) {
         self.tokio_id = id;
-    }
-
-    #[inline(never)]
-    pub fn file(&mut self, file: &'static str) {
-        self.position.file = Some(file);
-    }
-
-    #[inline(never)]
-    pub fn line(&mut self, line: u32) {
-        self.position.line = line;
-    }
-
-    #[inline(never)]
-    pub fn column(&mut self, column: u32) {
-        self.position.column = column;
     }
 
     pub fn internal(&mut self, _: bool) {}

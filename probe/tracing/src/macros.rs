@@ -63,15 +63,15 @@ macro_rules! trace {
 macro_rules! __fields {
     ($attributes:ident, $(,)*) => {};
     ($attributes:ident, loc.file = $value:expr, $($rest:tt)*) => {
-        $attributes.file($value);
+        $attributes.position.file($value);
         $crate::__fields!($attributes, $($rest)*);
     };
     ($attributes:ident, loc.line = $value:expr, $($rest:tt)*) => {
-        $attributes.line($value);
+        $attributes.position.line($value);
         $crate::__fields!($attributes, $($rest)*);
     };
     ($attributes:ident, loc.col = $value:expr, $($rest:tt)*) => {
-        $attributes.column($value);
+        $attributes.position.column($value);
         $crate::__fields!($attributes, $($rest)*);
     };
     ($attributes:ident, is_internal = $value:expr, $($rest:tt)*) => {
