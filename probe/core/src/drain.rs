@@ -39,6 +39,8 @@ pub fn last_started_ns() -> u64 {
 #[derive(Debug)]
 pub struct Drain {
     started_ns: u64,
+    /// When somebody was last seen at work, or on the way.
+    last_busy_ns: AtomicU64,
     /// By task: the timers that it was waited for, by when they are due.
     awaited: Mutex<FastMap<u64, Vec<u64>>>,
 }
@@ -68,7 +70,11 @@ impl Drain {
         let started_ns = clock::now_ns();
         LAST_STARTED.store(started_ns, Ordering::Relaxed);
         counters::DRAINS.add(1);
-        Some(Self { started_ns, awaited: Mutex::default() })
+        Some(Self {
+            started_ns,
+            last_busy_ns: AtomicU64::new(started_ns),
+            awaited: Mutex::default(),
+        })
     }
 
     /// Whether to go on. Sleeps briefly if nobody has anything to do.
@@ -88,7 +94,9 @@ impl Drain {
         let mut working = false;
         let mut expecting = false;
         let mut scheduled = false;
-        let mut last_activity = self.started_ns;
+        // Between the end of a blocking task and the wake of whoever waits for it
+        // nobody seems to have anything to do.
+        let mut last_activity = self.last_busy_ns.load(Ordering::Relaxed);
         task::all_live(|task| {
             match task.kind {
                 TaskKind::Task | TaskKind::Local => {
@@ -107,6 +115,9 @@ impl Drain {
             }
             !working
         });
+        if working || expecting {
+            self.last_busy_ns.store(now, Ordering::Relaxed);
+        }
         if working {
             return true;
         }
