@@ -148,7 +148,7 @@ impl<'a> Builder<'a> {
                 proto::ResourceKind::TokioInterval => ResourceKind::TokioInterval,
                 proto::ResourceKind::TokioOneshot => ResourceKind::TokioOneshot,
                 proto::ResourceKind::TokioBarrier => ResourceKind::TokioBarrier,
-                proto::ResourceKind::Other => ResourceKind::Other,
+                _ => ResourceKind::Other,
             },
             concrete_type: resource.concrete_type.clone(),
             created_at: resource
@@ -303,7 +303,7 @@ fn is_shutdown(drop_stack: &Stack) -> bool {
 
 fn task_kind(kind: proto::TaskKind) -> TaskKind {
     match kind {
-        proto::TaskKind::Task => TaskKind::Task,
+        proto::TaskKind::Task | proto::TaskKind::Thread => TaskKind::Task,
         proto::TaskKind::BlockOn => TaskKind::BlockOn,
         proto::TaskKind::Blocking => TaskKind::Blocking,
         proto::TaskKind::Local => TaskKind::Local,
@@ -313,7 +313,7 @@ fn task_kind(kind: proto::TaskKind) -> TaskKind {
 fn mode(mode: proto::LockMode) -> Mode {
     match mode {
         proto::LockMode::Exclusive => Mode::Exclusive,
-        proto::LockMode::Shared => Mode::Shared,
+        proto::LockMode::Shared | proto::LockMode::Upgradable => Mode::Shared,
     }
 }
 

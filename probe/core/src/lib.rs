@@ -21,6 +21,7 @@ pub mod context;
 pub mod counters;
 pub mod drain;
 mod hash;
+pub mod label;
 pub mod lock;
 pub mod options;
 pub mod outbox;
@@ -28,6 +29,7 @@ pub mod resource;
 pub mod stack;
 mod sync;
 pub mod task;
+pub mod thread;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -24,6 +24,8 @@ pub enum Mode {
     Exclusive,
     /// A reader.
     Shared,
+    /// A reader beside readers that excludes writers and others of its kind.
+    Upgradable,
 }
 
 /// A lock being taken.
@@ -286,6 +288,7 @@ fn mode_word(mode: Mode) -> u64 {
     match mode {
         Mode::Exclusive => 1,
         Mode::Shared => 2,
+        Mode::Upgradable => 3,
     }
 }
 

@@ -51,10 +51,22 @@ pub enum ResourceKind {
     Oneshot,
     /// `tokio::sync::Barrier`
     Barrier,
+    /// `std::sync::Mutex`
+    StdMutex,
+    /// `std::sync::RwLock`
+    StdRwLock,
+    /// `parking_lot::Mutex` and its kin
+    ParkingLotMutex,
+    /// `parking_lot::RwLock`
+    ParkingLotRwLock,
+    /// A mutex that a crate built on `lock_api`.
+    LockApiMutex,
+    /// A reader-writer lock that a crate built on `lock_api`.
+    LockApiRwLock,
 }
 
 impl ResourceKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 14] = [
         Self::Other,
         Self::Mutex,
         Self::RwLock,
@@ -63,6 +75,12 @@ impl ResourceKind {
         Self::Interval,
         Self::Oneshot,
         Self::Barrier,
+        Self::StdMutex,
+        Self::StdRwLock,
+        Self::ParkingLotMutex,
+        Self::ParkingLotRwLock,
+        Self::LockApiMutex,
+        Self::LockApiRwLock,
     ];
 
     /// From the name that tokio gives its resources.
@@ -81,7 +99,18 @@ impl ResourceKind {
     }
 
     fn is_lock(self) -> bool {
-        matches!(self, Self::Mutex | Self::RwLock)
+        use ResourceKind::*;
+        matches!(
+            self,
+            Mutex
+                | RwLock
+                | StdMutex
+                | StdRwLock
+                | ParkingLotMutex
+                | ParkingLotRwLock
+                | LockApiMutex
+                | LockApiRwLock
+        )
     }
 
     /// tokio's name for it.
@@ -89,8 +118,10 @@ impl ResourceKind {
     pub fn concrete_type(self) -> &'static str {
         match self {
             Self::Other => "",
-            Self::Mutex => "Mutex",
-            Self::RwLock => "RwLock",
+            Self::Mutex | Self::StdMutex | Self::ParkingLotMutex | Self::LockApiMutex => "Mutex",
+            Self::RwLock | Self::StdRwLock | Self::ParkingLotRwLock | Self::LockApiRwLock => {
+                "RwLock"
+            }
             Self::Semaphore => "Semaphore",
             Self::Sleep => "Sleep",
             Self::Interval => "Interval",

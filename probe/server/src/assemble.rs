@@ -280,7 +280,7 @@ fn count() -> proto::Counters {
 
 fn actor(task: &Task, first_ns: u64, last_ns: u64) -> proto::Actor {
     proto::Actor {
-        task: if task.kind == TaskKind::Thread { 0 } else { task.id },
+        task: task.id,
         thread: task.thread(),
         first_ns,
         last_ns,
@@ -300,6 +300,7 @@ fn mode(mode: Mode) -> proto::LockMode {
     match mode {
         Mode::Exclusive => proto::LockMode::Exclusive,
         Mode::Shared => proto::LockMode::Shared,
+        Mode::Upgradable => proto::LockMode::Upgradable,
     }
 }
 
@@ -313,15 +314,22 @@ fn resource_kind(kind: ResourceKind) -> proto::ResourceKind {
         ResourceKind::Interval => proto::ResourceKind::TokioInterval,
         ResourceKind::Oneshot => proto::ResourceKind::TokioOneshot,
         ResourceKind::Barrier => proto::ResourceKind::TokioBarrier,
+        ResourceKind::StdMutex => proto::ResourceKind::StdMutex,
+        ResourceKind::StdRwLock => proto::ResourceKind::StdRwlock,
+        ResourceKind::ParkingLotMutex => proto::ResourceKind::ParkingLotMutex,
+        ResourceKind::ParkingLotRwLock => proto::ResourceKind::ParkingLotRwlock,
+        ResourceKind::LockApiMutex => proto::ResourceKind::LockApiMutex,
+        ResourceKind::LockApiRwLock => proto::ResourceKind::LockApiRwlock,
     }
 }
 
 fn task_kind(kind: TaskKind) -> proto::TaskKind {
     match kind {
-        TaskKind::Task | TaskKind::Thread => proto::TaskKind::Task,
+        TaskKind::Task => proto::TaskKind::Task,
         TaskKind::BlockOn => proto::TaskKind::BlockOn,
         TaskKind::Blocking => proto::TaskKind::Blocking,
         TaskKind::Local => proto::TaskKind::Local,
+        TaskKind::Thread => proto::TaskKind::Thread,
     }
 }
 

@@ -40,6 +40,16 @@ pub struct Update {
     /// No update follows: the process is about to exit.
     #[prost(bool, tag = "10")]
     pub last: bool,
+    /// New ones, and known ones (same `id`) that got longer or more.
+    #[prost(message, repeated, tag = "11")]
+    pub blocking_calls: ::prost::alloc::vec::Vec<BlockingCall>,
+    #[prost(message, repeated, tag = "12")]
+    pub locks_across_awaits: ::prost::alloc::vec::Vec<LockAcrossAwait>,
+    #[prost(message, repeated, tag = "13")]
+    pub recursive_locks: ::prost::alloc::vec::Vec<RecursiveLock>,
+    /// In the last update only.
+    #[prost(message, repeated, tag = "14")]
+    pub children: ::prost::alloc::vec::Vec<ChildProcess>,
 }
 /// An executable or shared object mapped into the process.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -97,6 +107,10 @@ pub struct Resource {
     #[prost(uint64, tag = "7")]
     pub created_at_stack: u64,
 }
+/// A task; or a thread, which shares the fields that fit it: `name`, where it was
+/// spawned and by whom, its life, `waits` (the call that it is blocked in,
+/// `operation` being "thread::sleep", "Mutex::lock", "Condvar::wait", ...; or where
+/// it was last seen, without an operation), `holds`.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Task {
     #[prost(uint64, tag = "1")]
@@ -188,9 +202,10 @@ pub struct Wait {
     #[prost(uint64, tag = "5")]
     pub due_ns: u64,
 }
-/// A task, or a thread that was polling no task.
+/// A task, or a thread that was polling no task (`kind` tells).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Actor {
+    /// Of a thread, the id of its record; see `Task`.
     #[prost(uint64, tag = "1")]
     pub task: u64,
     #[prost(uint64, tag = "2")]
@@ -205,7 +220,7 @@ pub struct Actor {
     pub created_ns: u64,
     #[prost(uint64, tag = "6")]
     pub ended_ns: u64,
-    /// Its spawner, and that task's spawner, and so on; at most 16.
+    /// Its spawner (a task or a thread), that one's spawner, and so on; at most 16.
     #[prost(uint64, repeated, tag = "7")]
     pub ancestors: ::prost::alloc::vec::Vec<u64>,
     /// Where the task was spawned, and what kind of task it is: it need not be
@@ -286,6 +301,90 @@ pub struct Hold {
     #[prost(message, repeated, tag = "8")]
     pub waiters: ::prost::alloc::vec::Vec<Waiter>,
 }
+/// A call that blocked its thread in the middle of a task's poll. One element per
+/// stack.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BlockingCall {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// "thread::sleep", "Mutex::lock", "RwLock::read", "RwLock::write",
+    /// "Condvar::wait", "JoinHandle::join", "Receiver::recv", "SyncSender::send",
+    /// "Barrier::wait", "thread::park".
+    #[prost(string, tag = "2")]
+    pub operation: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub stack: u64,
+    /// The lock that was waited for.
+    #[prost(uint64, tag = "4")]
+    pub resource: u64,
+    /// The task, in the longest of the calls.
+    #[prost(message, optional, tag = "5")]
+    pub actor: ::core::option::Option<Actor>,
+    #[prost(enumeration = "TaskKind", tag = "6")]
+    pub parent_kind: i32,
+    #[prost(uint64, tag = "7")]
+    pub longest_ns: u64,
+    /// Of that, what the machine withheld.
+    #[prost(uint64, tag = "8")]
+    pub starved_ns: u64,
+    #[prost(uint64, tag = "9")]
+    pub count: u64,
+}
+/// A guard of a std or parking_lot lock that was held when the poll of its task
+/// returned `Pending`. One element per pair of stacks.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LockAcrossAwait {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    #[prost(message, optional, tag = "2")]
+    pub acquisition: ::core::option::Option<Acquisition>,
+    /// Where the task waits.
+    #[prost(uint64, tag = "3")]
+    pub await_stack: u64,
+    #[prost(message, optional, tag = "4")]
+    pub actor: ::core::option::Option<Actor>,
+    #[prost(uint64, tag = "5")]
+    pub count: u64,
+}
+/// A lock that was taken, or is waited for, by an actor that holds it already.
+/// One element per pair of stacks.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecursiveLock {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    #[prost(message, optional, tag = "2")]
+    pub held: ::core::option::Option<Acquisition>,
+    #[prost(message, optional, tag = "3")]
+    pub wanted: ::core::option::Option<Acquisition>,
+    #[prost(message, optional, tag = "4")]
+    pub actor: ::core::option::Option<Actor>,
+    /// The actor waits: nobody but itself can let it go on.
+    #[prost(bool, tag = "5")]
+    pub waits: bool,
+    /// Somebody took the lock for writing in the life of the process, or tried to.
+    #[prost(bool, tag = "6")]
+    pub has_writer: bool,
+    #[prost(uint64, tag = "7")]
+    pub count: u64,
+}
+/// A child process that was running at exit, or dead and not waited for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChildProcess {
+    #[prost(uint32, tag = "1")]
+    pub pid: u32,
+    /// As the system names it now, or empty.
+    #[prost(string, tag = "2")]
+    pub command: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub is_zombie: bool,
+    #[prost(uint64, tag = "4")]
+    pub spawn_stack: u64,
+    #[prost(uint64, tag = "5")]
+    pub spawned_ns: u64,
+    /// Who spawned it.
+    #[prost(message, optional, tag = "6")]
+    pub actor: ::core::option::Option<Actor>,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Counters {
     #[prost(uint64, tag = "1")]
@@ -311,6 +410,12 @@ pub struct Counters {
     pub dropped_tasks: u64,
     #[prost(uint64, tag = "11")]
     pub dropped_holds: u64,
+    /// Threads spawned through `std::thread`.
+    #[prost(uint64, tag = "12")]
+    pub threads_spawned: u64,
+    /// Blocking calls, guards across awaits and recursions that were not kept.
+    #[prost(uint64, tag = "13")]
+    pub dropped_events: u64,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -323,6 +428,14 @@ pub enum ResourceKind {
     TokioInterval = 5,
     TokioOneshot = 6,
     TokioBarrier = 7,
+    StdMutex = 8,
+    /// One that tokio created is the lock within its `watch` channel.
+    StdRwlock = 9,
+    ParkingLotMutex = 10,
+    ParkingLotRwlock = 11,
+    /// A lock that a crate built on `lock_api`: a shard of a `DashMap`, for one.
+    LockApiMutex = 12,
+    LockApiRwlock = 13,
 }
 impl ResourceKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -339,6 +452,12 @@ impl ResourceKind {
             Self::TokioInterval => "RESOURCE_KIND_TOKIO_INTERVAL",
             Self::TokioOneshot => "RESOURCE_KIND_TOKIO_ONESHOT",
             Self::TokioBarrier => "RESOURCE_KIND_TOKIO_BARRIER",
+            Self::StdMutex => "RESOURCE_KIND_STD_MUTEX",
+            Self::StdRwlock => "RESOURCE_KIND_STD_RWLOCK",
+            Self::ParkingLotMutex => "RESOURCE_KIND_PARKING_LOT_MUTEX",
+            Self::ParkingLotRwlock => "RESOURCE_KIND_PARKING_LOT_RWLOCK",
+            Self::LockApiMutex => "RESOURCE_KIND_LOCK_API_MUTEX",
+            Self::LockApiRwlock => "RESOURCE_KIND_LOCK_API_RWLOCK",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -352,6 +471,12 @@ impl ResourceKind {
             "RESOURCE_KIND_TOKIO_INTERVAL" => Some(Self::TokioInterval),
             "RESOURCE_KIND_TOKIO_ONESHOT" => Some(Self::TokioOneshot),
             "RESOURCE_KIND_TOKIO_BARRIER" => Some(Self::TokioBarrier),
+            "RESOURCE_KIND_STD_MUTEX" => Some(Self::StdMutex),
+            "RESOURCE_KIND_STD_RWLOCK" => Some(Self::StdRwlock),
+            "RESOURCE_KIND_PARKING_LOT_MUTEX" => Some(Self::ParkingLotMutex),
+            "RESOURCE_KIND_PARKING_LOT_RWLOCK" => Some(Self::ParkingLotRwlock),
+            "RESOURCE_KIND_LOCK_API_MUTEX" => Some(Self::LockApiMutex),
+            "RESOURCE_KIND_LOCK_API_RWLOCK" => Some(Self::LockApiRwlock),
             _ => None,
         }
     }
@@ -364,6 +489,9 @@ pub enum TaskKind {
     BlockOn = 1,
     Blocking = 2,
     Local = 3,
+    /// No task but a thread: one that was spawned through `std::thread`, or, as
+    /// an actor only, any other.
+    Thread = 4,
 }
 impl TaskKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -376,6 +504,7 @@ impl TaskKind {
             Self::BlockOn => "TASK_KIND_BLOCK_ON",
             Self::Blocking => "TASK_KIND_BLOCKING",
             Self::Local => "TASK_KIND_LOCAL",
+            Self::Thread => "TASK_KIND_THREAD",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -385,6 +514,7 @@ impl TaskKind {
             "TASK_KIND_BLOCK_ON" => Some(Self::BlockOn),
             "TASK_KIND_BLOCKING" => Some(Self::Blocking),
             "TASK_KIND_LOCAL" => Some(Self::Local),
+            "TASK_KIND_THREAD" => Some(Self::Thread),
             _ => None,
         }
     }
@@ -427,6 +557,9 @@ impl TaskEnd {
 pub enum LockMode {
     Exclusive = 0,
     Shared = 1,
+    /// A reader beside readers that excludes writers and others of its kind, and may
+    /// become a writer.
+    Upgradable = 2,
 }
 impl LockMode {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -437,6 +570,7 @@ impl LockMode {
         match self {
             Self::Exclusive => "LOCK_MODE_EXCLUSIVE",
             Self::Shared => "LOCK_MODE_SHARED",
+            Self::Upgradable => "LOCK_MODE_UPGRADABLE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -444,6 +578,7 @@ impl LockMode {
         match value {
             "LOCK_MODE_EXCLUSIVE" => Some(Self::Exclusive),
             "LOCK_MODE_SHARED" => Some(Self::Shared),
+            "LOCK_MODE_UPGRADABLE" => Some(Self::Upgradable),
             _ => None,
         }
     }
