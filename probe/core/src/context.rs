@@ -130,14 +130,16 @@ impl Context {
         }
     }
 
-    /// How many locks the task holds that this thread polls: those whose guards
-    /// it keeps over its awaits.
+    /// A hash of the locks that the task holds which this thread polls, those
+    /// whose guards it keeps over its awaits; 0: none.
     #[inline]
-    pub(crate) fn task_holds(&self) -> bool {
-        match self.task_depth.get().checked_sub(1).and_then(|top| self.tasks.get(top)) {
-            // SAFETY: as above.
-            Some(task) => unsafe { (*task.get()).held_count.load(Ordering::Relaxed) > 0 },
-            None => false,
+    pub(crate) fn carried_key(&self) -> u64 {
+        let top = self.task_depth.get().checked_sub(1).and_then(|top| self.tasks.get(top));
+        // SAFETY: as above.
+        let task = top.map(|task| unsafe { &*task.get() });
+        match task {
+            Some(task) if task.held_count.load(Ordering::Relaxed) > 0 => task.held_key(),
+            _ => 0,
         }
     }
 }

@@ -127,18 +127,21 @@ impl Label {
             if mode == Mode::Exclusive && !self.has_writer.load(Ordering::Relaxed) {
                 self.note_writer(intent.id);
             }
-            if how.is_try() || (held.len() == 0 && !context.task_holds()) {
+            if how.is_try() {
                 return intent;
             }
-            let mut hash = fold(context.actor_id(), intent.id);
+            let carried = context.carried_key();
+            if held.len() == 0 && carried == 0 {
+                return intent;
+            }
+            let mut hash = fold(fold(carried, context.actor_id()), intent.id);
             hash = fold(hash, u64::from(intent.stack) << 8 | mode.word());
             for at in 0..held.len() {
                 let (id, word) = held.key(at);
                 hash = fold(fold(hash, id), word);
             }
             let tick = clock::coarse_ns() >> 22;
-            // A task's own locks are few, and behind a lock themselves.
-            if context.task_holds() || !context.knows_order(hash, tick) {
+            if !context.knows_order(hash, tick) {
                 self.record(&intent);
                 context.learn_order(hash, tick);
             }

@@ -17,9 +17,9 @@ use std::{
 
 use crate::{
     clock, context, counters, drain,
-    hash::FastMap,
+    hash::{FastMap, fold},
     held::{self, HeldLocks},
-    lock::{self, Hold},
+    lock::{self, Acquisition, Hold},
     next_id, outbox,
     resource::{self, Resource, Site},
     stack::{self, Extent, StackId},
@@ -400,6 +400,14 @@ impl Task {
             holds.extend(held::of_thread(self.thread()));
         }
         holds
+    }
+
+    /// Tells what it holds from what else it may hold; 0: nothing.
+    pub(crate) fn held_key(&self) -> u64 {
+        guard(&self.held).iter().fold(0, |key, hold| {
+            let Acquisition { resource, mode, stack, .. } = &hold.acquisition;
+            fold(fold(key, resource.id), u64::from(*stack) << 8 | mode.word())
+        })
     }
 
     /// What it is about now.
