@@ -232,6 +232,9 @@ pub struct Thresholds {
     /// Waiting for less than this is no waiting
     #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub wait: Duration,
+    /// A call that blocks a task's poll for longer is reported
+    #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    pub blocking_call: Duration,
     /// Tasks that stay idle for so long after a test will not end by themselves
     #[arg(long, value_name = "TIME", default_value = "2ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub drain_idle: Duration,
@@ -476,6 +479,7 @@ mod tests {
                 long_hold: Duration::from_secs(1),
                 contended_hold: Duration::from_millis(100),
                 wait: Duration::from_millis(10),
+                blocking_call: Duration::from_millis(10),
                 drain_idle: Duration::from_millis(2),
                 drain_max: Duration::from_millis(100),
                 drain_total: Duration::from_millis(500),
