@@ -19,7 +19,7 @@ use super::{
     cycles::{Edge, Graph, Verdict, blocks},
     group::{Draft, Groups, Identity, Rank},
     registry::Rule,
-    support::{class_identity, is_lock},
+    support::{class_identity, is_internal, is_lock},
     text,
 };
 use crate::{
@@ -121,7 +121,7 @@ struct Step<'a> {
 
 /// The edges of a process that count.
 fn steps<'a>(test: &'a Test, process: &'a Process) -> Vec<Step<'a>> {
-    let counts = |lock: &&Resource| is_lock(lock.kind) && !lock.handed_over;
+    let counts = |lock: &&Resource| is_lock(lock.kind) && !lock.handed_over && !is_internal(lock);
     let locks: FxHashMap<u64, &Resource> =
         process.resources.values().filter(counts).map(|lock| (lock.id, lock)).collect();
     // Equal stacks of a process are one, and few pairs of them make many edges.
@@ -480,7 +480,11 @@ fn add(
         .iter()
         .map(|step| {
             let side = |lock, stack| {
-                format!("{} by {}", class_identity(lock), text::identity(pointed_frame(stack)))
+                format!(
+                    "{} by {}",
+                    class_identity(project, lock),
+                    text::identity(pointed_frame(stack))
+                )
             };
             let (from, to) = (&step.edge.from.stack, &step.edge.to.stack);
             format!("{}, then {}", side(step.from, from), side(step.to, to))
