@@ -25,7 +25,7 @@ use super::{
 use crate::{
     model::{
         Actor, Mode, Nesting, OrderEdge, Process, Resource, ResourceKind, Run, Site, Stack,
-        TaskKind, Test, nested, origin, pointed_frame,
+        TaskKind, Test, blame_frame, nested, origin, pointed_frame,
     },
     project::Project,
     report::finding::{Confidence, Details, Finding, Origin, Severity},
@@ -125,7 +125,13 @@ fn steps<'a>(test: &'a Test, process: &'a Process) -> Vec<Step<'a>> {
     let locks: FxHashMap<u64, &Resource> =
         process.resources.values().filter(counts).map(|lock| (lock.id, lock)).collect();
     // Equal stacks of a process are one, and few pairs of them make many edges.
-    let mut nestings: FxHashMap<(*const Stack, *const Stack), Nesting> = FxHashMap::default();
+    let mut nestings: FxHashMap<(*const Stack, *const Stack), Option<Nesting>> =
+        FxHashMap::default();
+    let nesting = |held: &Stack, taken: &Stack| {
+        // What dependencies do among themselves is theirs to order.
+        let takes_part = blame_frame(held).is_some() || blame_frame(taken).is_some();
+        takes_part.then(|| nested(held, taken)).filter(|nesting| *nesting != Nesting::Separate)
+    };
     process
         .edges
         .iter()
@@ -137,10 +143,9 @@ fn steps<'a>(test: &'a Test, process: &'a Process) -> Vec<Step<'a>> {
             let (held, taken) = (&edge.from.stack, &edge.to.stack);
             let nesting = *nestings
                 .entry((Arc::as_ptr(held), Arc::as_ptr(taken)))
-                .or_insert_with(|| nested(held, taken));
-            let is_ambiguous = nesting == Nesting::Ambiguous;
-            let step = Step { test, process, edge, from, to, is_ambiguous };
-            (nesting != Nesting::Separate).then_some(step)
+                .or_insert_with(|| nesting(held, taken));
+            let is_ambiguous = nesting? == Nesting::Ambiguous;
+            Some(Step { test, process, edge, from, to, is_ambiguous })
         })
         .collect()
 }
@@ -792,16 +797,70 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_of_dependencies_is_a_note() {
-        let findings = changed(|one, other| {
-            for side in [&mut one.from, &mut one.to, &mut other.from, &mut other.to] {
-                side.stack = stack([dependency("dep::f")]);
-            }
+    fn a_cycle_counts_where_the_workspace_takes_part_in_every_order() {
+        let theirs = || stack([dependency("dep::f")]);
+        let half = changed(|one, other| {
+            (one.from.stack, other.to.stack) = (theirs(), theirs());
         });
+        assert_eq!((half[0].severity, half[0].origin), (Severity::Error, Origin::Library));
+        let one_order = changed(|one, _| (one.from.stack, one.to.stack) = (theirs(), theirs()));
+        assert!(one_order.is_empty());
+    }
+
+    #[test]
+    fn locks_of_any_kind_and_actors_of_any_kind_make_one_cycle() {
+        let edges = inversion(|_, other| other.actors = vec![thread_actor(4)]);
+        let locks = [mutex(1, 1), parking_lot_mutex(2, 2)];
+        let process = Process { edges, ..process([thread(4)], locks) };
+        let findings = LockOrderCycle.check(&run(process), &Config::default());
+        let finding = &findings[0];
+        assert_eq!((finding.severity, finding.confidence), (Severity::Error, Confidence::Likely));
         assert_eq!(
-            (findings[0].severity, findings[0].origin),
-            (Severity::Note, Origin::Dependency)
+            finding.message,
+            "parking_lot Mutex first used at src/lib.rs:2:9 and tokio Mutex created at \
+             src/lib.rs:1:9 are taken in opposite orders by `app::f` and `app::g`"
         );
+        assert!(finding.notes.contains(
+            &"A then B: thread `worker-4` spawned at src/lib.rs:20:5 in app::it works".to_owned()
+        ));
+    }
+
+    #[test]
+    fn one_thread_after_the_other_or_with_what_it_polls_is_no_two_actors() {
+        let possible = |one: Actor, other: Actor| {
+            let findings = changed(|first, second| {
+                (first.actors, second.actors) = (vec![one], vec![other]);
+            });
+            findings[0].confidence == Confidence::Possible
+        };
+        assert!(!possible(thread_actor(1), thread_actor(2)));
+        assert!(possible(thread_actor(1), thread_actor(1)));
+        let polled = Actor { thread: thread_actor(1).thread, ..actor(2) };
+        assert!(possible(thread_actor(1), polled));
+        let joined = Actor { ended_ns: Some(40 * MS), ..thread_actor(1) };
+        assert!(possible(joined.clone(), Actor { created_ns: 41 * MS, ..thread_actor(2) }));
+        let parent = |at| Actor { first_ns: at, last_ns: at, ..thread_actor(2) };
+        let child = Actor { ancestors: vec![2], ..joined };
+        assert!(possible(child.clone(), parent(50 * MS)), "after the join");
+        assert!(!possible(child, parent(30 * MS)), "before it");
+    }
+
+    #[test]
+    fn upgradable_readers_exclude_each_other() {
+        let upgradable = |one: &mut OrderEdge, other: &mut OrderEdge, wanted| {
+            one.from.mode = Mode::Upgradable;
+            other.to.mode = wanted;
+        };
+        let check = |wanted| {
+            let edges = inversion(|one, other| upgradable(one, other, wanted));
+            let process = Process { edges, ..process([], [std_rwlock(1, 1), mutex(2, 2)]) };
+            LockOrderCycle.check(&run(process), &Config::default())
+        };
+        let findings = check(Mode::Upgradable);
+        assert_eq!(findings[0].confidence, Confidence::Likely);
+        let label = "takes std RwLock B for upgradable reading while it holds A";
+        assert!(findings[0].locations.iter().any(|place| place.label.contains(label)));
+        assert!(check(Mode::Shared).is_empty(), "no writer was seen");
     }
 
     #[test]
