@@ -16,7 +16,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     config::Config,
-    cycles::{Edge, Graph, Verdict, blocks},
+    cycles::{Edge, Graph, Verdict, blocks, components},
     group::{Draft, Groups, Identity, Rank},
     registry::Rule,
     support::{class_identity, is_internal, is_lock},
@@ -169,6 +169,8 @@ type LockKey = u64;
 struct Classes<'a> {
     numbers: FxHashMap<(ResourceKind, Option<&'a str>, Option<&'a Site>), LockKey>,
     of: FxHashMap<(*const Process, u64), LockKey>,
+    /// How many locks each class with a name has.
+    sizes: Vec<u32>,
     /// A class whose instances pass their guards on orders nothing.
     handed_over: FxHashSet<LockKey>,
     nameless: LockKey,
@@ -185,7 +187,10 @@ impl<'a> Classes<'a> {
             let site = lock.created_at.as_ref().filter(|_| name.is_none());
             let class = if name.is_some() || site.is_some() {
                 let next = self.numbers.len() as LockKey;
-                *self.numbers.entry((lock.kind, name, site)).or_insert(next)
+                let class = *self.numbers.entry((lock.kind, name, site)).or_insert(next);
+                self.sizes.resize(self.numbers.len(), 0);
+                self.sizes[class as usize] += 1;
+                class
             } else {
                 self.nameless += 1;
                 Self::NAMELESS + self.nameless
@@ -224,19 +229,56 @@ struct ClassOrder {
     is_ambiguous: bool,
 }
 
-/// One edge of each kind will do: a thousand tests show the same ones.
+/// An edge between two classes.
+#[derive(Debug, Clone, Copy)]
+struct ClassStep<'a> {
+    step: Step<'a>,
+    from: LockKey,
+    to: LockKey,
+}
+
+/// The edges between classes, of all processes.
 #[derive(Debug, Default)]
 struct ClassOrders<'a> {
-    places: FxHashMap<Place<'a>, u32>,
-    seen: FxHashSet<ClassOrder>,
-    steps: Vec<Step<'a>>,
+    steps: Vec<ClassStep<'a>>,
 }
 
 impl<'a> ClassOrders<'a> {
     fn add(&mut self, classes: &Classes, steps: &[Step<'a>]) {
+        self.steps.extend(steps.iter().filter_map(|&step| {
+            let class = |lock| classes.of(step.process, lock);
+            let (from, to) = (class(step.from), class(step.to));
+            (from != to && from.max(to) < Classes::NAMELESS).then_some(ClassStep { step, from, to })
+        }));
+    }
+
+    /// Leaves those that can be a part of a cycle that no process had on instances:
+    /// in one component with a class of several locks. Most runs are done here.
+    fn entangle(&mut self, classes: &Classes) {
+        let passed_on = |class: LockKey| classes.handed_over.contains(&class);
+        self.steps.retain(|step| !passed_on(step.from) && !passed_on(step.to));
+        let arcs: FxHashSet<(LockKey, LockKey)> =
+            self.steps.iter().map(|step| (step.from, step.to)).collect();
+        let mut component_of = vec![None; classes.sizes.len()];
+        let arcs = arcs.into_iter().map(|(from, to)| (from as usize, to as usize));
+        for (number, component) in components(classes.sizes.len(), arcs).iter().enumerate() {
+            if component.iter().any(|&class| classes.sizes[class] > 1) {
+                for &class in component {
+                    component_of[class] = Some(number);
+                }
+            }
+        }
+        self.steps.retain(|step| {
+            let component = component_of[step.from as usize];
+            component.is_some() && component == component_of[step.to as usize]
+        });
+    }
+
+    /// One edge of each kind will do: a thousand tests show the same ones.
+    fn distinct(self, classes: &Classes) -> Vec<Step<'a>> {
+        let mut places: FxHashMap<Place<'a>, u32> = FxHashMap::default();
         // Equal stacks of a process are one, and a few hundred make all edges.
         let mut known: FxHashMap<*const Stack, u32> = FxHashMap::default();
-        let places = &mut self.places;
         let mut place = |stack: &'a Arc<Stack>| {
             *known.entry(Arc::as_ptr(stack)).or_insert_with(|| {
                 let frame = pointed_frame(stack);
@@ -245,28 +287,26 @@ impl<'a> ClassOrders<'a> {
                 *places.entry(place).or_insert(next)
             })
         };
-        for step in steps {
+        let mut seen: FxHashSet<ClassOrder> = FxHashSet::default();
+        let mut steps = self.steps;
+        steps.retain(|ClassStep { step, from, to }| {
             let edge: &'a OrderEdge = step.edge;
-            let class = |lock| classes.of(step.process, lock);
-            let (from, to) = (class(step.from), class(step.to));
-            if from == to || from.max(to) >= Classes::NAMELESS {
-                continue;
-            }
-            let mut gates: Vec<(LockKey, Mode)> =
-                step.held().skip(1).map(|(lock, mode)| (class(lock), mode)).collect();
+            let mut gates: Vec<(LockKey, Mode)> = step
+                .held()
+                .skip(1)
+                .map(|(lock, mode)| (classes.of(step.process, lock), mode))
+                .collect();
             gates.sort_unstable();
             gates.dedup();
-            let order = ClassOrder {
-                classes: (from, to),
+            seen.insert(ClassOrder {
+                classes: (*from, *to),
                 modes: (edge.from.mode, edge.to.mode),
                 places: (place(&edge.from.stack), place(&edge.to.stack)),
                 gates,
                 is_ambiguous: step.is_ambiguous,
-            };
-            if self.seen.insert(order) {
-                self.steps.push(*step);
-            }
-        }
+            })
+        });
+        steps.into_iter().map(|step| step.step).collect()
     }
 }
 
@@ -274,13 +314,11 @@ type Found<'a> = Vec<(Vec<Step<'a>>, BTreeSet<Doubt>)>;
 
 fn class_cycles<'a>(
     classes: &Classes,
-    orders: ClassOrders<'a>,
+    mut orders: ClassOrders<'a>,
     seen: &BTreeSet<BTreeSet<(LockKey, LockKey)>>,
 ) -> Found<'a> {
-    let mut steps = orders.steps;
-    let passed_on =
-        |step: &Step, lock| classes.handed_over.contains(&classes.of(step.process, lock));
-    steps.retain(|step| !passed_on(step, step.from) && !passed_on(step, step.to));
+    orders.entangle(classes);
+    let steps = orders.distinct(classes);
     let is_new = |cycle: &[Step]| {
         let pairs = classes.pairs(cycle);
         !seen.iter().any(|seen| pairs.is_subset(seen))

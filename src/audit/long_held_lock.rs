@@ -125,8 +125,7 @@ impl Held<'_> {
         let held = text::duration(self.held_ns());
         let waited = text::duration(self.waited_ns());
         let contended = self.is_contended(config);
-        let mode = hold.acquisition.mode;
-        let purpose = text::purpose(lock, mode);
+        let purpose = text::purpose(lock, hold.acquisition.mode);
         let mut message = format!("{} held{purpose} for {held}", text::type_name(lock));
         let awaited = hold.awaited_ns > 0;
         if awaited {
@@ -137,10 +136,12 @@ impl Held<'_> {
         }
 
         let here = format!("lock taken{purpose} here");
-        let made = text::made(lock);
+        let created = text::made(lock);
         let taken = match text::at_stack(project, &hold.acquisition.stack, here) {
             Some(place) => place,
-            None => text::at_site(project, lock.created_at.as_ref()?, format!("lock {made} here")),
+            None => {
+                text::at_site(project, lock.created_at.as_ref()?, format!("lock {created} here"))
+            }
         };
         let mut places = vec![Some(taken)];
         let mut stacks =
@@ -157,7 +158,7 @@ impl Held<'_> {
             }
         }
         if let Some(created) = &lock.created_at {
-            let label = format!("{} {made} here", text::type_name(lock));
+            let label = format!("{} {} here", text::type_name(lock), text::made(lock));
             places.push(Some(text::at_site(project, created, label)));
         }
 

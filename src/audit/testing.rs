@@ -165,7 +165,7 @@ pub fn std_rwlock(id: u64, line: u32) -> Resource {
     Resource { kind: ResourceKind::StdRwLock, ..std_mutex(id, line) }
 }
 
-/// A parking_lot mutex first used at a line, in `app::State::new`.
+/// A `parking_lot` mutex first used at a line, in `app::State::new`.
 pub fn parking_lot_mutex(id: u64, line: u32) -> Resource {
     let kind = ResourceKind::ParkingLotMutex;
     Resource { kind, is_first_use: true, ..std_mutex(id, line) }

@@ -172,7 +172,7 @@ fn has_readers(resource: &Resource) -> bool {
 }
 
 /// What a lock is called in a sentence: "static `LOCK`", "std Mutex created at
-/// src/lib.rs:7:9", "parking_lot Mutex first used at src/lib.rs:9:5".
+/// src/lib.rs:7:9", "tokio Mutex made by a `const fn`".
 pub fn lock_name(project: &Project, resource: &Resource) -> String {
     let kind = type_name(resource);
     if let Some(name) = &resource.static_name {

@@ -179,7 +179,7 @@ pub enum Details {
     },
     /// `blocking-call`
     BlockingCall {
-        /// "thread::sleep", "Mutex::lock", ...
+        /// `thread::sleep`, `Mutex::lock`, ...
         operation: String,
         /// The longest of the calls, in milliseconds.
         blocked_ms: u64,
@@ -200,14 +200,14 @@ pub enum Details {
         what: String,
         /// `thread::Builder::name`, where it was given.
         thread_name: Option<String>,
-        /// The call that it was blocked in: "Condvar::wait", ...
+        /// The call that it was blocked in: `Condvar::wait`, ...
         blocked_in: Option<String>,
         /// Threads in all: with those below it, or the runtime's workers.
         threads: u64,
     },
     /// `lock-across-await`
     LockAcrossAwait {
-        /// "std Mutex", "parking_lot RwLock (read)", ...
+        /// "std Mutex", "std RwLock (read)", ...
         lock: String,
     },
     /// `recursive-lock`
