@@ -11,6 +11,8 @@ pub struct Config {
     pub contended_hold: Duration,
     /// The shortest wait that counts as waiting.
     pub wait: Duration,
+    /// A call that blocks a task's poll this long is reported.
+    pub blocking_call: Duration,
     /// Names of rules that are not asked.
     pub disabled: BTreeSet<String>,
 }
@@ -21,6 +23,7 @@ impl Default for Config {
             long_hold: Duration::from_secs(1),
             contended_hold: Duration::from_millis(100),
             wait: Duration::from_millis(10),
+            blocking_call: Duration::from_millis(10),
             disabled: BTreeSet::new(),
         }
     }

@@ -43,6 +43,33 @@ pub struct Edge {
     pub taken: Mode,
 }
 
+const MODES: [Mode; 3] = [Mode::Exclusive, Mode::Shared, Mode::Upgradable];
+
+/// Whether who holds a lock in one mode keeps out who wants it in another, no one else
+/// having a part in it.
+pub fn blocks(held: Mode, wanted: Mode) -> bool {
+    match (held, wanted) {
+        (Mode::Exclusive, _) | (_, Mode::Exclusive) => true,
+        (Mode::Upgradable, Mode::Upgradable) => true,
+        (Mode::Shared, _) | (_, Mode::Shared) => false,
+    }
+}
+
+/// The more holders a mode has to wait for, the stronger it is.
+fn strength(mode: Mode) -> usize {
+    MODES.into_iter().filter(|held| blocks(*held, mode)).count()
+}
+
+/// A lock that somebody waits for, by how it is wanted.
+fn state(lock: usize, wanted: Mode) -> usize {
+    lock * MODES.len()
+        + match wanted {
+            Mode::Exclusive => 0,
+            Mode::Shared => 1,
+            Mode::Upgradable => 2,
+        }
+}
+
 /// What the caller thinks of a cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
@@ -56,15 +83,15 @@ pub enum Verdict {
 
 /// Locks and the orders in which they were taken.
 ///
-/// Each lock is two states: taken exclusively, and taken for reading. Whoever
-/// waits to take it exclusively is blocked by every holder; whoever waits to
-/// read it is blocked by a writer only, so that a read that was held leads on
-/// only where `reads_block` says that a writer may be queued between the two.
+/// Each lock is three states, by how it was taken ([`Mode`]). Whoever waits to take
+/// it exclusively is blocked by every holder; whoever waits to read it is blocked by
+/// those that [`blocks`] names, and by the others only where `reads_block` says that a
+/// writer may be queued between the two.
 #[derive(Debug)]
 pub struct Graph<'a> {
     edges: &'a [Edge],
     reads_block: &'a [bool],
-    /// Edge indices by state: `2 * lock` exclusive, `2 * lock + 1` shared.
+    /// Edge indices by [`state`].
     leaving: Vec<Vec<u32>>,
     /// The states before each state.
     entering: Vec<Vec<u32>>,
@@ -74,20 +101,22 @@ impl<'a> Graph<'a> {
     /// `reads_block` has one element per lock. Edges from a lock to itself are
     /// left out: that is recursion, not an order.
     pub fn new(edges: &'a [Edge], reads_block: &'a [bool]) -> Self {
-        // A lock that nobody waits to read needs no second state.
-        let mut is_read = vec![false; reads_block.len()];
-        for edge in edges.iter().filter(|edge| edge.taken == Mode::Shared) {
-            is_read[edge.to] = true;
+        // A lock that nobody waits to read needs one state only.
+        let mut is_wanted = vec![false; reads_block.len() * MODES.len()];
+        for edge in edges {
+            is_wanted[state(edge.to, edge.taken)] = true;
         }
-        let mut leaving = vec![Vec::new(); reads_block.len() * 2];
+        let mut leaving = vec![Vec::new(); reads_block.len() * MODES.len()];
         for (index, edge) in edges.iter().enumerate().filter(|(_, edge)| edge.from != edge.to) {
-            leaving[edge.from * 2].push(index as u32);
-            if is_read[edge.from] && (edge.held == Mode::Exclusive || reads_block[edge.from]) {
-                leaving[edge.from * 2 + 1].push(index as u32);
+            for wanted in MODES {
+                let state = state(edge.from, wanted);
+                if is_wanted[state] && (blocks(edge.held, wanted) || reads_block[edge.from]) {
+                    leaving[state].push(index as u32);
+                }
             }
         }
         let mut graph = Self { edges, reads_block, leaving, entering: Vec::new() };
-        let mut entering = vec![Vec::new(); reads_block.len() * 2];
+        let mut entering = vec![Vec::new(); reads_block.len() * MODES.len()];
         for (state, leaving) in graph.leaving.iter().enumerate() {
             for &edge in leaving {
                 entering[graph.target(edge)].push(state as u32);
@@ -99,14 +128,14 @@ impl<'a> Graph<'a> {
 
     fn target(&self, edge: u32) -> usize {
         let edge = self.edges[edge as usize];
-        edge.to * 2 + usize::from(edge.taken == Mode::Shared)
+        state(edge.to, edge.taken)
     }
 
     /// One cycle per component at most, as indices of its edges in order.
     /// `judge` is asked about each candidate; the first `Best` wins, else the
     /// shortest `Accepted`.
     pub fn cycles(&self, mut judge: impl FnMut(&[usize]) -> Verdict) -> Vec<Vec<usize>> {
-        let states = self.reads_block.len() * 2;
+        let states = self.reads_block.len() * MODES.len();
         let mut graph = DiGraph::<(), (), u32>::with_capacity(states, self.edges.len());
         for _ in 0..states {
             graph.add_node(());
@@ -240,15 +269,16 @@ impl Search<'_> {
         }
         let cycle = closing.map(|(mut state, edge)| {
             let mut cycle = vec![edge as usize];
-            // The edge that led to a state leaves from one of its lock's two
-            // states, and the one nearer to the root led to it.
+            // The edge that led to a state leaves from one of its lock's states,
+            // and the one nearer to the root led to it.
             while state != root {
                 let edge = self.via[state];
                 cycle.push(edge as usize);
                 let lock = self.graph.edges[edge as usize].from;
                 let nearer = self.distance[state] - 1;
-                state = [lock * 2, lock * 2 + 1]
+                state = MODES
                     .into_iter()
+                    .map(|wanted| self::state(lock, wanted))
                     .find(|&before| {
                         self.distance[before] == nearer
                             && self.graph.leaving[before].binary_search(&edge).is_ok()
@@ -262,9 +292,9 @@ impl Search<'_> {
         cycle.map(|cycle| self.simple(cycle))
     }
 
-    /// Shortens a cycle that passes a lock in both of its states. Between the
-    /// two passages lie two closed walks, and the one that arrives exclusively
-    /// is a cycle of its own, since whatever follows a read follows a write.
+    /// Shortens a cycle that passes a lock in two of its states. Between the two
+    /// passages lie two closed walks, and the one that arrives in the stronger mode
+    /// is a cycle of its own, since whatever blocks the weaker one blocks it.
     fn simple(&self, mut cycle: Vec<usize>) -> Vec<usize> {
         let graph = self.graph;
         loop {
@@ -273,7 +303,11 @@ impl Search<'_> {
                 passed.insert(graph.edges[edge].from, at).map(|before| (before, at))
             });
             let Some((first, second)) = twice else { return cycle };
-            if graph.edges[cycle[second - 1]].taken == Mode::Exclusive {
+            let arrival = |passage: usize| {
+                let before = (passage + cycle.len() - 1) % cycle.len();
+                strength(graph.edges[cycle[before]].taken)
+            };
+            if arrival(second) >= arrival(first) {
                 cycle = cycle[first..second].to_vec();
             } else {
                 cycle.drain(first..second);
@@ -336,7 +370,7 @@ impl Search<'_> {
             } else if next > root
                 && self.within(next, root)
                 && self.distance[next] <= depth - path.len()
-                && path.iter().all(|&taken| graph.edges[taken].from != next / 2)
+                && path.iter().all(|&taken| graph.edges[taken].from != next / MODES.len())
                 && self.deepen(root, next, depth, path, judge, best)
             {
                 return true;
@@ -357,6 +391,7 @@ mod tests {
 
     const X: Mode = Mode::Exclusive;
     const S: Mode = Mode::Shared;
+    const U: Mode = Mode::Upgradable;
 
     fn e(from: usize, held: Mode, to: usize, taken: Mode) -> Edge {
         Edge { from, held, to, taken }
@@ -384,6 +419,14 @@ mod tests {
     }
 
     #[test]
+    fn an_upgradable_reader_excludes_its_like_and_admits_readers() {
+        assert_eq!(found(&[e(0, U, 1, X), e(1, X, 0, U)], false).len(), 1);
+        assert!(found(&[e(0, U, 1, X), e(1, X, 0, S)], false).is_empty());
+        assert!(found(&[e(0, S, 1, X), e(1, X, 0, U)], false).is_empty());
+        assert_eq!(found(&[e(0, S, 1, X), e(1, X, 0, U)], true).len(), 1);
+    }
+
+    #[test]
     fn a_refused_cycle_gives_way_to_the_next_one() {
         let edges = [(0, 1), (1, 0), (1, 2), (2, 0), (1, 0)].map(|(from, to)| e(from, X, to, X));
         let cycles = |refused: &[&[usize]]| {
@@ -405,9 +448,8 @@ mod tests {
             path: &mut Vec<usize>,
             best: &mut Option<usize>,
         ) {
-            let follows = |a: Edge, b: Edge| {
-                a.to == b.from && (a.taken == X || b.held == X || reads_block[a.to])
-            };
+            let follows =
+                |a: Edge, b: Edge| a.to == b.from && (blocks(b.held, a.taken) || reads_block[a.to]);
             let (first, last) = (edges[path[0]], edges[path[path.len() - 1]]);
             if path.len() > 1 && follows(last, first) {
                 *best = Some(best.map_or(path.len(), |best| best.min(path.len())));
@@ -430,7 +472,7 @@ mod tests {
     }
 
     fn mode() -> impl Strategy<Value = Mode> {
-        prop_oneof![Just(X), Just(S)]
+        prop_oneof![Just(X), Just(S), Just(U)]
     }
 
     proptest! {
@@ -450,7 +492,7 @@ mod tests {
                     let next = edges[cycle[(at + 1) % cycle.len()]];
                     let edge = edges[edge];
                     prop_assert_eq!(edge.to, next.from);
-                    let blocks = edge.taken == X || next.held == X || reads_block[edge.to];
+                    let blocks = blocks(next.held, edge.taken) || reads_block[edge.to];
                     prop_assert!(blocks);
                 }
             }

@@ -11,13 +11,13 @@ use super::{
     config::Config,
     group::{Draft, Groups, Rank},
     registry::Rule,
-    support::{is_lock, pointed_frame},
+    support::is_lock,
     text,
 };
 use crate::{
     model::{
         Awaited, Hold, Outcome, Process, Run, Task, TaskEnd, TaskKind, Test, Wait, awaited,
-        blame_frame, origin_of_task,
+        blame_frame, origin_of_task, pointed_frame,
     },
     project::Project,
     report::{
@@ -225,7 +225,7 @@ impl Lingering<'_> {
                 task_kind: match task.kind {
                     TaskKind::Local => "local",
                     TaskKind::Blocking => "blocking",
-                    TaskKind::Task | TaskKind::BlockOn => "task",
+                    TaskKind::Task | TaskKind::BlockOn | TaskKind::Thread => "task",
                 }
                 .to_owned(),
                 task_name: task.name.clone(),
@@ -307,7 +307,7 @@ impl Lingering<'_> {
             let lock = wait.resource.and_then(|id| process.resources.get(&id));
             let Some(lock) = lock.filter(|lock| is_lock(lock.kind)) else { continue };
             if let Some(created) = &lock.created_at {
-                let label = format!("{} created here", text::type_name(lock));
+                let label = format!("{} {} here", text::type_name(lock), text::made(lock));
                 places.push(Some(text::at_site(project, created, label)));
             }
             for hold in holders(process, lock.id) {
@@ -459,7 +459,7 @@ fn waits_for(project: &Project, process: &Process, task: &Task, wait: &Wait) -> 
         if hold.holder.task == Some(task.id) {
             words += "the task itself";
         } else {
-            words += &text::actor(project, &hold.holder);
+            words += &text::actor(project, process, &hold.holder);
         }
     }
     words

@@ -16,16 +16,16 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     config::Config,
-    cycles::{Edge, Graph, Verdict},
+    cycles::{Edge, Graph, Verdict, blocks},
     group::{Draft, Groups, Identity, Rank},
     registry::Rule,
-    support::{class_identity, is_lock, pointed_frame},
+    support::{class_identity, is_lock},
     text,
 };
 use crate::{
     model::{
-        Actor, Mode, Nesting, OrderEdge, Process, Resource, ResourceKind, Run, Site, Stack, Test,
-        nested, origin,
+        Actor, Mode, Nesting, OrderEdge, Process, Resource, ResourceKind, Run, Site, Stack,
+        TaskKind, Test, nested, origin, pointed_frame,
     },
     project::Project,
     report::finding::{Confidence, Details, Finding, Origin, Severity},
@@ -328,7 +328,7 @@ fn find<'a>(
     let mut covered: BTreeSet<usize> = BTreeSet::new();
     // First without queued writers: those cycles need less to come true.
     let mut rounds = vec![vec![false; numbers.len()]];
-    if edges.iter().any(|edge| edge.held == Mode::Shared) {
+    if edges.iter().any(|edge| edge.held != Mode::Exclusive) {
         rounds.push(has_writer);
     }
     for reads_block in rounds {
@@ -372,7 +372,7 @@ fn doubts(
     for holds in held.values() {
         for (at, one) in holds.iter().enumerate() {
             for other in &holds[at + 1..] {
-                if one.0 == other.0 || (one.1 == Mode::Shared && other.1 == Mode::Shared) {
+                if one.0 == other.0 || !blocks(one.1, other.1) {
                     continue;
                 }
                 if one.2 || other.2 {
@@ -385,7 +385,7 @@ fn doubts(
     }
     for (at, step) in cycle.iter().enumerate() {
         let next = cycle[(at + 1) % cycle.len()];
-        if step.edge.to.mode == Mode::Shared && next.edge.from.mode == Mode::Shared {
+        if !blocks(next.edge.from.mode, step.edge.to.mode) {
             doubts.insert(Doubt::Readers);
         }
         if step.is_ambiguous {
@@ -441,11 +441,10 @@ fn are_branches(one: &OrderEdge, other: &OrderEdge) -> bool {
 /// one, their lives overlap, and neither was done with it before it spawned the
 /// other or began after the other had ended.
 fn are_concurrent(one: &Actor, other: &Actor) -> bool {
-    let is_same = match (one.task, other.task) {
-        (Some(one), Some(other)) => one == other,
-        // A thread and what it polls take turns.
-        _ => one.thread == other.thread,
-    };
+    // A thread and what it polls take turns.
+    let is_thread = |actor: &Actor| actor.kind == TaskKind::Thread;
+    let is_same = (one.task.is_some() && one.task == other.task)
+        || ((is_thread(one) || is_thread(other)) && one.thread == other.thread);
     let ends_before = |a: &Actor, b: &Actor| a.ended_ns.is_some_and(|ended| ended <= b.created_ns);
     let is_ordered = |ancestor: &Actor, child: &Actor| {
         ancestor.task.is_some_and(|task| child.ancestors.contains(&task))
@@ -547,35 +546,33 @@ fn tell(
     let mut places = Vec::new();
     let mut stacks = Vec::new();
     let mut notes = Vec::new();
-    let verb = |mode: Mode, lock: &Resource| match mode {
-        Mode::Exclusive => text::type_name(lock).to_owned(),
-        Mode::Shared => format!("{} (for reading)", text::type_name(lock)),
-    };
     for (at, step) in cycle.iter().enumerate() {
         let (held, taken) = (&locks[at], &locks[(at + 1) % cycle.len()]);
         let (from, to) = (&step.edge.from, &step.edge.to);
-        let label = format!("takes {} {taken} while it holds {held}", verb(to.mode, step.to));
+        let (kind, purpose) = (text::type_name(step.to), text::purpose(step.to, to.mode));
+        let label = format!("takes {kind} {taken}{purpose} while it holds {held}");
         places.push(text::at_stack(project, &to.stack, label));
-        let label = format!("{} {held} taken here", verb(from.mode, step.from));
+        let (kind, purpose) = (text::type_name(step.from), text::purpose(step.from, from.mode));
+        let label = format!("{kind} {held} taken{purpose} here");
         places.push(text::at_stack(project, &from.stack, label));
         let label = format!("{taken} taken while {held} is held");
         stacks.push(text::labelled(project, &to.stack, label));
         let label = format!("{held} taken, to be held while {taken} is taken");
         stacks.push(text::labelled(project, &from.stack, label));
-        let who = step
-            .edge
-            .actors
-            .first()
-            .map_or_else(|| "unknown".to_owned(), |actor| text::actor(project, actor));
+        let who = step.edge.actors.first().map_or_else(
+            || "unknown".to_owned(),
+            |actor| text::actor(project, step.process, actor),
+        );
         notes.push(format!("{held} then {taken}: {who} in {}", step.test.name));
     }
     for (step, letter) in cycle.iter().zip(&locks) {
         if let Some(created) = &step.from.created_at {
             let kind = text::type_name(step.from);
+            let made = text::made(step.from);
             let label = if classes.len() == 1 {
-                format!("each {kind} created here")
+                format!("each {kind} {made} here")
             } else {
-                format!("{kind} {letter} created here")
+                format!("{kind} {letter} {made} here")
             };
             places.push(Some(text::at_site(project, created, label)));
         }
@@ -634,14 +631,14 @@ mod tests {
         assert_eq!((finding.severity, finding.confidence), (Severity::Error, Confidence::Likely));
         assert_eq!(
             finding.message,
-            "Mutex created at src/lib.rs:2:9 and Mutex created at src/lib.rs:1:9 are taken in \
+            "tokio Mutex created at src/lib.rs:2:9 and tokio Mutex created at src/lib.rs:1:9 are taken in \
              opposite orders by `app::f` and `app::g`"
         );
         let labels: Vec<_> =
             finding.locations.iter().map(|at| (at.line, at.label.as_str())).collect();
         assert_eq!(
             labels[..2],
-            [(10, "takes Mutex B while it holds A"), (20, "Mutex A taken here")]
+            [(10, "takes tokio Mutex B while it holds A"), (20, "tokio Mutex A taken here")]
         );
         assert_eq!(finding.stacks.len(), 4);
     }
@@ -655,7 +652,7 @@ mod tests {
         assert_eq!(findings[0].severity, Severity::Error);
         assert_eq!(
             findings[0].message,
-            "two instances of the Mutex created at src/lib.rs:7:9 are taken in both orders by \
+            "two instances of the tokio Mutex created at src/lib.rs:7:9 are taken in both orders by \
              `Bank::transfer`"
         );
     }
@@ -841,7 +838,7 @@ mod tests {
         assert_eq!((findings.len(), findings[0].occurrences), (1, 2));
         let likewise = findings[0].locations.last().unwrap();
         assert_eq!(likewise.line, 30);
-        assert!(likewise.label.starts_with("likewise: takes Mutex"), "{}", likewise.label);
+        assert!(likewise.label.starts_with("likewise: takes tokio Mutex"), "{}", likewise.label);
     }
 
     #[test]

@@ -10,11 +10,11 @@ use super::{
     config::Config,
     group::{Draft, Groups, Rank},
     registry::Rule,
-    support::{class_identity, is_lock, pointed_frame},
+    support::{class_identity, is_lock},
     text,
 };
 use crate::{
-    model::{Hold, Mode, Outcome, Process, Resource, Run, origin},
+    model::{Hold, Mode, Outcome, Process, Resource, Run, origin, pointed_frame},
     project::Project,
     report::{
         finding::{Confidence, Details, Finding, Origin, Severity},
@@ -118,14 +118,13 @@ impl Held<'_> {
     }
 
     fn tell(&self, origin: Origin, config: &Config) -> Option<Draft> {
-        let Self { project, hold, lock, .. } = *self;
+        let Self { project, process, hold, lock } = *self;
         let held = text::duration(self.held_ns());
         let waited = text::duration(self.waited_ns());
         let contended = self.is_contended(config);
-        let mut message = match hold.acquisition.mode {
-            Mode::Exclusive => format!("{} held for {held}", text::type_name(lock)),
-            Mode::Shared => format!("{} held for reading for {held}", text::type_name(lock)),
-        };
+        let mode = hold.acquisition.mode;
+        let purpose = text::purpose(lock, mode);
+        let mut message = format!("{} held{purpose} for {held}", text::type_name(lock));
         let awaited = hold.awaited_ns > 0;
         if awaited {
             message += " across an await";
@@ -134,13 +133,11 @@ impl Held<'_> {
             message = format!("{message} while others waited up to {waited} for it");
         }
 
-        let here = match hold.acquisition.mode {
-            Mode::Exclusive => "lock taken here",
-            Mode::Shared => "read lock taken here",
-        };
+        let here = format!("lock taken{purpose} here");
+        let made = text::made(lock);
         let taken = match text::at_stack(project, &hold.acquisition.stack, here) {
             Some(place) => place,
-            None => text::at_site(project, lock.created_at.as_ref()?, "lock created here"),
+            None => text::at_site(project, lock.created_at.as_ref()?, format!("lock {made} here")),
         };
         let mut places = vec![Some(taken)];
         let mut stacks =
@@ -157,13 +154,13 @@ impl Held<'_> {
             }
         }
         if let Some(created) = &lock.created_at {
-            let label = format!("{} created here", text::type_name(lock));
+            let label = format!("{} {made} here", text::type_name(lock));
             places.push(Some(text::at_site(project, created, label)));
         }
 
         let mut notes = vec![format!(
             "held by {}{}",
-            text::actor(project, &hold.holder),
+            text::actor(project, process, &hold.holder),
             if hold.released_ns.is_none() { ", to the end of the process" } else { "" }
         )];
         if awaited {
@@ -174,7 +171,7 @@ impl Held<'_> {
         }
         if contended {
             for waiter in hold.waiters.iter().take(3) {
-                let who = text::actor(project, &waiter.actor);
+                let who = text::actor(project, process, &waiter.actor);
                 notes.push(format!("{who} waited for {}", text::duration(waiter.waited_ns)));
             }
             if hold.waiters.len() > 3 {
@@ -242,7 +239,7 @@ mod tests {
         assert_eq!(findings[0].severity, Severity::Error);
         assert_eq!(
             findings[0].message,
-            "Mutex held for 120 ms across an await while others waited up to 90 ms for it"
+            "tokio Mutex held for 120 ms across an await while others waited up to 90 ms for it"
         );
         let lines: Vec<u32> = findings[0].locations.iter().map(|place| place.line).collect();
         assert_eq!(lines, [40, 44, 60, 3]);
@@ -259,7 +256,7 @@ mod tests {
     fn a_second_without_waiters_is_a_warning() {
         let findings = check_hold(|_| {}, 1_200);
         assert_eq!(findings[0].severity, Severity::Warning);
-        assert_eq!(findings[0].message, "Mutex held for 1.2 s");
+        assert_eq!(findings[0].message, "tokio Mutex held for 1.2 s");
     }
 
     #[test]

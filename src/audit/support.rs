@@ -1,17 +1,27 @@
 //! What more than one rule needs to know beyond the model.
 
-use crate::model::{Frame, Resource, ResourceKind, Stack, blame_frame, site_frame};
+use crate::model::{Resource, ResourceKind, site_frame};
 
 /// Whether a resource of this kind is a lock: something held by one actor at a
 /// time, or by several readers. Permits of a semaphore are not.
 pub fn is_lock(kind: ResourceKind) -> bool {
-    matches!(kind, ResourceKind::TokioMutex | ResourceKind::TokioRwLock)
-}
-
-/// The frame that a finding points at and is grouped by: the blame frame, or
-/// where the workspace takes no part, the site's.
-pub fn pointed_frame(stack: &Stack) -> Option<&Frame> {
-    blame_frame(stack).or_else(|| site_frame(stack))
+    match kind {
+        ResourceKind::TokioMutex
+        | ResourceKind::TokioRwLock
+        | ResourceKind::StdMutex
+        | ResourceKind::StdRwLock
+        | ResourceKind::ParkingLotMutex
+        | ResourceKind::ParkingLotRwLock
+        | ResourceKind::LockApiMutex
+        | ResourceKind::LockApiRwLock
+        | ResourceKind::TokioWatch => true,
+        ResourceKind::TokioSemaphore
+        | ResourceKind::TokioSleep
+        | ResourceKind::TokioInterval
+        | ResourceKind::TokioOneshot
+        | ResourceKind::TokioBarrier
+        | ResourceKind::Other => false,
+    }
 }
 
 /// The class of a lock as an identity that survives edits: its kind, and the

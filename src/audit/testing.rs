@@ -95,6 +95,7 @@ pub fn task(id: u64) -> Task {
         spawn_stack: stack([tokio("tokio::task::spawn"), lib("app::Pool::start", 20)]),
         parent: None,
         parent_kind: None,
+        created_ns: 0,
         ended_ns: 4_000 * MS,
         end: TaskEnd::Shutdown,
         polls: 3,
@@ -135,6 +136,8 @@ pub fn mutex(id: u64, line: u32) -> Resource {
         kind: ResourceKind::TokioMutex,
         concrete_type: "Mutex".to_owned(),
         created_at: Some(site(line)),
+        is_first_use: false,
+        creator: Owner::Workspace("app".to_owned()),
         static_name: None,
         handed_over: false,
         created_stack: stack([lib("app::State::new", line)]),
@@ -150,7 +153,7 @@ pub fn rwlock(id: u64, line: u32) -> Resource {
 /// A task of this id, alive all the time, on a thread of its own.
 pub fn actor(task: u64) -> Actor {
     Actor {
-        is_root: false,
+        kind: TaskKind::Task,
         spawned_at: Some(site(20)),
         task: Some(task),
         thread: 100 + task,

@@ -1,12 +1,15 @@
 //! The words and places that the rules' reports share.
 
 use crate::{
-    model::{Actor, Frame, Mode, Owner, Resource, ResourceKind, Site, Stack, user_frames},
+    model::{
+        Actor, Frame, Mode, Owner, Process, Resource, ResourceKind, Site, Stack, TaskKind,
+        pointed_frame, user_frames,
+    },
     project::Project,
     report::finding::{LabelledStack, Location, Role, StackFrame},
 };
 
-use super::{group::Spot, support::pointed_frame};
+use super::group::Spot;
 
 /// A duration as a person says it: "340 ms", "1.2 s", "28 s", "2 min 5 s".
 pub fn duration(ns: u64) -> String {
@@ -146,48 +149,104 @@ pub fn site(project: &Project, site: &Site) -> String {
     format!("{}:{}:{}", project.display_path(&site.file), site.line, site.column)
 }
 
-/// `Mutex`, `RwLock`, or what else it is.
+/// `tokio Mutex`, `DashMap shard`, or what else it is.
 pub fn type_name(resource: &Resource) -> &str {
+    let is_dashmap = matches!(&resource.creator, Owner::Dependency(name) if name == "dashmap");
     match resource.kind {
-        ResourceKind::TokioMutex => "Mutex",
-        ResourceKind::TokioRwLock => "RwLock",
-        ResourceKind::TokioSemaphore => "Semaphore",
+        ResourceKind::TokioMutex => "tokio Mutex",
+        ResourceKind::TokioRwLock => "tokio RwLock",
+        ResourceKind::TokioSemaphore => "tokio Semaphore",
+        ResourceKind::StdMutex => "std Mutex",
+        ResourceKind::StdRwLock => "std RwLock",
+        ResourceKind::ParkingLotMutex => "parking_lot Mutex",
+        ResourceKind::ParkingLotRwLock => "parking_lot RwLock",
+        ResourceKind::LockApiMutex | ResourceKind::LockApiRwLock if is_dashmap => "DashMap shard",
+        ResourceKind::LockApiMutex => "lock_api Mutex",
+        ResourceKind::LockApiRwLock => "lock_api RwLock",
+        ResourceKind::TokioWatch => "tokio watch",
         _ if resource.concrete_type.is_empty() => "resource",
         _ => &resource.concrete_type,
     }
 }
 
-/// What a lock is called in a sentence: "`LOCK`" or "Mutex created at
-/// src/lib.rs:7:9".
+/// Whether it can be taken for reading.
+fn has_readers(resource: &Resource) -> bool {
+    matches!(
+        resource.kind,
+        ResourceKind::TokioRwLock
+            | ResourceKind::StdRwLock
+            | ResourceKind::ParkingLotRwLock
+            | ResourceKind::LockApiRwLock
+            | ResourceKind::TokioWatch
+    )
+}
+
+/// What a lock is called in a sentence: "static `LOCK`", "std Mutex created at
+/// src/lib.rs:7:9", "parking_lot Mutex first used at src/lib.rs:9:5".
 pub fn lock_name(project: &Project, resource: &Resource) -> String {
+    let kind = type_name(resource);
     if let Some(name) = &resource.static_name {
         format!("static `{}`", short(name))
     } else if let Some(created) = &resource.created_at {
-        format!("{} created at {}", type_name(resource), site(project, created))
+        let how = made(resource);
+        format!("{kind} {how} at {}", site(project, created))
+    } else if resource.kind == ResourceKind::TokioMutex
+        || resource.kind == ResourceKind::TokioRwLock
+    {
+        format!("{kind} made by a `const fn`")
     } else {
-        format!("{} made by a `const fn`", type_name(resource))
+        kind.to_owned()
     }
 }
 
-/// "tokio Mutex", "tokio RwLock (read)"
+/// "created", or "first used" where no more is known of its origin.
+pub fn made(resource: &Resource) -> &'static str {
+    if resource.is_first_use { "first used" } else { "created" }
+}
+
+/// "tokio Mutex", "std RwLock (read)"
 pub fn lock_kind(resource: &Resource, mode: Mode) -> String {
-    match (resource.kind, mode) {
-        (ResourceKind::TokioMutex, _) => "tokio Mutex".to_owned(),
-        (ResourceKind::TokioRwLock, Mode::Shared) => "tokio RwLock (read)".to_owned(),
-        (ResourceKind::TokioRwLock, Mode::Exclusive) => "tokio RwLock (write)".to_owned(),
-        _ => type_name(resource).to_owned(),
+    let kind = type_name(resource);
+    match mode {
+        _ if !has_readers(resource) => kind.to_owned(),
+        Mode::Shared => format!("{kind} (read)"),
+        Mode::Upgradable => format!("{kind} (upgradable read)"),
+        Mode::Exclusive => format!("{kind} (write)"),
+    }
+}
+
+/// How a lock is taken, as the end of a phrase: " for reading", or nothing where it
+/// can be taken in one way only.
+pub fn purpose(resource: &Resource, mode: Mode) -> &'static str {
+    match mode {
+        Mode::Shared => " for reading",
+        Mode::Upgradable => " for upgradable reading",
+        Mode::Exclusive if has_readers(resource) => " for writing",
+        Mode::Exclusive => "",
     }
 }
 
 /// "task 12 spawned at src/lib.rs:20:5", "the `block_on` at tests/it.rs:3:1",
-/// "task 12", "thread 3".
-pub fn actor(project: &Project, actor: &Actor) -> String {
-    let Some(id) = actor.task else { return format!("thread {}", actor.thread) };
-    match &actor.spawned_at {
-        Some(at) if actor.is_root => format!("the `block_on` at {}", site(project, at)),
-        Some(at) => format!("task {id} spawned at {}", site(project, at)),
-        None => format!("task {id}"),
-    }
+/// "thread `worker` spawned at src/lib.rs:20:5", "task 12", "thread 3".
+pub fn actor(project: &Project, process: &Process, actor: &Actor) -> String {
+    let record = actor.task.and_then(|id| process.tasks.get(&id));
+    let at = actor.spawned_at.as_ref().map(|at| site(project, at)).or_else(|| {
+        let frame = pointed_frame(&record?.spawn_stack)?;
+        let file = frame.file.as_deref()?;
+        Some(format!("{}:{}:{}", project.display_path(file), frame.line, frame.column))
+    });
+    let name = record.and_then(|record| record.name.as_ref());
+    let who = match (actor.kind, name, actor.task) {
+        (TaskKind::BlockOn, _, Some(_)) if at.is_some() => {
+            return format!("the `block_on` at {}", at.unwrap_or_default());
+        }
+        (TaskKind::Thread, Some(name), _) => format!("thread `{name}`"),
+        (TaskKind::Thread, None, _) | (_, _, None) => format!("thread {}", actor.thread),
+        (TaskKind::Blocking, _, Some(id)) => format!("blocking task {id}"),
+        (_, Some(name), Some(_)) => format!("task `{name}`"),
+        (_, None, Some(id)) => format!("task {id}"),
+    };
+    at.map_or(who.clone(), |at| format!("{who} spawned at {at}"))
 }
 
 #[cfg(test)]

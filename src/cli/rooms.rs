@@ -34,6 +34,7 @@ pub fn build(
     let build = BuildOptions {
         args: options.build.clone(),
         first_party: options.rules.first_party.clone(),
+        locks: options.rules.locks.clone(),
         quiet: global.quiet,
         verbose: global.verbose.saturating_sub(1),
         color: global.color.map(|color| {
@@ -111,12 +112,20 @@ fn execute_options(options: &TestOptions, arguments: TestArguments) -> ExecuteOp
 }
 
 fn probe_options(thresholds: Thresholds) -> ProbeOptions {
-    let Thresholds { long_hold, contended_hold, wait, drain_idle, drain_max, drain_total } =
-        thresholds;
+    let Thresholds {
+        long_hold,
+        contended_hold,
+        wait,
+        blocking_call,
+        drain_idle,
+        drain_max,
+        drain_total,
+    } = thresholds;
     ProbeOptions {
         long_hold,
         contended_hold,
         wait,
+        blocking_call,
         drain_idle,
         drain_max,
         drain_total,
@@ -183,13 +192,13 @@ pub fn model(build: &Build, runs: &[TestRun]) -> model::Run {
 
 /// What the rules make of it.
 pub fn findings(run: &model::Run, options: &RuleOptions) -> Vec<Finding> {
-    let Thresholds { long_hold, contended_hold, wait, .. } = options.thresholds;
+    let Thresholds { long_hold, contended_hold, wait, blocking_call, .. } = options.thresholds;
     let disabled = RULES
         .iter()
         .map(|rule| rule.name().to_owned())
         .filter(|name| !options.is_enabled(name))
         .collect();
-    audit::audit(run, &Config { long_hold, contended_hold, wait, disabled })
+    audit::audit(run, &Config { long_hold, contended_hold, wait, blocking_call, disabled })
 }
 
 /// Builds the probe ahead of its first use.

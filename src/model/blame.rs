@@ -21,12 +21,27 @@ pub fn blame_frame(stack: &Stack) -> Option<&Frame> {
 }
 
 /// The frame that made the library call: the first, from inside, that is
-/// neither the runtime's, the standard library's nor the probe's.
+/// neither the runtime's, the standard library's nor the probe's; nor, where
+/// anything lies further out, that of a lock's own crate.
 pub fn site_frame(stack: &Stack) -> Option<&Frame> {
-    stack
+    let mut frames = stack
         .frames
         .iter()
-        .find(|frame| matches!(frame.owner, Owner::Workspace(_) | Owner::Dependency(_)))
+        .filter(|frame| matches!(frame.owner, Owner::Workspace(_) | Owner::Dependency(_)));
+    let first = frames.clone().next();
+    frames.find(|frame| !is_lock_plumbing(frame)).or(first)
+}
+
+/// The frame that a finding points at and is grouped by: the blame frame, or
+/// where the workspace takes no part, the site's.
+pub fn pointed_frame(stack: &Stack) -> Option<&Frame> {
+    blame_frame(stack).or_else(|| site_frame(stack))
+}
+
+/// The inside of a lock: its code is compiled into whoever uses it.
+fn is_lock_plumbing(frame: &Frame) -> bool {
+    let Owner::Dependency(name) = &frame.owner else { return false };
+    matches!(name.as_str(), "lock_api" | "parking_lot" | "parking_lot_core")
 }
 
 /// Whose code a stack blames.
@@ -188,7 +203,9 @@ fn is_plumbing(frame: &Frame) -> bool {
             // What the macros expand to has the user's name and tokio's file.
             hit || !name.contains("tokio::") || name.contains("as tokio::sync::task::")
         }
-        Owner::Dependency(_) => frame.function.contains("::atomic_waker::"),
+        Owner::Dependency(_) => {
+            is_lock_plumbing(frame) || frame.function.contains("::atomic_waker::")
+        }
         Owner::Workspace(_) => false,
     }
 }

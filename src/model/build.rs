@@ -5,8 +5,10 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use super::{
-    Acquisition, Actor, Counters, Gate, Hold, Mode, Module, OrderEdge, Process, Resource,
-    ResourceKind, Site, Stack, Symboliser, Task, TaskEnd, TaskKind, Wait, Waiter, blame_frame,
+    Acquisition, Actor, BlockingCall, ChildProcess, Counters, Frame, Gate, Hold, LockAcrossAwait,
+    Mode, Module, OrderEdge, Owner, Process, RecursiveLock, Resource, ResourceKind, Site, Stack,
+    Symboliser, Task, TaskEnd, TaskKind, Wait, Waiter, blame_frame, owner::owner_of, pointed_frame,
+    site_frame,
 };
 use crate::telemetry::{Recording, proto};
 
@@ -50,6 +52,22 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
             .values()
             .filter_map(|hold| builder.hold(hold, &known))
             .collect(),
+        blocking_calls: recording
+            .blocking_calls
+            .values()
+            .filter_map(|call| builder.blocking_call(call, &known))
+            .collect(),
+        locks_across_awaits: recording
+            .locks_across_awaits
+            .values()
+            .filter_map(|across| builder.lock_across_await(across, &known))
+            .collect(),
+        recursive_locks: recording
+            .recursive_locks
+            .values()
+            .filter_map(|recursion| builder.recursive_lock(recursion, &known))
+            .collect(),
+        children: recording.children.values().map(|child| builder.child(child)).collect(),
         counters: counters(&recording.counters),
         resources,
     }
@@ -104,7 +122,7 @@ impl<'a> Builder<'a> {
     fn actor(&self, actor: &proto::Actor) -> Actor {
         Actor {
             task: some(actor.task),
-            is_root: actor.kind() == proto::TaskKind::BlockOn,
+            kind: actor_kind(actor),
             spawned_at: actor.spawned_at.as_ref().and_then(|at| self.site(at)),
             thread: actor.thread,
             first_ns: actor.first_ns,
@@ -118,15 +136,15 @@ impl<'a> Builder<'a> {
     /// Where a lock was created. `Default::default` and the like know of nobody
     /// who called them, so a position outside the workspace gives way to the
     /// stack's blame frame: each creator has a class of its own.
-    fn creation(&self, recorded: &proto::Location, stack: &Stack) -> Option<Site> {
-        let site = self.site(recorded)?;
+    fn creation(&self, recorded: Option<Site>, stack: &Stack) -> Option<Site> {
+        let Some(site) = recorded else {
+            // A constructor that could not tell: where it was first used has to do.
+            return site_of(pointed_frame(stack)?);
+        };
         if self.symbols.project().package_of(&site.file).is_some() {
             return Some(site);
         }
-        let blamed = blame_frame(stack).and_then(|frame| {
-            Some(Site { file: frame.file.clone()?, line: frame.line, column: frame.column })
-        });
-        Some(blamed.unwrap_or(site))
+        Some(blame_frame(stack).and_then(site_of).unwrap_or(site))
     }
 
     fn resource(&self, resource: &proto::Resource) -> Resource {
@@ -138,23 +156,28 @@ impl<'a> Builder<'a> {
             })
             .flatten();
         let created_stack = self.stack(resource.created_at_stack);
+        let recorded = resource.created_at.as_ref().and_then(|at| self.site(at));
+        let creator = match &recorded {
+            Some(site) => owner_of(self.symbols.project(), Some(&site.file), ""),
+            None => site_frame(&created_stack).map_or(Owner::Unknown, |frame| frame.owner.clone()),
+        };
+        let kind = resource_kind(resource.kind(), &creator);
+        // A facade's own line is nobody's, and so is that within tokio's `watch`.
+        let is_nobodys = kind == ResourceKind::TokioWatch
+            || (is_blocking_lock(kind)
+                && matches!(creator, Owner::Probe | Owner::Std | Owner::Unknown));
+        let recorded = recorded.filter(|_| !is_nobodys);
         Resource {
             id: resource.id,
-            kind: match resource.kind() {
-                proto::ResourceKind::TokioMutex => ResourceKind::TokioMutex,
-                proto::ResourceKind::TokioRwlock => ResourceKind::TokioRwLock,
-                proto::ResourceKind::TokioSemaphore => ResourceKind::TokioSemaphore,
-                proto::ResourceKind::TokioSleep => ResourceKind::TokioSleep,
-                proto::ResourceKind::TokioInterval => ResourceKind::TokioInterval,
-                proto::ResourceKind::TokioOneshot => ResourceKind::TokioOneshot,
-                proto::ResourceKind::TokioBarrier => ResourceKind::TokioBarrier,
-                _ => ResourceKind::Other,
-            },
+            kind,
             concrete_type: resource.concrete_type.clone(),
-            created_at: resource
-                .created_at
-                .as_ref()
-                .and_then(|at| self.creation(at, &created_stack)),
+            // Of tokio's own locks, those without a position are `const`.
+            created_at: match &recorded {
+                None if !is_blocking_lock(kind) => None,
+                _ => self.creation(recorded.clone(), &created_stack),
+            },
+            is_first_use: recorded.is_none() && is_unplaced(kind),
+            creator,
             static_name,
             handed_over: resource.handed_over,
             created_stack,
@@ -170,6 +193,7 @@ impl<'a> Builder<'a> {
             spawn_stack: self.stack(task.spawn_stack),
             parent: some(task.parent),
             parent_kind: some(task.parent).map(|_| task_kind(task.parent_kind())),
+            created_ns: task.created_ns,
             ended_ns: task.ended_ns,
             end: match task.end() {
                 proto::TaskEnd::Alive => TaskEnd::Alive,
@@ -252,6 +276,110 @@ impl<'a> Builder<'a> {
                 .collect(),
         })
     }
+
+    fn blocking_call(
+        &self,
+        call: &proto::BlockingCall,
+        known: &impl Fn(u64) -> bool,
+    ) -> Option<BlockingCall> {
+        let actor = self.actor(call.actor.as_ref()?);
+        Some(BlockingCall {
+            operation: call.operation.clone(),
+            stack: self.stack(call.stack),
+            resource: some(call.resource).filter(|id| known(*id)),
+            // A root's parent is what its `block_on` was called in.
+            parent_kind: Some(task_kind(call.parent_kind()))
+                .filter(|kind| *kind != TaskKind::Task || !actor.ancestors.is_empty()),
+            actor,
+            longest_ns: call.longest_ns,
+            starved_ns: call.starved_ns,
+            count: call.count,
+        })
+    }
+
+    fn lock_across_await(
+        &self,
+        across: &proto::LockAcrossAwait,
+        known: &impl Fn(u64) -> bool,
+    ) -> Option<LockAcrossAwait> {
+        Some(LockAcrossAwait {
+            acquisition: self.acquisition(across.acquisition.as_ref(), known)?,
+            await_stack: self.stack(across.await_stack),
+            actor: self.actor(across.actor.as_ref()?),
+            count: across.count,
+        })
+    }
+
+    fn recursive_lock(
+        &self,
+        recursion: &proto::RecursiveLock,
+        known: &impl Fn(u64) -> bool,
+    ) -> Option<RecursiveLock> {
+        Some(RecursiveLock {
+            held: self.acquisition(recursion.held.as_ref(), known)?,
+            wanted: self.acquisition(recursion.wanted.as_ref(), known)?,
+            actor: self.actor(recursion.actor.as_ref()?),
+            waits: recursion.waits,
+            has_writer: recursion.has_writer,
+            count: recursion.count,
+        })
+    }
+
+    fn child(&self, child: &proto::ChildProcess) -> ChildProcess {
+        ChildProcess {
+            pid: child.pid,
+            command: (!child.command.is_empty()).then(|| child.command.clone()),
+            is_zombie: child.is_zombie,
+            spawn_stack: self.stack(child.spawn_stack),
+            spawned_ns: child.spawned_ns,
+            actor: child.actor.as_ref().map(|actor| self.actor(actor)),
+        }
+    }
+}
+
+fn site_of(frame: &Frame) -> Option<Site> {
+    Some(Site { file: frame.file.clone()?, line: frame.line, column: frame.column })
+}
+
+fn resource_kind(kind: proto::ResourceKind, creator: &Owner) -> ResourceKind {
+    match kind {
+        proto::ResourceKind::TokioMutex => ResourceKind::TokioMutex,
+        proto::ResourceKind::TokioRwlock => ResourceKind::TokioRwLock,
+        proto::ResourceKind::TokioSemaphore => ResourceKind::TokioSemaphore,
+        proto::ResourceKind::TokioSleep => ResourceKind::TokioSleep,
+        proto::ResourceKind::TokioInterval => ResourceKind::TokioInterval,
+        proto::ResourceKind::TokioOneshot => ResourceKind::TokioOneshot,
+        proto::ResourceKind::TokioBarrier => ResourceKind::TokioBarrier,
+        proto::ResourceKind::StdMutex => ResourceKind::StdMutex,
+        // tokio uses std's for nothing but this.
+        proto::ResourceKind::StdRwlock if *creator == Owner::Tokio => ResourceKind::TokioWatch,
+        proto::ResourceKind::StdRwlock => ResourceKind::StdRwLock,
+        proto::ResourceKind::ParkingLotMutex => ResourceKind::ParkingLotMutex,
+        proto::ResourceKind::ParkingLotRwlock => ResourceKind::ParkingLotRwLock,
+        proto::ResourceKind::LockApiMutex => ResourceKind::LockApiMutex,
+        proto::ResourceKind::LockApiRwlock => ResourceKind::LockApiRwLock,
+        proto::ResourceKind::Other => ResourceKind::Other,
+    }
+}
+
+/// Whether who waits for it blocks the thread.
+fn is_blocking_lock(kind: ResourceKind) -> bool {
+    kind == ResourceKind::StdMutex || kind == ResourceKind::StdRwLock || is_unplaced(kind)
+}
+
+/// Whether its constructor cannot tell where it was called.
+fn is_unplaced(kind: ResourceKind) -> bool {
+    matches!(
+        kind,
+        ResourceKind::ParkingLotMutex
+            | ResourceKind::ParkingLotRwLock
+            | ResourceKind::LockApiMutex
+            | ResourceKind::LockApiRwLock
+    )
+}
+
+fn actor_kind(actor: &proto::Actor) -> TaskKind {
+    if actor.task == 0 { TaskKind::Thread } else { task_kind(actor.kind()) }
 }
 
 /// Whether a future was dropped by the shutdown of its runtime or `LocalSet`.
@@ -303,23 +431,26 @@ fn is_shutdown(drop_stack: &Stack) -> bool {
 
 fn task_kind(kind: proto::TaskKind) -> TaskKind {
     match kind {
-        proto::TaskKind::Task | proto::TaskKind::Thread => TaskKind::Task,
+        proto::TaskKind::Task => TaskKind::Task,
         proto::TaskKind::BlockOn => TaskKind::BlockOn,
         proto::TaskKind::Blocking => TaskKind::Blocking,
         proto::TaskKind::Local => TaskKind::Local,
+        proto::TaskKind::Thread => TaskKind::Thread,
     }
 }
 
 fn mode(mode: proto::LockMode) -> Mode {
     match mode {
         proto::LockMode::Exclusive => Mode::Exclusive,
-        proto::LockMode::Shared | proto::LockMode::Upgradable => Mode::Shared,
+        proto::LockMode::Shared => Mode::Shared,
+        proto::LockMode::Upgradable => Mode::Upgradable,
     }
 }
 
 fn counters(counters: &proto::Counters) -> Counters {
     Counters {
         tasks_spawned: counters.tasks_spawned,
+        threads_spawned: counters.threads_spawned,
         peak_tasks: counters.peak_tasks,
         locks_seen: counters.locks_seen,
         acquisitions: counters.acquisitions,
@@ -329,6 +460,7 @@ fn counters(counters: &proto::Counters) -> Counters {
         dropped_stacks: counters.dropped_stacks,
         dropped_tasks: counters.dropped_tasks,
         dropped_holds: counters.dropped_holds,
+        dropped_events: counters.dropped_events,
     }
 }
 
@@ -340,7 +472,6 @@ fn some(id: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Frame, Owner};
 
     fn stack(functions: &[&str]) -> Stack {
         let frame = |function: &&str| Frame {

@@ -10,7 +10,9 @@ mod symbols;
 mod types;
 mod waits;
 
-pub use blame::{TestIdentity, blame_frame, origin, origin_of_task, site_frame, user_frames};
+pub use blame::{
+    TestIdentity, blame_frame, origin, origin_of_task, pointed_frame, site_frame, user_frames,
+};
 pub use build::process_from;
 pub use nesting::{Nesting, nested};
 pub use symbols::{Module, Symboliser};

@@ -11,7 +11,7 @@ use crate::project::Project;
 /// The file decides: a workspace closure that a dependency's generic function
 /// calls is still the workspace's.
 pub fn owner_of(project: &Project, file: Option<&Utf8Path>, function: &str) -> Owner {
-    if is_probe_function(function) {
+    if is_probe_function(function) || file.is_some_and(is_probe_file) {
         return Owner::Probe;
     }
     file.and_then(|file| by_file(project, file)).unwrap_or_else(|| by_function(project, function))
@@ -97,6 +97,23 @@ fn is_probe_function(function: &str) -> bool {
     name.starts_with("concaudit_") || name == "test"
 }
 
+/// In the probe's cache, `<cache>/probe/<key>/src/<member>/src/..`, or in its
+/// sources: facades are compiled under the names of what they stand in for.
+fn is_probe_file(file: &Utf8Path) -> bool {
+    const MEMBERS: &[&str] = &["core", "server", "tracing", "std", "parking_lot", "lock_api"];
+    let parts: Vec<&str> = file.components().map(|part| part.as_str()).collect();
+    parts.windows(5).any(|window| {
+        let [probe, key, src, member, inside] = window else { return false };
+        *probe == "probe"
+            && is_hash(key)
+            && *src == "src"
+            && *inside == "src"
+            && MEMBERS.iter().any(|name| member.starts_with(name))
+    }) || parts
+        .windows(3)
+        .any(|window| matches!(window, ["probe", "parking_lot" | "lock_api", "src"]))
+}
+
 fn is_std_path(path: &str) -> bool {
     (path.starts_with("/rustc/") && path.contains("/library/"))
         || path.contains("/lib/rustlib/src/rust/library/")
@@ -165,6 +182,7 @@ mod tests {
         let project = Project { workspace_root: "/w".into(), packages: vec![package] };
         let ours = Owner::Workspace("my-app".into());
         let dep = |name: &str| Owner::Dependency(name.into());
+        let ours2 = || Owner::Workspace("my-app".into());
         let table = [
             ("/w/src/lib.rs", "tower::map::{{closure}}", ours.clone()),
             ("/w/target/x/debug/build/my-app-0123456789abcdef/out/g.rs", "g", ours.clone()),
@@ -178,6 +196,14 @@ mod tests {
             ("/elsewhere/x.rs", "<my_app::A as core::fmt::Debug>::fmt", ours),
             ("/elsewhere/x.rs", "concaudit_tracing::f", Owner::Probe),
             ("/elsewhere/x.rs", "main", Owner::Unknown),
+            (
+                "/c/cargo-concaudit/probe/0123456789abcdef/src/parking_lot/src/mutex.rs",
+                "parking_lot::raw_mutex::RawMutex::lock",
+                Owner::Probe,
+            ),
+            ("/c/registry/src/i-1/lock_api-0.4.1/src/mutex.rs", "x", dep("lock_api")),
+            ("/elsewhere/x.rs", "<concaudit_std::sync::Mutex<app::A>>::lock", Owner::Probe),
+            ("/w/parking_lot/src/mutex.rs", "parking_lot::raw_mutex::f", ours2()),
         ];
         for (file, function, owner) in table {
             assert_eq!(owner_of(&project, Some(file.into()), function), owner, "{file}");

@@ -57,7 +57,8 @@ pub struct Process {
     pub truncated: bool,
     /// When it said its last word.
     pub ended_ns: u64,
-    /// Tasks that were alive at the end, were dropped unfinished, or panicked.
+    /// Tasks that were alive at the end, were dropped unfinished, or panicked; and
+    /// threads that were.
     pub tasks: BTreeMap<u64, Task>,
     /// Whatever tasks wait for or hold.
     pub resources: BTreeMap<u64, Resource>,
@@ -65,6 +66,14 @@ pub struct Process {
     pub edges: Vec<OrderEdge>,
     /// Holds that were long, finished or not.
     pub holds: Vec<Hold>,
+    /// Calls that blocked a thread in the middle of a poll.
+    pub blocking_calls: Vec<BlockingCall>,
+    /// Guards of blocking locks that lived across an await.
+    pub locks_across_awaits: Vec<LockAcrossAwait>,
+    /// Locks that an actor took, or wanted, though it held them.
+    pub recursive_locks: Vec<RecursiveLock>,
+    /// Child processes that were left at the end.
+    pub children: Vec<ChildProcess>,
     /// What the probe counted.
     pub counters: Counters,
 }
@@ -74,6 +83,8 @@ pub struct Process {
 pub struct Counters {
     /// Tasks spawned from start to end, `block_on` roots and blocking ones aside.
     pub tasks_spawned: u64,
+    /// Threads spawned through `std::thread` from start to end.
+    pub threads_spawned: u64,
     /// Most tasks alive at once.
     pub peak_tasks: u64,
     /// Locks that were created, or used for the first time.
@@ -92,6 +103,9 @@ pub struct Counters {
     pub dropped_tasks: u64,
     /// Long holds that were left out to bound memory.
     pub dropped_holds: u64,
+    /// Blocking calls, guards across awaits and recursions that were left out to
+    /// bound memory.
+    pub dropped_events: u64,
 }
 
 /// Whose code a frame is.
@@ -167,6 +181,21 @@ pub enum ResourceKind {
     TokioOneshot,
     /// `tokio::sync::Barrier`
     TokioBarrier,
+    /// `std::sync::Mutex`
+    StdMutex,
+    /// `std::sync::RwLock`
+    StdRwLock,
+    /// `parking_lot::Mutex`, `FairMutex` and `ReentrantMutex`
+    ParkingLotMutex,
+    /// `parking_lot::RwLock`
+    ParkingLotRwLock,
+    /// A mutex that another crate built on `lock_api`.
+    LockApiMutex,
+    /// A reader-writer lock that another crate built on `lock_api`: a shard of a
+    /// `DashMap`, for one.
+    LockApiRwLock,
+    /// The lock within a `tokio::sync::watch` channel, which a `borrow()` holds.
+    TokioWatch,
     /// Whatever else tokio tells of: see [`Resource::concrete_type`].
     Other,
 }
@@ -180,13 +209,19 @@ pub struct Resource {
     pub kind: ResourceKind,
     /// tokio's name for it.
     pub concrete_type: String,
-    /// Where it was created, unless by a `const fn`.
+    /// Where it was created, or ([`Self::is_first_use`]) first used; `None` where
+    /// neither is known.
     pub created_at: Option<Site>,
+    /// Its constructor could not tell where it was called: `created_at` and
+    /// `created_stack` are of its first use.
+    pub is_first_use: bool,
+    /// Whose lock it is: the owner of the code that created it, as far as known.
+    pub creator: Owner,
     /// The static that it lives in, demangled: `my_crate::LOCK`.
     pub static_name: Option<String>,
     /// See `audit.proto`.
     pub handed_over: bool,
-    /// The stack at its creation; empty where none was taken.
+    /// The stack at its creation (or first use); empty where none was taken.
     pub created_stack: Arc<Stack>,
 }
 
@@ -201,6 +236,8 @@ pub enum TaskKind {
     Blocking,
     /// `spawn_local`.
     Local,
+    /// No task but a thread.
+    Thread,
 }
 
 /// Whether and how a task ended.
@@ -219,7 +256,9 @@ pub enum TaskEnd {
     Shutdown,
 }
 
-/// A task that is worth telling of.
+/// A task that is worth telling of; or ([`TaskKind::Thread`]) a thread, which has a
+/// name, a spawn, a life, waits (of what it is blocked in) and holds, and nothing
+/// else.
 #[derive(Debug, Clone)]
 pub struct Task {
     /// Unique within the process.
@@ -237,6 +276,8 @@ pub struct Task {
     pub parent: Option<u64>,
     /// What kind of task the parent is.
     pub parent_kind: Option<TaskKind>,
+    /// When it was spawned.
+    pub created_ns: u64,
     /// 0 while alive.
     pub ended_ns: u64,
     /// Whether and how it ended.
@@ -292,16 +333,20 @@ pub enum Mode {
     Exclusive,
     /// By readers together.
     Shared,
+    /// By one reader beside other readers, that may become a writer
+    /// (`upgradable_read`).
+    Upgradable,
 }
 
 /// A task, or a thread that was polling no task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// The task is the argument of a `block_on`.
-    pub is_root: bool,
+    /// What kind of task it is, or a thread.
+    pub kind: TaskKind,
     /// Where the task was spawned, or the root was started.
     pub spawned_at: Option<Site>,
-    /// `None`: a plain thread.
+    /// The task, or the record of the thread; `None`: a thread that nobody is seen
+    /// to have spawned.
     pub task: Option<u64>,
     /// The thread it was seen on; for a plain thread its identity.
     pub thread: u64,
@@ -309,9 +354,9 @@ pub struct Actor {
     pub first_ns: u64,
     /// When it was last seen to do this.
     pub last_ns: u64,
-    /// When the task was spawned.
+    /// When the task or thread was spawned.
     pub created_ns: u64,
-    /// When the task ended; `None`: alive at the end.
+    /// When it ended; `None`: alive at the end.
     pub ended_ns: Option<u64>,
     /// Its spawner, that one's spawner, ...: nearest first, at most 16.
     pub ancestors: Vec<u64>,
@@ -382,4 +427,74 @@ pub struct Hold {
     pub await_stack: Arc<Stack>,
     /// Who waited for it, longest first, at most 8.
     pub waiters: Vec<Waiter>,
+}
+
+/// A call that blocked its thread in the middle of a task's poll: all of one stack.
+#[derive(Debug, Clone)]
+pub struct BlockingCall {
+    /// "thread::sleep", "Mutex::lock", ...: see `audit.proto`.
+    pub operation: String,
+    /// The stack of the call.
+    pub stack: Arc<Stack>,
+    /// The lock that was waited for.
+    pub resource: Option<u64>,
+    /// The task, in the longest of the calls.
+    pub actor: Actor,
+    /// What kind of task that one's parent is.
+    pub parent_kind: Option<TaskKind>,
+    /// The longest of the calls.
+    pub longest_ns: u64,
+    /// For how long of that the whole process was starved of CPU.
+    pub starved_ns: u64,
+    /// How many there were.
+    pub count: u64,
+}
+
+/// A guard of a blocking lock that was held when the poll of its task returned
+/// `Pending`: all of one pair of stacks.
+#[derive(Debug, Clone)]
+pub struct LockAcrossAwait {
+    /// How the lock had been taken.
+    pub acquisition: Acquisition,
+    /// Where the task awaited.
+    pub await_stack: Arc<Stack>,
+    /// The task.
+    pub actor: Actor,
+    /// How often it was seen.
+    pub count: u64,
+}
+
+/// A lock that was taken, or waited for, by an actor that held it already: all of one
+/// pair of stacks.
+#[derive(Debug, Clone)]
+pub struct RecursiveLock {
+    /// How it had been taken.
+    pub held: Acquisition,
+    /// How it was wanted again.
+    pub wanted: Acquisition,
+    /// By whom.
+    pub actor: Actor,
+    /// The actor waits for itself.
+    pub waits: bool,
+    /// Somebody took the lock for writing in the life of the process, or tried to.
+    pub has_writer: bool,
+    /// How often it was seen.
+    pub count: u64,
+}
+
+/// A child process that was running at the end, or dead and not waited for.
+#[derive(Debug, Clone)]
+pub struct ChildProcess {
+    /// Of the operating system.
+    pub pid: u32,
+    /// As the system names it, where it does.
+    pub command: Option<String>,
+    /// Dead, and not waited for.
+    pub is_zombie: bool,
+    /// Where it was spawned.
+    pub spawn_stack: Arc<Stack>,
+    /// When.
+    pub spawned_ns: u64,
+    /// By whom; `None` where that is not known.
+    pub actor: Option<Actor>,
 }

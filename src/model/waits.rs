@@ -150,7 +150,18 @@ fn by_resource(process: &Process, wait: &Wait) -> Awaited {
         }
         Some(ResourceKind::TokioOneshot) => channel("a oneshot channel", false),
         Some(ResourceKind::TokioBarrier) => Awaited::Barrier,
-        Some(ResourceKind::Other) | None => Awaited::Other,
+        // A thread waits for these, and no await does.
+        Some(
+            ResourceKind::StdMutex
+            | ResourceKind::StdRwLock
+            | ResourceKind::ParkingLotMutex
+            | ResourceKind::ParkingLotRwLock
+            | ResourceKind::LockApiMutex
+            | ResourceKind::LockApiRwLock
+            | ResourceKind::TokioWatch
+            | ResourceKind::Other,
+        )
+        | None => Awaited::Other,
     }
 }
 
@@ -201,6 +212,8 @@ mod tests {
             kind,
             concrete_type: String::new(),
             created_at: None,
+            is_first_use: false,
+            creator: Owner::Unknown,
             static_name: None,
             handed_over: false,
             created_stack: std::sync::Arc::default(),

@@ -37,6 +37,14 @@ pub struct Recording {
     pub order_edges: BTreeMap<u64, proto::OrderEdge>,
     /// One element per hold: see [`HoldKey`].
     pub long_holds: BTreeMap<HoldKey, proto::Hold>,
+    /// By id.
+    pub blocking_calls: BTreeMap<u64, proto::BlockingCall>,
+    /// By id.
+    pub locks_across_awaits: BTreeMap<u64, proto::LockAcrossAwait>,
+    /// By id.
+    pub recursive_locks: BTreeMap<u64, proto::RecursiveLock>,
+    /// By process id.
+    pub children: BTreeMap<u32, proto::ChildProcess>,
     /// The newest.
     pub counters: proto::Counters,
     /// What the tokio-console protocol told.
@@ -51,10 +59,10 @@ pub struct HoldKey {
     pub resource: u64,
     /// Since the process started.
     pub acquired_ns: u64,
-    /// The holding task, 0 for a plain thread: readers share a lock, perhaps
-    /// within one tick of the clock.
+    /// The holding task or thread's record, 0 for a thread without one: readers
+    /// share a lock, perhaps within one tick of the clock.
     pub task: u64,
-    /// The holding thread, 0 for a task, which may move between threads.
+    /// The holding thread where it has no record, else 0: tasks move between them.
     pub thread: u64,
 }
 
@@ -116,6 +124,12 @@ impl Recording {
                 self.long_holds.insert(key, hold);
             }
         }
+        self.blocking_calls.extend(update.blocking_calls.into_iter().map(|call| (call.id, call)));
+        self.locks_across_awaits
+            .extend(update.locks_across_awaits.into_iter().map(|across| (across.id, across)));
+        self.recursive_locks
+            .extend(update.recursive_locks.into_iter().map(|recursion| (recursion.id, recursion)));
+        self.children.extend(update.children.into_iter().map(|child| (child.pid, child)));
         if let Some(counters) = update.counters {
             self.counters = counters;
         }
@@ -181,6 +195,7 @@ mod tests {
             tasks: vec![proto::Task { id: 7, polls: 1, ..Default::default() }],
             order_edges: vec![proto::OrderEdge { id: 3, ..Default::default() }],
             long_holds: vec![hold(1, 1, 0), hold(1, 2, 0)],
+            blocking_calls: vec![proto::BlockingCall { id: 4, count: 1, ..Default::default() }],
             ..Default::default()
         });
         recording.apply(proto::Update {
@@ -192,6 +207,7 @@ mod tests {
             tasks: vec![proto::Task { id: 7, polls: 2, ..Default::default() }],
             order_edges: vec![proto::OrderEdge { id: 3, contended: true, ..Default::default() }],
             long_holds: vec![hold(1, 1, 30)],
+            blocking_calls: vec![proto::BlockingCall { id: 4, count: 9, ..Default::default() }],
             last: true,
             ..Default::default()
         });
@@ -200,6 +216,7 @@ mod tests {
         assert_eq!(recording.modules.iter().map(|m| m.end).collect::<Vec<_>>(), [3, 10]);
         assert_eq!(recording.tasks[&7].polls, 2);
         assert!(recording.order_edges[&3].contended);
+        assert_eq!(recording.blocking_calls[&4].count, 9);
         let released: Vec<_> = recording.long_holds.values().map(|hold| hold.released_ns).collect();
         assert_eq!(released, [30, 0], "two readers' holds of one instant stay two");
         assert!(!recording.truncated);
