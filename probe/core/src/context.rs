@@ -39,9 +39,9 @@ pub(crate) struct Context {
     is_ending: Cell<bool>,
     /// How many of the locks held do not belong to the task that is polled.
     pub(crate) held_outside: Cell<usize>,
-    /// The resource whose operation was granted last on this thread; tells a
-    /// `lock().await` from a `try_lock`.
-    pub(crate) granted: Cell<u64>,
+    /// The resource whose operation was granted last on this thread, and whether
+    /// the guard is owned; tells a `lock().await` from a `try_lock`.
+    pub(crate) granted: Cell<(u64, bool)>,
     tasks: [Cell<*const Task>; MAX_TASKS],
     task_depth: Cell<usize>,
     scopes: [Cell<ScopePtr>; MAX_SCOPES],
@@ -60,7 +60,7 @@ thread_local! {
             held: Cell::new(None),
             is_ending: Cell::new(false),
             held_outside: Cell::new(0),
-            granted: Cell::new(0),
+            granted: Cell::new((0, true)),
             tasks: [const { Cell::new(std::ptr::null()) }; MAX_TASKS],
             task_depth: Cell::new(0),
             scopes: [const { Cell::new(ScopePtr::NONE) }; MAX_SCOPES],

@@ -6,7 +6,7 @@
 //! can be sent to other threads where their crate allows it, take one out.
 
 use std::sync::{
-    Mutex,
+    Arc, Mutex,
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
@@ -16,6 +16,7 @@ use crate::{
     resource::{Labelled, ResourceKind},
     stack::StackId,
     sync::lock as guard,
+    task::Task,
 };
 
 /// Locks held by one thread at once; further ones are not seen.
@@ -54,6 +55,7 @@ impl Held {
             mode: self.mode,
             stack: self.stack,
             is_try: self.is_try,
+            is_movable: self.lock.is_sendable,
         }
     }
 
@@ -66,6 +68,7 @@ fn word(held: &Held) -> u64 {
     u64::from(held.stack)
         | held.mode.word() << 32
         | u64::from(held.is_try) << 40
+        | u64::from(held.lock.is_sendable) << 41
         | (held.lock.kind as u64) << 48
 }
 
@@ -74,6 +77,7 @@ fn word(held: &Held) -> u64 {
 pub(crate) struct HeldLocks {
     /// The thread whose rows they are; 0: nobody's.
     thread: AtomicU64,
+    record: Mutex<Option<Arc<Task>>>,
     /// Rows from here on are empty. Only the thread itself writes it.
     len: AtomicUsize,
     rows: [Row; MAX_HELD],
@@ -83,6 +87,7 @@ impl HeldLocks {
     fn new() -> Self {
         Self {
             thread: AtomicU64::new(0),
+            record: Mutex::new(None),
             len: AtomicUsize::new(0),
             rows: std::array::from_fn(|_| Row::default()),
         }
@@ -118,6 +123,7 @@ impl HeldLocks {
                 kind: ResourceKind::from_word(word >> 48),
                 site,
                 address: row.address.load(Ordering::Relaxed),
+                is_sendable: word >> 41 & 1 == 1,
             },
             mode: Mode::from_word(word >> 32 & 0xff),
             is_try: word >> 40 & 1 == 1,
@@ -248,6 +254,8 @@ impl Lease {
             held
         });
         held.thread.store(thread, Ordering::Relaxed);
+        drop(all);
+        *guard(&held.record) = context::current_thread();
         Self(held)
     }
 
@@ -260,6 +268,8 @@ impl Drop for Lease {
     fn drop(&mut self) {
         context::end_lease();
         drop(self.0.take(0));
+        let record = guard(&self.0.record).take();
+        drop(record);
         self.0.thread.store(0, Ordering::Relaxed);
     }
 }
@@ -272,6 +282,24 @@ pub fn of_thread(thread: u64) -> Vec<Hold> {
         owner != 0 && owner == thread
     });
     rows.map_or_else(Vec::new, |rows| rows.iter(0).map(|held| held.hold()).collect())
+}
+
+/// The record of a thread that has taken a lock before.
+pub(crate) fn record_of(thread: u64) -> Option<Arc<Task>> {
+    let all = guard(&ALL).clone();
+    let rows = all.into_iter().find(|rows| rows.thread.load(Ordering::Relaxed) == thread)?;
+    guard(&rows.record).clone()
+}
+
+/// The threads that hold a lock, and how.
+pub(crate) fn holders_of(id: u64) -> Vec<(Arc<Task>, Held)> {
+    let all = guard(&ALL).clone();
+    all.into_iter()
+        .filter_map(|rows| {
+            let held = rows.iter(0).find(|held| held.lock.id == id)?;
+            Some((guard(&rows.record).clone()?, held))
+        })
+        .collect()
 }
 
 /// Takes a lock out of the rows of whichever thread it was taken on.

@@ -29,7 +29,7 @@ use crate::{
     next_id, options,
     resource::{self, Labelled, Resource, ResourceKind},
     stack::{self, StackId},
-    thread::{self, Blocking},
+    thread::{self, Awaited, Blocking},
 };
 
 /// How a lock is about to be taken.
@@ -60,6 +60,7 @@ impl How {
 #[derive(Debug)]
 pub struct Label {
     kind: ResourceKind,
+    is_sendable: bool,
     /// Somebody took it exclusively, or tried to.
     has_writer: AtomicBool,
     site: Option<&'static Location<'static>>,
@@ -95,13 +96,26 @@ impl Label {
     /// The label of a lock that is created at `site`.
     #[must_use]
     pub const fn new(kind: ResourceKind, site: &'static Location<'static>) -> Self {
-        Self { kind, has_writer: AtomicBool::new(false), site: Some(site), id: AtomicU64::new(0) }
+        Self { site: Some(site), ..Self::unplaced(kind) }
     }
 
     /// The label of a lock whose constructor cannot tell where it was called.
     #[must_use]
     pub const fn unplaced(kind: ResourceKind) -> Self {
-        Self { kind, has_writer: AtomicBool::new(false), site: None, id: AtomicU64::new(0) }
+        Self {
+            kind,
+            is_sendable: false,
+            has_writer: AtomicBool::new(false),
+            site: None,
+            id: AtomicU64::new(0),
+        }
+    }
+
+    /// The same label, of a lock whose guards can be sent to other threads: who
+    /// took it last need not be who holds it.
+    #[must_use]
+    pub const fn sendable(self) -> Self {
+        Self { is_sendable: true, ..self }
     }
 
     /// To be called before the lock is tried.
@@ -173,6 +187,7 @@ impl Label {
             mode: intent.mode,
             stack: intent.stack,
             is_try: intent.how.is_try(),
+            is_movable: self.is_sendable,
         }
     }
 
@@ -199,7 +214,11 @@ impl Label {
             }
         }
         drop(busy);
-        let blocking = thread::blocking_for(self.operation(intent.mode), Some(&resource));
+        let blocking = {
+            let (mode, how) = (intent.mode, intent.how);
+            let awaited = Awaited::Lock { resource: Arc::clone(&resource), mode, how };
+            thread::blocking_for(self.operation(mode), awaited)
+        };
         Waiting(Some(Wait { resource, operation, recursion, _blocking: blocking }), PhantomData)
     }
 
@@ -299,7 +318,13 @@ impl Label {
     }
 
     fn labelled(&self, id: u64) -> Labelled {
-        Labelled { id, kind: self.kind, site: self.site, address: std::ptr::from_ref(self) as u64 }
+        Labelled {
+            id,
+            kind: self.kind,
+            site: self.site,
+            address: std::ptr::from_ref(self) as u64,
+            is_sendable: self.is_sendable,
+        }
     }
 
     fn resource(&self, id: u64) -> Arc<Resource> {

@@ -18,6 +18,7 @@
 //! | [`thread`] | threads of `std::thread`, and what blocks a thread |
 //! | [`events`] | what is told once per place: calls that block a poll, and the like |
 //! | [`children`] | child processes and where they were spawned |
+//! | [`stuck`] | actors that can never go on |
 //! | [`drain`] | the moment of grace after a root future |
 //! | [`outbox`] | what has yet to leave the process |
 
@@ -35,6 +36,7 @@ pub mod options;
 pub mod outbox;
 pub mod resource;
 pub mod stack;
+pub mod stuck;
 mod sync;
 pub mod task;
 pub mod thread;

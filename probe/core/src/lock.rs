@@ -68,6 +68,8 @@ pub struct Acquisition {
     pub stack: StackId,
     /// Without waiting (`try_lock`).
     pub is_try: bool,
+    /// Its guard can be given to another actor.
+    pub is_movable: bool,
 }
 
 /// A lock that an actor holds.
@@ -100,7 +102,7 @@ impl Hold {
 /// An actor that holds a lock, seen from the lock.
 #[derive(Debug)]
 pub(crate) struct Holder {
-    actor: Arc<Task>,
+    pub(crate) actor: Arc<Task>,
     mode: Mode,
 }
 
@@ -196,7 +198,7 @@ pub(crate) fn wait_ends(operation: u64, resource: &Resource) {
 }
 
 /// The current actor holds `resource` from now on.
-pub(crate) fn acquired(resource: &Arc<Resource>, mode: Mode, is_try: bool) {
+pub(crate) fn acquired(resource: &Arc<Resource>, mode: Mode, is_try: bool, is_movable: bool) {
     let Some(actor) = context::current_actor() else { return };
     counters::ACQUISITIONS.add(1);
     let now = clock::now_ns();
@@ -205,6 +207,7 @@ pub(crate) fn acquired(resource: &Arc<Resource>, mode: Mode, is_try: bool) {
         mode,
         stack: stack::capture(Extent::Task),
         is_try,
+        is_movable,
     };
     if !is_try {
         record_edges(&actor, &held_by_task(&actor), &acquisition, now, false);

@@ -12,6 +12,7 @@ use crate::{
     clock, counters, events,
     lock::{self, LongHold, OrderEdge},
     options,
+    stuck::{self, Knot},
     sync::lock as guard,
     task::{Task, TaskEnd, TaskKind},
 };
@@ -42,6 +43,8 @@ pub struct Batch {
     pub edges: Vec<Arc<OrderEdge>>,
     /// What happens at places of the program.
     pub events: events::News,
+    /// Actors that can never go on.
+    pub knots: Vec<Arc<Knot>>,
 }
 
 impl Batch {
@@ -52,6 +55,7 @@ impl Batch {
             && self.holds.is_empty()
             && self.edges.is_empty()
             && self.events.is_empty()
+            && self.knots.is_empty()
     }
 }
 
@@ -62,7 +66,13 @@ pub fn take() -> Batch {
         let mut outbox = guard(&OUTBOX);
         (std::mem::take(&mut outbox.ended), std::mem::take(&mut outbox.holds))
     };
-    Batch { ended, holds, edges: lock::unsent_edges(), events: events::take() }
+    Batch {
+        ended,
+        holds,
+        edges: lock::unsent_edges(),
+        events: events::take(),
+        knots: stuck::take(),
+    }
 }
 
 /// Takes everything that is new, and every order edge once more, since the

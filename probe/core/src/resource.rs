@@ -17,6 +17,7 @@ use crate::{
     lock::{self, Acquisition, Holder, Mode, Waiters},
     next_id,
     stack::{self, Extent, StackId},
+    stuck,
     sync::{Sharded, lock as guard},
     task::{Task, Wait},
 };
@@ -260,6 +261,11 @@ impl Resource {
         self.has_writer.store(true, Ordering::Relaxed);
     }
 
+    /// Who holds it, for a lock whose holders are tasks.
+    pub(crate) fn holders(&self) -> Vec<Arc<Task>> {
+        guard(&self.holders).iter().map(|holder| Arc::clone(&holder.actor)).collect()
+    }
+
     /// Whether it is a lock that somebody holds.
     pub fn is_held(&self) -> bool {
         !guard(&self.holders).is_empty()
@@ -274,6 +280,8 @@ pub(crate) struct Labelled {
     pub(crate) kind: ResourceKind,
     pub(crate) site: Option<&'static Location<'static>>,
     pub(crate) address: u64,
+    /// Its guards can be sent to other threads.
+    pub(crate) is_sendable: bool,
 }
 
 /// Labelled locks of which something came: an order, a wait, a long hold. Nobody
@@ -332,6 +340,10 @@ pub struct Operation {
     pub created_ns: u64,
     /// Whether `wait` is filled, to be read without its lock.
     is_waiting: AtomicBool,
+    /// Permits that it was granted in the queue.
+    granted: AtomicU64,
+    /// A waker of ours was cloned in it: it accounts for one.
+    owns_waker: AtomicBool,
     wait: Mutex<Option<OperationWait>>,
 }
 
@@ -342,6 +354,8 @@ pub struct OperationWait {
     pub actor: Arc<Task>,
     /// Since when.
     pub since_ns: u64,
+    /// Where.
+    pub stack: StackId,
 }
 
 static WAITING: OnceLock<Sharded<FastMap<u64, Weak<Operation>>>> = OnceLock::new();
@@ -379,6 +393,8 @@ impl Operation {
             mode,
             created_ns: clock::now_ns(),
             is_waiting: AtomicBool::new(false),
+            granted: AtomicU64::new(0),
+            owns_waker: AtomicBool::new(false),
             wait: Mutex::default(),
         })
     }
@@ -386,6 +402,21 @@ impl Operation {
     /// Who waits in it, if anybody does.
     pub fn wait(&self) -> Option<OperationWait> {
         guard(&self.wait).clone()
+    }
+
+    /// It was granted a place, or a part of it, and its task was woken for that.
+    pub(crate) fn is_granted(&self) -> bool {
+        self.granted.load(Ordering::Relaxed) > 0
+    }
+
+    /// One of the clones of its task's waker is its own.
+    pub(crate) fn owns_waker(&self) -> bool {
+        self.owns_waker.load(Ordering::Relaxed)
+    }
+
+    /// What it acquires need not stay with who acquires it.
+    fn is_owned(&self) -> bool {
+        self.source.ends_with("_owned")
     }
 
     fn start_waiting(self: &Arc<Self>) {
@@ -401,14 +432,20 @@ impl Operation {
         };
         let (since_ns, stack) = (wait.since_ns, wait.stack);
         actor.operation_begins(self.id, wait);
-        *guard(&self.wait) = Some(OperationWait { actor: Arc::clone(&actor), since_ns });
+        *guard(&self.wait) = Some(OperationWait { actor: Arc::clone(&actor), since_ns, stack });
         self.is_waiting.store(true, Ordering::Relaxed);
         let waiting = WAITING.get_or_init(Sharded::default);
         guard(waiting.shard(self.id)).insert(self.id, Arc::downgrade(self));
         if let Some(mode) = self.mode {
-            let wanted =
-                Acquisition { resource: Arc::clone(&self.resource), mode, stack, is_try: false };
+            let wanted = Acquisition {
+                resource: Arc::clone(&self.resource),
+                mode,
+                stack,
+                is_try: false,
+                is_movable: self.is_owned(),
+            };
             lock::wait_begins(self.id, &wanted, &actor, since_ns);
+            stuck::note_wait();
         }
     }
 
@@ -418,6 +455,7 @@ impl Operation {
         if !self.is_waiting.swap(false, Ordering::Relaxed) {
             return;
         }
+        self.granted.store(0, Ordering::Relaxed);
         let wait = guard(&self.wait).take();
         if let Some(wait) = wait {
             wait.actor.operation_ends(self.id);
@@ -565,11 +603,31 @@ pub fn polled(is_ready: bool) {
     let Some((resource, Some(operation))) = context::scope().upgrade() else { return };
     if is_ready {
         if operation.mode.is_some() {
-            context::with(|context| context.granted.set(resource.id));
+            context::with(|context| context.granted.set((resource.id, operation.is_owned())));
         }
         operation.stop_waiting();
     } else {
         operation.start_waiting();
+    }
+}
+
+/// The operation of the innermost scope was granted so many permits, by whoever
+/// released them.
+#[inline(never)]
+pub fn granted(permits: u64) {
+    if !is_active() || permits == 0 {
+        return;
+    }
+    if let Some((_, Some(operation))) = context::scope().upgrade() {
+        operation.granted.fetch_add(permits, Ordering::Relaxed);
+        stuck::note_wait();
+    }
+}
+
+/// A waker of ours is cloned in the innermost scope.
+pub(crate) fn note_waker() {
+    if let Some((_, Some(operation))) = context::scope().upgrade() {
+        operation.owns_waker.store(true, Ordering::Relaxed);
     }
 }
 
@@ -590,8 +648,9 @@ pub fn acquired(kind: ResourceKind, mode: Mode) {
     }
     if let Some(resource) = enclosing() {
         resource.reveal(kind);
-        let granted = context::with(|context| context.granted.replace(0));
-        lock::acquired(&resource, mode, granted != resource.id);
+        let (granted, is_owned) = context::with(|context| context.granted.replace((0, true)));
+        let is_try = granted != resource.id;
+        lock::acquired(&resource, mode, is_try, is_try || is_owned);
     }
 }
 

@@ -645,6 +645,7 @@ unsafe fn clone_waker(data: *const ()) -> RawWaker {
     let task = unsafe { borrow(data) };
     let waker = RawWaker::new(Arc::into_raw(Arc::clone(&task)).cast(), &VTABLE);
     task.clones.fetch_add(1, Ordering::Release);
+    resource::note_waker();
     let (resource, operation) =
         resource::current().map_or((None, ""), |(resource, operation)| (Some(resource), operation));
     let wait = Wait {

@@ -1,14 +1,21 @@
 //! Threads that were spawned through `std::thread`, and what blocks a thread.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, OnceLock, atomic::Ordering},
     time::Duration,
 };
 
 use crate::{
-    clock, context, counters, events, is_active, next_id, options,
+    clock, context, counters, events,
+    hash::FastMap,
+    is_active,
+    label::How,
+    lock::Mode,
+    next_id, options,
     resource::Resource,
     stack::{self, Extent, StackId},
+    stuck,
+    sync::{Sharded, lock as guard},
     task::{self, Task, TaskEnd, TaskKind, Wait},
 };
 
@@ -51,24 +58,59 @@ impl Drop for Running {
 /// A call that blocks this thread, while this lives.
 #[derive(Debug)]
 #[must_use]
-pub struct Blocking(Option<Call>);
+pub struct Blocking(Option<Arc<Call>>);
 
+/// A call that blocks its thread.
 #[derive(Debug)]
-struct Call {
-    id: u64,
-    operation: &'static str,
-    stack: StackId,
-    resource: Option<Arc<Resource>>,
+pub(crate) struct Call {
+    pub(crate) id: u64,
+    pub(crate) operation: &'static str,
+    pub(crate) stack: StackId,
+    pub(crate) awaited: Awaited,
     /// The thread, whatever task it polls.
-    thread: Arc<Task>,
-    since_ns: u64,
+    pub(crate) thread: Arc<Task>,
+    /// The task that it polls.
+    pub(crate) task: Option<Arc<Task>>,
+    pub(crate) since_ns: u64,
     starved_at: u64,
+}
+
+/// What a call that blocks waits for.
+#[derive(Debug, Clone)]
+pub(crate) enum Awaited {
+    /// Anything: a message, a moment.
+    Event,
+    /// A lock.
+    Lock { resource: Arc<Resource>, mode: Mode, how: How },
+    /// The end of a thread.
+    Thread(Arc<Task>),
+}
+
+impl Awaited {
+    fn resource(&self) -> Option<&Arc<Resource>> {
+        match self {
+            Self::Lock { resource, .. } => Some(resource),
+            Self::Event | Self::Thread(_) => None,
+        }
+    }
+}
+
+static BLOCKED: OnceLock<Sharded<FastMap<u64, Arc<Call>>>> = OnceLock::new();
+
+/// Every call that blocks a thread until another one does something.
+pub(crate) fn blocked() -> Vec<Arc<Call>> {
+    BLOCKED.get().map_or_else(Vec::new, |blocked| {
+        blocked
+            .iter()
+            .flat_map(|shard| guard(shard).values().cloned().collect::<Vec<_>>())
+            .collect()
+    })
 }
 
 /// Begins a call that blocks: "thread::sleep", "Condvar::wait", ...
 #[inline(never)]
 pub fn blocking(operation: &'static str) -> Blocking {
-    blocking_for(operation, None)
+    blocking_for(operation, Awaited::Event)
 }
 
 /// Begins to wait for the end of a thread.
@@ -76,35 +118,43 @@ pub fn blocking(operation: &'static str) -> Blocking {
 pub fn joining(record: Option<&Arc<Task>>) -> Blocking {
     match record {
         Some(record) if record.end() != TaskEnd::Alive => Blocking(None),
-        _ => blocking_for("JoinHandle::join", None),
+        Some(record) => blocking_for("JoinHandle::join", Awaited::Thread(Arc::clone(record))),
+        None => blocking("JoinHandle::join"),
     }
 }
 
-/// Begins a call that blocks until `resource` can be had.
-pub(crate) fn blocking_for(operation: &'static str, resource: Option<&Arc<Resource>>) -> Blocking {
+/// Begins a call that blocks until what is `awaited` is there.
+pub(crate) fn blocking_for(operation: &'static str, awaited: Awaited) -> Blocking {
     if !is_active() || context::with(context::Context::is_busy) {
         return Blocking(None);
     }
     let Some(thread) = context::current_thread() else { return Blocking(None) };
     let _busy = context::Busy::begin();
-    let call = Call {
+    let is_event = matches!(awaited, Awaited::Event);
+    let call = Arc::new(Call {
         id: next_id(),
         operation,
         stack: stack::capture(Extent::Task),
-        resource: resource.cloned(),
+        awaited,
         thread,
+        task: context::current_task(),
         since_ns: clock::now_ns(),
         starved_at: clock::starved_ns(),
-    };
+    });
     call.thread.operation_begins(
         call.id,
         Wait {
             stack: call.stack,
-            resource: call.resource.clone(),
+            resource: call.awaited.resource().cloned(),
             operation,
             since_ns: call.since_ns,
         },
     );
+    if !is_event {
+        let blocked = BLOCKED.get_or_init(Sharded::default);
+        guard(blocked.shard(call.id)).insert(call.id, Arc::clone(&call));
+        stuck::note_wait();
+    }
     Blocking(Some(call))
 }
 
@@ -112,16 +162,22 @@ impl Drop for Blocking {
     fn drop(&mut self) {
         let Some(call) = self.0.take() else { return };
         let _busy = context::Busy::begin();
+        if !matches!(call.awaited, Awaited::Event)
+            && let Some(blocked) = BLOCKED.get()
+        {
+            let ended = guard(blocked.shard(call.id)).remove(&call.id);
+            drop(ended);
+        }
         call.thread.operation_ends(call.id);
         let (took, starved) = events::took(call.since_ns, call.starved_at);
         if took < options::get().blocking_call {
             return;
         }
-        if let Some(task) = context::current_task()
+        if let Some(task) = &call.task
             && task.kind != TaskKind::Blocking
         {
-            let Call { operation, stack, resource, .. } = call;
-            events::blocking_call(&task, operation, stack, resource, took, starved);
+            let resource = call.awaited.resource().cloned();
+            events::blocking_call(task, call.operation, call.stack, resource, took, starved);
         }
     }
 }

@@ -10,6 +10,7 @@ use concaudit_core::{
     outbox::Batch,
     resource::{Resource, ResourceKind, Site},
     stack::{self, StackId},
+    stuck::{Knot, Party},
     task::{self, Task, TaskEnd, TaskKind, Wait},
     thread,
 };
@@ -105,6 +106,10 @@ impl<'a> Assembler<'a> {
         for across in &batch.events.across_awaits {
             let across = self.across_await(across);
             self.update.locks_across_awaits.push(across);
+        }
+        for knot in &batch.knots {
+            let knot = self.knot(knot);
+            self.update.knots.push(knot);
         }
         for recursion in &batch.events.recursions {
             let recursion = self.recursion(recursion);
@@ -302,6 +307,38 @@ impl<'a> Assembler<'a> {
             waits: recursion.waits,
             has_writer: recursion.held.resource.has_writer(),
             count: recursion.count,
+        }
+    }
+
+    fn knot(&mut self, knot: &Knot) -> proto::Knot {
+        proto::Knot {
+            id: knot.id,
+            closed_ns: knot.closed_ns,
+            found_ns: knot.found_ns,
+            parties: knot.parties.iter().map(|party| self.party(party)).collect(),
+            behind: knot.behind,
+        }
+    }
+
+    fn party(&mut self, party: &Party) -> proto::Party {
+        let wanted = match &party.wanted {
+            Some(wanted) => self.acquisition(wanted),
+            None => proto::Acquisition {
+                stack: self.stack(party.stack),
+                ..proto::Acquisition::default()
+            },
+        };
+        let holds = party.actor.holds();
+        proto::Party {
+            actor: Some(actor(&party.actor, party.since_ns, self.now_ns)),
+            name: party.actor.name.to_string(),
+            wanted: Some(wanted),
+            operation: party.operation.to_owned(),
+            waits_since_ns: party.since_ns,
+            held: party.held.as_ref().map(|held| self.acquisition(held)),
+            held_since_ns: party.held_since_ns,
+            is_granted: party.is_granted,
+            holds: holds.iter().map(|hold| self.hold(hold, &party.actor)).collect(),
         }
     }
 

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concaudit_core::clock;
+use concaudit_core::{clock, stuck};
 use console_api::instrument::instrument_server::InstrumentServer;
 use hyper::{Request, Response, body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -134,6 +134,7 @@ fn announce(run: &Run, socket: &Path) -> io::Result<()> {
 async fn keep_time(exit: Arc<watch::Sender<bool>>) {
     /// A timer's own inaccuracy.
     const TOLERANCE: Duration = Duration::from_millis(5);
+    let mut stuck = stuck::Watch::default();
     loop {
         let asleep = Instant::now();
         tokio::time::sleep(PERIOD).await;
@@ -141,6 +142,7 @@ async fn keep_time(exit: Arc<watch::Sender<bool>>) {
         if late > TOLERANCE {
             clock::add_starved(u64::try_from(late.as_nanos()).unwrap_or(u64::MAX));
         }
+        stuck.tick();
         pass_on_exit(&exit);
     }
 }

@@ -66,6 +66,11 @@ pub fn reader(op: &str) {
 }
 
 #[inline(never)]
+pub fn granted(permits: usize) {
+    resource::granted(permits as u64);
+}
+
+#[inline(never)]
 pub fn timer_set(milliseconds: u64) {
     if is_active() {
         resource::timer_set(milliseconds);

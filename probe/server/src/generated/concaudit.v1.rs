@@ -50,6 +50,8 @@ pub struct Update {
     /// In the last update only.
     #[prost(message, repeated, tag = "14")]
     pub children: ::prost::alloc::vec::Vec<ChildProcess>,
+    #[prost(message, repeated, tag = "15")]
+    pub knots: ::prost::alloc::vec::Vec<Knot>,
 }
 /// An executable or shared object mapped into the process.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -366,6 +368,54 @@ pub struct RecursiveLock {
     pub has_writer: bool,
     #[prost(uint64, tag = "7")]
     pub count: u64,
+}
+/// Actors of which none can ever go on: each waits for what the next one has, the
+/// last one for what the first has.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Knot {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// When the last of the waits began, and when the knot was certain.
+    #[prost(uint64, tag = "2")]
+    pub closed_ns: u64,
+    #[prost(uint64, tag = "3")]
+    pub found_ns: u64,
+    #[prost(message, repeated, tag = "4")]
+    pub parties: ::prost::alloc::vec::Vec<Party>,
+    /// Further actors that wait for one of these.
+    #[prost(uint32, tag = "5")]
+    pub behind: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Party {
+    #[prost(message, optional, tag = "1")]
+    pub actor: ::core::option::Option<Actor>,
+    /// `task::Builder::name` or the thread's name, or empty.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// What it waits for. Where it waits for the end of a thread or task: no
+    /// resource.
+    #[prost(message, optional, tag = "3")]
+    pub wanted: ::core::option::Option<Acquisition>,
+    /// "Mutex::lock", "JoinHandle::join", ...
+    #[prost(string, tag = "4")]
+    pub operation: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "5")]
+    pub waits_since_ns: u64,
+    /// What it has that the party before it waits for; absent where that one waits
+    /// for its end.
+    #[prost(message, optional, tag = "6")]
+    pub held: ::core::option::Option<Acquisition>,
+    #[prost(uint64, tag = "7")]
+    pub held_since_ns: u64,
+    /// It has no guard but a place in the queue that was granted, and the future that
+    /// has the place is not polled any more; `held.stack` is where it was, when it
+    /// began to wait.
+    #[prost(bool, tag = "8")]
+    pub is_granted: bool,
+    /// Everything else that it holds.
+    #[prost(message, repeated, tag = "9")]
+    pub holds: ::prost::alloc::vec::Vec<Hold>,
 }
 /// A child process that was running at exit, or dead and not waited for.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
