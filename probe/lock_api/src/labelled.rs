@@ -169,7 +169,13 @@ unsafe impl<R: RawRwLock> RawRwLock for Labelled<R> {
 
     #[inline]
     fn lock_shared(&self) {
-        take!(self.label, Mode::Shared, How::Wait, self.raw.try_lock_shared(), self.raw.lock_shared());
+        take!(
+            self.label,
+            Mode::Shared,
+            How::Wait,
+            self.raw.try_lock_shared(),
+            self.raw.lock_shared()
+        );
     }
 
     #[inline]
@@ -186,7 +192,13 @@ unsafe impl<R: RawRwLock> RawRwLock for Labelled<R> {
 
     #[inline]
     fn lock_exclusive(&self) {
-        take!(self.label, Mode::Exclusive, How::Wait, self.raw.try_lock_exclusive(), self.raw.lock_exclusive());
+        take!(
+            self.label,
+            Mode::Exclusive,
+            How::Wait,
+            self.raw.try_lock_exclusive(),
+            self.raw.lock_exclusive()
+        );
     }
 
     #[inline]
@@ -307,7 +319,13 @@ unsafe impl<R: RawRwLockTimed> RawRwLockTimed for Labelled<R> {
 unsafe impl<R: RawRwLockRecursive> RawRwLockRecursive for Labelled<R> {
     #[inline]
     fn lock_shared_recursive(&self) {
-        take!(self.label, Mode::Shared, How::Recursive, self.raw.try_lock_shared_recursive(), self.raw.lock_shared_recursive());
+        take!(
+            self.label,
+            Mode::Shared,
+            How::Recursive,
+            self.raw.try_lock_shared_recursive(),
+            self.raw.lock_shared_recursive()
+        );
     }
 
     #[inline]
@@ -343,7 +361,13 @@ unsafe impl<R: RawRwLockRecursiveTimed> RawRwLockRecursiveTimed for Labelled<R> 
 unsafe impl<R: RawRwLockUpgrade> RawRwLockUpgrade for Labelled<R> {
     #[inline]
     fn lock_upgradable(&self) {
-        take!(self.label, Mode::Upgradable, How::Wait, self.raw.try_lock_upgradable(), self.raw.lock_upgradable());
+        take!(
+            self.label,
+            Mode::Upgradable,
+            How::Wait,
+            self.raw.try_lock_upgradable(),
+            self.raw.lock_upgradable()
+        );
     }
 
     #[inline]
@@ -373,6 +397,7 @@ unsafe impl<R: RawRwLockUpgrade> RawRwLockUpgrade for Labelled<R> {
 
     #[inline]
     unsafe fn try_upgrade(&self) -> bool {
+        let _intent = self.label.intend(Mode::Exclusive, How::Try);
         // SAFETY: the caller holds the lock upgradably.
         let upgraded = unsafe { self.raw.try_upgrade() };
         if upgraded {

@@ -314,7 +314,12 @@ unsafe impl<R: RawRwLockUpgrade> RawRwLockUpgrade for Labelled<R> {
 
     #[inline]
     fn lock_upgradable(&self) -> Self::UpgradableGuard {
-        take!(self.label, Mode::Upgradable, self.raw.try_lock_upgradable(), self.raw.lock_upgradable())
+        take!(
+            self.label,
+            Mode::Upgradable,
+            self.raw.try_lock_upgradable(),
+            self.raw.lock_upgradable()
+        )
     }
 
     #[inline]
@@ -352,6 +357,7 @@ unsafe impl<R: RawRwLockUpgrade> RawRwLockUpgrade for Labelled<R> {
         &self,
         guard: Self::UpgradableGuard,
     ) -> Result<Self::ExclusiveGuard, Self::UpgradableGuard> {
+        let _intent = self.label.intend(Mode::Exclusive, How::Try);
         // SAFETY: the caller holds the lock upgradably.
         let upgraded = unsafe { self.raw.try_upgrade(guard) };
         if upgraded.is_ok() {

@@ -5,14 +5,21 @@
 //! `RwLock<R, T>` by others is thereby implemented for what users get.
 //!
 //! It is compiled for each project, with that project's `lock_api` as `real` (0.4.6 and
-//! later as `concaudit_lock_api = "0.4"`, 0.5 as `"0.5"`) and with its features. A crate that uses `parking_lot` too
-//! gets the real `lock_api`: the raw locks that it knows are labelled already.
+//! later as `concaudit_lock_api = "0.4"`, 0.5 as `"0.5"`) and with its features. A crate
+//! that uses `parking_lot` too gets the real `lock_api`: the raw locks that it knows are
+//! labelled already.
 //!
-//! Not seen are locks of a crate's own that do not go through `lock_api`, such as those of `spin`.
+//! Not seen are locks that do not go through `lock_api`, as `spin::Mutex` and those of
+//! dashmap 4. A crate does not compile with this, and gets the real `lock_api`, where it
+//! makes a lock from a raw one (`const_new`), or keeps a `&R` to unlock by hand, as the
+//! detached guards of dashmap 7.0.0-rc do: they would release it past the label.
 
 pub use real::*;
 
 use concaudit_core::resource::ResourceKind;
+// Nothing of the program need name the server, which starts itself.
+#[cfg(not(concaudit_alone))]
+use concaudit_server as _;
 use real as real_api;
 
 #[cfg(not(concaudit_lock_api = "0.5"))]

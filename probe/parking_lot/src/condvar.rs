@@ -1,6 +1,6 @@
 //! Condition variables for labelled mutexes, up to parking_lot 0.12.
 
-use std::{fmt, ops::DerefMut as _};
+use std::fmt;
 
 use concaudit_core::{label::Label, lock::Mode, thread};
 
@@ -143,7 +143,7 @@ impl Condvar {
         T: ?Sized,
         F: FnMut(&mut T) -> bool,
     {
-        while condition(mutex_guard.deref_mut()) {
+        while condition(&mut **mutex_guard) {
             self.wait(mutex_guard);
         }
     }
@@ -161,7 +161,7 @@ impl Condvar {
         F: FnMut(&mut T) -> bool,
     {
         let mut result = WaitTimeoutResult(false);
-        while !result.timed_out() && condition(mutex_guard.deref_mut()) {
+        while !result.timed_out() && condition(&mut **mutex_guard) {
             result = self.wait_until(mutex_guard, timeout);
         }
         result

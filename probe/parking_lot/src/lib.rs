@@ -13,24 +13,27 @@
 pub use real::*;
 
 use concaudit_core::resource::ResourceKind;
+// Nothing of the program need name the server, which starts itself.
 use ::lock_api as real_api;
+#[cfg(not(concaudit_alone))]
+use concaudit_server as _;
 
-#[cfg(any(concaudit_parking_lot = "0.11", concaudit_parking_lot = "0.12"))]
+#[cfg(not(concaudit_parking_lot = "0.13"))]
 mod condvar;
-#[cfg(any(concaudit_parking_lot = "0.11", concaudit_parking_lot = "0.12"))]
+#[cfg(not(concaudit_parking_lot = "0.13"))]
 mod constructors;
-#[cfg(any(concaudit_parking_lot = "0.11", concaudit_parking_lot = "0.12"))]
+#[cfg(not(concaudit_parking_lot = "0.13"))]
 #[path = "../../lock_api/src/labelled.rs"]
 mod labelled;
-#[cfg(not(any(concaudit_parking_lot = "0.11", concaudit_parking_lot = "0.12")))]
+#[cfg(concaudit_parking_lot = "0.13")]
 #[path = "../../lock_api/src/labelled_guards.rs"]
 mod labelled;
-#[cfg(any(concaudit_parking_lot = "0.11", concaudit_parking_lot = "0.12"))]
+#[cfg(not(concaudit_parking_lot = "0.13"))]
 mod nested;
 
 use crate::labelled::Labelled;
 
-#[cfg(any(concaudit_parking_lot = "0.11", concaudit_parking_lot = "0.12"))]
+#[cfg(not(concaudit_parking_lot = "0.13"))]
 mod since_0_11 {
     use crate::{labelled::Labelled, nested::Nested};
 
@@ -44,13 +47,13 @@ mod since_0_11 {
         constructors::{const_fair_mutex, const_mutex, const_reentrant_mutex, const_rwlock},
     };
 }
-#[cfg(any(concaudit_parking_lot = "0.11", concaudit_parking_lot = "0.12"))]
+#[cfg(not(concaudit_parking_lot = "0.13"))]
 pub use crate::since_0_11::{
     Condvar, RawMutex, RawRwLock, WaitTimeoutResult, const_fair_mutex, const_mutex,
     const_reentrant_mutex, const_rwlock,
 };
 
-#[cfg(not(any(concaudit_parking_lot = "0.11", concaudit_parking_lot = "0.12")))]
+#[cfg(concaudit_parking_lot = "0.13")]
 mod since_0_13 {
     use crate::labelled::{Labelled, LabelledCondvar};
 
@@ -83,7 +86,7 @@ mod since_0_13 {
     pub type MappedRecursiveRwLockWriteGuard<'a, T> =
         lock_api::MappedRwLockWriteGuard<'a, RawRwLockRecursive, T>;
 }
-#[cfg(not(any(concaudit_parking_lot = "0.11", concaudit_parking_lot = "0.12")))]
+#[cfg(concaudit_parking_lot = "0.13")]
 pub use crate::since_0_13::{
     Condvar, MappedRecursiveRwLockReadGuard, MappedRecursiveRwLockWriteGuard, RawCondvar, RawMutex,
     RawRwLock, RawRwLockRecursive, RecursiveRwLock, RecursiveRwLockReadGuard,
@@ -126,8 +129,7 @@ pub type RwLockReadGuard<'a, T> = real_api::RwLockReadGuard<'a, RawRwLock, T>;
 /// The real one, of a labelled lock.
 pub type RwLockWriteGuard<'a, T> = real_api::RwLockWriteGuard<'a, RawRwLock, T>;
 /// The real one, of a labelled lock.
-pub type RwLockUpgradableReadGuard<'a, T> =
-    real_api::RwLockUpgradableReadGuard<'a, RawRwLock, T>;
+pub type RwLockUpgradableReadGuard<'a, T> = real_api::RwLockUpgradableReadGuard<'a, RawRwLock, T>;
 /// The real one, of a labelled lock.
 pub type MappedRwLockReadGuard<'a, T> = real_api::MappedRwLockReadGuard<'a, RawRwLock, T>;
 /// The real one, of a labelled lock.
