@@ -7,7 +7,7 @@ use cargo_metadata::{Metadata, TargetKind as Kind};
 
 use super::{
     artifacts::{self, Messages},
-    locks::{Facade, Facades},
+    locks::{Facade, Facades, facades_of},
     wrapper::{self, Failure},
 };
 
@@ -100,7 +100,7 @@ impl Coverage<'_> {
 
     /// Those that were not wanted, or that break the build.
     fn add_facades(&self, missed: &mut BTreeSet<String>) {
-        let all = super::locks::facades_of(&[]);
+        let all = facades_of(&[]);
         for facade in all.difference(self.chosen) {
             // It is said of tokio as a whole.
             if *facade != Facade::StdInTokio {
@@ -113,14 +113,13 @@ impl Coverage<'_> {
             }
         }
         for loss in self.losses() {
-            let (name, _) = loss.title.split_once(' ').unwrap_or((&loss.title, ""));
-            let what = match (name, loss.facades.as_slice()) {
-                (_, [facade @ (Facade::Tokio | Facade::StdInTokio)])
-                | ("parking_lot" | "lock_api", [facade, ..]) => facade.shows().to_owned(),
-                ("tokio", _) => Facade::Tokio.shows().to_owned(),
-                _ => format!("locks and threads in {}", loss.title),
-            };
-            missed.insert(format!("{what}: {loss}"));
+            let name = loss.title.split(' ').next().unwrap_or_default();
+            missed.insert(match (name, loss.facades.as_slice()) {
+                ("tokio", [facade, ..]) | ("parking_lot" | "lock_api", [facade]) => {
+                    format!("{}: {loss}", facade.shows())
+                }
+                _ => format!("locks and threads in {}: it {}", loss.title, loss.reason()),
+            });
         }
     }
 
