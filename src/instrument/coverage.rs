@@ -11,29 +11,21 @@ use super::{
     wrapper::{self, Failure},
 };
 
-/// Crates with locks of their own making, which nothing shows; by package.
-const OPAQUE: [&str; 16] = [
+/// Packages with locks of their own making, which nothing shows.
+const OPAQUE: [&str; 8] = [
     "async-lock",
     "async-mutex",
     "async-rwlock",
-    "event-listener",
-    "fair-mutex",
     "futures-intrusive",
     "futures-locks",
-    "kanal",
     "maitake-sync",
-    "qutex",
     "spin",
-    "spinning_top",
-    "try-lock",
-    "tokio-rwlock",
     "usync",
-    "wait-on-address",
 ];
 
-/// Crates that nearly every graph has, for reasons other than their locks:
-/// worth a word only where the project itself names them.
-const OPAQUE_IF_NAMED: [&str; 4] = ["event-listener", "futures", "futures-util", "try-lock"];
+/// Such packages that nearly every graph has, for other reasons than their
+/// locks: worth a word only where the project itself names them.
+const OPAQUE_IF_NAMED: [&str; 3] = ["futures", "futures-util", "try-lock"];
 
 /// A finished build, as far as it says what is seen.
 #[derive(Debug, Clone, Copy)]
@@ -62,8 +54,8 @@ impl Coverage<'_> {
     pub fn losses(&self) -> Vec<Failure> {
         let mut losses: Vec<Failure> = Vec::new();
         for artifact in &self.messages.artifacts {
-            let files = artifact.filenames.iter().chain(&artifact.executable);
-            let loss = files.filter_map(|file| wrapper::loss(self.target_dir, file)).next();
+            let mut files = artifact.filenames.iter().chain(&artifact.executable);
+            let loss = files.find_map(|file| wrapper::loss(self.target_dir, file));
             // A library and its tests are two crates with one name.
             if let Some(loss) = loss
                 && losses.iter().all(|known| known.title != loss.title)
@@ -153,12 +145,8 @@ impl Coverage<'_> {
                         "parking_lot {version}: there is no facade for this version"
                     ));
                 }
-                _ if OPAQUE_IF_NAMED.contains(&name) => {
-                    if self.is_named(name) {
-                        opaque.insert(name);
-                    }
-                }
-                _ if OPAQUE.contains(&name) => {
+                _ if OPAQUE_IF_NAMED.contains(&name) && !self.is_named(name) => {}
+                _ if OPAQUE.contains(&name) || OPAQUE_IF_NAMED.contains(&name) => {
                     opaque.insert(name);
                 }
                 _ => {}
