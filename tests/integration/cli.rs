@@ -104,8 +104,8 @@ fn a_project_without_tokio_is_audited_unless_only_tokio_is_asked_for() {
 
 #[test]
 fn a_crate_that_a_facade_breaks_is_named_and_compiled_without_it() {
-    let tool = Tool::new("lock-sizes").args(&["-p", "own", "--format", "json"]);
-    let finished = tool.run();
+    let arguments = ["-p", "own", "--test", "size", "--format", "json"];
+    let finished = Tool::new("lock-sizes").args(&arguments).run();
     finished.assert_code(0);
     finished.assert_says(&["own 0.0.0 does not compile with the facade for std: "]);
     let report = Report::parse(&finished.stdout);
