@@ -191,7 +191,7 @@ pub struct RunOptions {
 #[derive(Debug, Clone, Args)]
 pub struct RuleOptions {
     /// Kinds of locks to audit, separated by commas: tokio (its tasks, too), std (its threads,
-    /// too), parking_lot, all
+    /// too), `parking_lot`, all
     #[arg(
         long,
         value_name = "KINDS",

@@ -7,33 +7,25 @@ use cargo_metadata::{Metadata, TargetKind as Kind};
 
 use super::{
     artifacts::{self, Messages},
-    locks::{Facade, Facades},
+    locks::{Facade, Facades, facades_of},
     wrapper::{self, Failure},
 };
 
-/// Crates with locks of their own making, which nothing shows; by package.
-const OPAQUE: [&str; 16] = [
+/// Packages with locks of their own making, which nothing shows.
+const OPAQUE: [&str; 8] = [
     "async-lock",
     "async-mutex",
     "async-rwlock",
-    "event-listener",
-    "fair-mutex",
     "futures-intrusive",
     "futures-locks",
-    "kanal",
     "maitake-sync",
-    "qutex",
     "spin",
-    "spinning_top",
-    "try-lock",
-    "tokio-rwlock",
     "usync",
-    "wait-on-address",
 ];
 
-/// Crates that nearly every graph has, for reasons other than their locks:
-/// worth a word only where the project itself names them.
-const OPAQUE_IF_NAMED: [&str; 4] = ["event-listener", "futures", "futures-util", "try-lock"];
+/// Such packages that nearly every graph has, for other reasons than their
+/// locks: worth a word only where the project itself names them.
+const OPAQUE_IF_NAMED: [&str; 3] = ["futures", "futures-util", "try-lock"];
 
 /// A finished build, as far as it says what is seen.
 #[derive(Debug, Clone, Copy)]
@@ -62,8 +54,8 @@ impl Coverage<'_> {
     pub fn losses(&self) -> Vec<Failure> {
         let mut losses: Vec<Failure> = Vec::new();
         for artifact in &self.messages.artifacts {
-            let files = artifact.filenames.iter().chain(&artifact.executable);
-            let loss = files.filter_map(|file| wrapper::loss(self.target_dir, file)).next();
+            let mut files = artifact.filenames.iter().chain(&artifact.executable);
+            let loss = files.find_map(|file| wrapper::loss(self.target_dir, file));
             // A library and its tests are two crates with one name.
             if let Some(loss) = loss
                 && losses.iter().all(|known| known.title != loss.title)
@@ -100,7 +92,7 @@ impl Coverage<'_> {
 
     /// Those that were not wanted, or that break the build.
     fn add_facades(&self, missed: &mut BTreeSet<String>) {
-        let all = super::locks::facades_of(&[]);
+        let all = facades_of(&[]);
         for facade in all.difference(self.chosen) {
             // It is said of tokio as a whole.
             if *facade != Facade::StdInTokio {
@@ -113,14 +105,13 @@ impl Coverage<'_> {
             }
         }
         for loss in self.losses() {
-            let (name, _) = loss.title.split_once(' ').unwrap_or((&loss.title, ""));
-            let what = match (name, loss.facades.as_slice()) {
-                (_, [facade @ (Facade::Tokio | Facade::StdInTokio)])
-                | ("parking_lot" | "lock_api", [facade, ..]) => facade.shows().to_owned(),
-                ("tokio", _) => Facade::Tokio.shows().to_owned(),
-                _ => format!("locks and threads in {}", loss.title),
-            };
-            missed.insert(format!("{what}: {loss}"));
+            let name = loss.title.split(' ').next().unwrap_or_default();
+            missed.insert(match (name, loss.facades.as_slice()) {
+                ("tokio", [facade, ..]) | ("parking_lot" | "lock_api", [facade]) => {
+                    format!("{}: {loss}", facade.shows())
+                }
+                _ => format!("locks and threads in {}: it {}", loss.title, loss.reason()),
+            });
         }
     }
 
@@ -154,12 +145,8 @@ impl Coverage<'_> {
                         "parking_lot {version}: there is no facade for this version"
                     ));
                 }
-                _ if OPAQUE_IF_NAMED.contains(&name) => {
-                    if self.is_named(name) {
-                        opaque.insert(name);
-                    }
-                }
-                _ if OPAQUE.contains(&name) => {
+                _ if OPAQUE_IF_NAMED.contains(&name) && !self.is_named(name) => {}
+                _ if OPAQUE.contains(&name) || OPAQUE_IF_NAMED.contains(&name) => {
                     opaque.insert(name);
                 }
                 _ => {}

@@ -76,6 +76,5 @@ fn a_child_process_is_counted_with_its_test() {
     let report = &Workspace::Rules.audit().report;
     let name = "surroundings::children a_child_of_the_same_build_is_part_of_the_test";
     let test = report.test(name).expect("it was run");
-    // The test's own process uses no tokio, so that it is not audited itself.
-    assert_eq!(test.processes, 1, "its child's: {test:?}");
+    assert_eq!(test.processes, 2, "its own and its child's: {test:?}");
 }

@@ -1,8 +1,9 @@
 //! rustc's arguments, as far as they say what we must know or change.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io::{self, Write as _},
+    path::Path,
 };
 
 use fs_err as fs;
@@ -82,7 +83,7 @@ fn read(args: &[OsString]) -> (Argument<'_>, usize) {
         (Argument::Test, 1)
     } else if first == "-g" {
         (Argument::Debuginfo, 1)
-    } else if !first.starts_with('-') && first.ends_with(".rs") {
+    } else if !first.starts_with('-') && Path::new(first).extension() == Some(OsStr::new("rs")) {
         (Argument::Source, 1)
     } else {
         (Argument::Other, 1)

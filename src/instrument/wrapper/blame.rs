@@ -9,6 +9,11 @@
 use super::{compile::CompileError, plan::Plan, state::State};
 use crate::instrument::locks::Facade;
 
+/// What errors name where types of the facades are involved.
+const OURS: [&str; 2] = ["concaudit_", "Labelled<"];
+/// What they name where those of `parking_lot` and `lock_api` may be.
+const LOCKS: [&str; 3] = ["lock_api", "parking_lot", "Labelled<"];
+
 /// What to leave out when a crate is compiled once more: each element is an
 /// attempt. Empty where nothing of ours was applied.
 pub fn attempts(plan: &Plan) -> Vec<Vec<Facade>> {
@@ -35,20 +40,24 @@ pub fn suspects(
         errors.iter().any(|other| (&error.code, &error.place) == (&other.code, &other.place))
     };
     let is_the_same = !with.is_empty() && with.iter().all(|error| is_in(error, without));
-    let mentions =
-        |name: &str| with.iter().chain(without).any(|error| error.rendered.contains(name));
-    let names_locks = mentions("lock_api") || mentions("parking_lot");
-    // A crate that others compile every day, or types that we have a hand in.
-    if is_the_same && !plan.is_foreign && !names_locks && !mentions("concaudit") {
+    let mentions = |errors: &[CompileError], name: &str| {
+        errors.iter().any(|error| error.rendered.contains(name))
+    };
+    // Types that we have a hand in, in a crate that we had no hand in.
+    let names_ours = OURS.iter().any(|name| mentions(without, name));
+    if is_the_same && !plan.is_foreign && !names_ours {
         return Vec::new();
     }
-    let groups = [&[Facade::ParkingLot, Facade::LockApi][..], &[Facade::Std, Facade::StdInTokio]];
-    let chosen = if names_locks && groups[0].iter().any(|facade| state.uses(*facade)) {
-        groups[0]
-    } else {
-        groups[1]
+    let of_use = |facades: &[Facade]| -> Vec<Facade> {
+        facades.iter().copied().filter(|facade| state.uses(*facade)).collect()
     };
-    chosen.iter().copied().filter(|facade| state.uses(*facade)).collect()
+    let of_tokio = [Facade::Tokio, Facade::StdInTokio];
+    if of_tokio.iter().any(|facade| plan.applied.contains(facade)) {
+        return of_use(&of_tokio);
+    }
+    let names_locks = LOCKS.iter().any(|name| mentions(with, name) || mentions(without, name));
+    let of_locks = of_use(&[Facade::ParkingLot, Facade::LockApi]);
+    if names_locks && !of_locks.is_empty() { of_locks } else { of_use(&[Facade::Std]) }
 }
 
 #[cfg(test)]
@@ -85,29 +94,33 @@ mod tests {
     #[test]
     fn the_same_error_without_the_facades_is_the_users() {
         let mine = plan_of("a", "0.1.0", "");
-        assert!(suspects(&mine, &state(), &[error(1, "x")], &[error(1, "y")]).is_empty());
+        let with = [error(1, "expected `String`, found `concaudit_std::sync::Mutex`")];
+        assert!(suspects(&mine, &state(), &with, &[error(1, "found `Mutex`")]).is_empty());
     }
 
     #[test]
-    fn another_error_or_a_crate_of_others_makes_the_facades_suspicious() {
-        let std = [Facade::Std, Facade::StdInTokio];
+    fn another_error_or_a_crate_of_others_makes_the_facade_suspicious() {
         let mine = plan_of("a", "0.1.0", "");
-        assert_eq!(suspects(&mine, &state(), &[error(1, "")], &[error(2, "")]), std);
+        assert_eq!(suspects(&mine, &state(), &[error(1, "")], &[error(2, "")]), [Facade::Std]);
+        let ours = [error(1, "found `concaudit_std::sync::Mutex`")];
+        assert_eq!(suspects(&mine, &state(), &ours, &ours), [Facade::Std]);
         let theirs = plan_of("a", "0.1.0", "--cap-lints allow");
-        assert_eq!(suspects(&theirs, &state(), &[error(1, "")], &[error(1, "")]), std);
-        // They were in use in vain: nothing is left to do without.
-        let without = state().without(&std);
-        assert!(suspects(&theirs, &without, &[error(1, "")], &[error(1, "")]).is_empty());
+        let said = [error(1, "")];
+        assert_eq!(suspects(&theirs, &state(), &said, &said), [Facade::Std]);
+        // It was left out in vain: nothing remains to do without.
+        assert!(suspects(&theirs, &state().without(&[Facade::Std]), &said, &said).is_empty());
     }
 
     #[test]
     fn the_types_that_an_error_names_tell_which_facade_it_is() {
         let mine = plan_of("a", "0.1.0", "");
-        let said = [error(1, "expected `lock_api::Mutex<_, _>`")];
+        let said = [error(1, "expected `lock_api::Mutex<Labelled<_>, _>`")];
         let locks = [Facade::ParkingLot, Facade::LockApi];
         assert_eq!(suspects(&mine, &state(), &said, &said), locks);
-        let without = state().without(&locks);
-        assert_eq!(suspects(&mine, &without, &said, &said), [Facade::Std, Facade::StdInTokio]);
+        assert_eq!(suspects(&mine, &state().without(&locks), &said, &said), [Facade::Std]);
+        let tokio = plan_of("tokio", "1.54.1", "--cap-lints allow");
+        let of_tokio = [Facade::Tokio, Facade::StdInTokio];
+        assert_eq!(suspects(&tokio, &state(), &said, &said), of_tokio);
     }
 
     #[test]

@@ -30,10 +30,17 @@ pub struct Failure {
     pub facades: Vec<Facade>,
 }
 
+impl Failure {
+    /// What is wrong with it, without its name.
+    pub fn reason(&self) -> String {
+        let facades: Vec<String> = self.facades.iter().map(ToString::to_string).collect();
+        format!("does not compile with {}: {}", facades.join(" and "), self.error)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let facades: Vec<String> = self.facades.iter().map(ToString::to_string).collect();
-        write!(f, "{} does not compile with {}: {}", self.title, facades.join(" and "), self.error)
+        write!(f, "{} {}", self.title, self.reason())
     }
 }
 
@@ -97,5 +104,7 @@ pub fn failures(target_dir: &Utf8Path) -> Vec<Failure> {
         .filter_map(|entry| serde_json::from_slice(&fs::read(entry.path()).ok()?).ok())
         .collect();
     failures.sort_by(|a, b| a.title.cmp(&b.title));
+    // A library and its tests are two crates with one name.
+    failures.dedup_by(|a, b| a.title == b.title && a.facades == b.facades);
     failures
 }

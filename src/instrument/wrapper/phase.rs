@@ -176,10 +176,10 @@ impl Phase<'_> {
         // Whoever is compiled against the first form of it has no use for another.
         if !failed.is_announced {
             for facades in blame::attempts(plan) {
-                let Some(plain) = self.plan(&facades) else { break };
-                let attempt = self.silent_attempt(&plain.args)?;
+                let Some(reduced) = self.plan(&facades) else { break };
+                let attempt = self.silent_attempt(&reduced.args)?;
                 if attempt.status.success() {
-                    if !plain.shows_locks() {
+                    if !reduced.shows_locks() {
                         notes::forget(self.state, &plan.stem);
                     }
                     self.note_loss(plan, failed.error(), facades)?;
