@@ -11,7 +11,10 @@ use clap::{
 use clap_complete::Shell;
 
 use super::explain::rule_names;
-use crate::{instrument::BuildArgs, report::finding::Severity};
+use crate::{
+    instrument::{BuildArgs, LockKind},
+    report::finding::Severity,
+};
 
 /// Cargo's own colours.
 const STYLES: Styles = Styles::styled()
@@ -32,7 +35,7 @@ Exit codes:
   100  tests failed or the run was interrupted (findings, if any, are in the report)
   101  the build or the tool failed";
 
-/// Audits the concurrency of a Tokio project by running its tests: reports
+/// Audits the concurrency of a Rust project by running its tests: reports
 /// lingering tasks, long-held locks and lock-order cycles with the source lines
 /// to blame.
 #[derive(Debug, Parser)]
@@ -187,6 +190,17 @@ pub struct RunOptions {
 /// Which rules are asked, and their thresholds.
 #[derive(Debug, Clone, Args)]
 pub struct RuleOptions {
+    /// Kinds of locks to audit, separated by commas: tokio (its tasks, too), std (its threads,
+    /// too), parking_lot, all
+    #[arg(
+        long,
+        value_name = "KINDS",
+        value_delimiter = ',',
+        default_value = "all",
+        hide_possible_values = true,
+        help_heading = "Rules"
+    )]
+    pub locks: Vec<LockKind>,
     /// Ask only this rule (may be repeated)
     #[arg(
         long = "rule",
@@ -524,6 +538,7 @@ mod tests {
             ("x --slow-after 0s", "longer than nothing"),
             ("x --test-threads 0", "--test-threads"),
             ("x --allow long-hold-lock", "a similar value exists: 'long-held-lock'"),
+            ("x --locks tokio,spin", "possible values: tokio, std, parking_lot, all"),
             ("x --ignored --include-ignored", "cannot be used with"),
             ("x --lib clean", "must stand before all options"),
             ("x -v -q", "cannot be used with"),
@@ -547,6 +562,15 @@ mod tests {
             options.select.libtest_arguments(),
             ["--skip", "a", "--skip", "b", "--exact", "--ignored", "--shuffle"]
         );
+    }
+
+    #[test]
+    fn kinds_of_locks_are_a_list() {
+        use LockKind::{All, ParkingLot, Tokio};
+        let kinds = |line| test_options(line).rules.locks;
+        assert_eq!(kinds("x"), [All]);
+        assert_eq!(kinds("x --locks tokio,parking_lot"), [Tokio, ParkingLot]);
+        assert_eq!(kinds("x --locks tokio --locks parking_lot"), [Tokio, ParkingLot]);
     }
 
     #[test]

@@ -165,6 +165,10 @@ impl Console {
                 self.status("Building", &format!("instrumented tests for {target}"));
             }
             BuildEvent::Compiled { crates } => self.count("project", *crates),
+            BuildEvent::FacadeLost { what } => {
+                self.clear();
+                self.warning(what);
+            }
             BuildEvent::BuildFinished { binaries, elapsed } => {
                 self.clear();
                 let binaries = counted(*binaries as u64, "test binary", "test binaries");

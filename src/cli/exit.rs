@@ -101,7 +101,7 @@ pub fn verdict(report: &Report, fail_on: FailOn) -> Result<(), ExpectedError> {
         return Err(ExpectedError::NothingAudited { reason });
     }
     if report.tests.iter().all(|test| test.processes == 0) {
-        let reason = "no test process was instrumented; do the tests use tokio?".to_owned();
+        let reason = "no test process was instrumented; the report's coverage says why".to_owned();
         return Err(ExpectedError::NothingAudited { reason });
     }
     let count = report

@@ -34,6 +34,7 @@ pub fn build(
     let build = BuildOptions {
         args: options.build.clone(),
         first_party: options.rules.first_party.clone(),
+        locks: options.rules.locks.clone(),
         quiet: global.quiet,
         verbose: global.verbose.saturating_sub(1),
         color: global.color.map(|color| {

@@ -55,21 +55,50 @@ impl Messages {
         )
     }
 
-    /// The libraries of the package `name` that target crates link, by version.
-    pub fn libraries<'a>(
-        &'a self,
-        name: &'a str,
-        output: &'a Utf8Path,
-    ) -> impl Iterator<Item = (String, &'a Utf8PathBuf)> {
+    /// The libraries that target crates link.
+    pub fn libraries<'a>(&'a self, output: &'a Utf8Path) -> impl Iterator<Item = Library<'a>> {
         self.artifacts.iter().filter_map(move |artifact| {
-            let file =
-                artifact.filenames.iter().find(|file| file.extension() == Some("rmeta")).or_else(
-                    || artifact.filenames.iter().find(|file| file.extension() == Some("rlib")),
-                )?;
-            let is_wanted = artifact.target.name == name && file.starts_with(output);
-            is_wanted.then(|| (version_in(&artifact.package_id), file))
+            let with = |extension| {
+                artifact.filenames.iter().find(|file| file.extension() == Some(extension))
+            };
+            let file = with("rmeta").or_else(|| with("rlib"))?;
+            let (name, version) = name_and_version(artifact);
+            file.starts_with(output).then_some(Library { name, version, file })
         })
     }
+}
+
+/// A library of the graph.
+#[derive(Debug)]
+pub struct Library<'a> {
+    /// The package's.
+    pub name: &'a str,
+    /// The package's.
+    pub version: String,
+    /// Its metadata or itself.
+    pub file: &'a Utf8PathBuf,
+}
+
+/// The package of an artifact.
+fn name_and_version(artifact: &Artifact) -> (&str, String) {
+    let id = &artifact.package_id;
+    // The manifest's folder is no help: `parking_lot-0.12.3`, or any other.
+    let name = name_in(id).unwrap_or(&artifact.target.name);
+    (name, version_in(id))
+}
+
+/// The name in a package id; `path+file:///p/tokio#1.54.1` has none where it is
+/// the folder's.
+fn name_in(id: &PackageId) -> Option<&str> {
+    if let Some((url, fragment)) = id.repr.rsplit_once('#')
+        && !fragment.contains(')')
+    {
+        return match fragment.rsplit_once('@') {
+            Some((name, _)) => Some(name),
+            None => url.split('?').next()?.rsplit('/').next(),
+        };
+    }
+    id.repr.split(' ').next()
 }
 
 /// The version in a package id: `registry+https://host/index#tokio@1.54.1`,
@@ -199,15 +228,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_from_every_kind_of_package_id() {
+    fn names_and_versions_are_read_from_every_kind_of_package_id() {
         for (id, version) in [
             ("registry+https://github.com/rust-lang/crates.io-index#tokio@1.54.1", "1.54.1"),
             ("path+file:///work/tokio#1.20.0", "1.20.0"),
             ("git+https://example.org/t?branch=a#tokio@0.2.25", "0.2.25"),
+            ("git+https://example.org/t?branch=a#0.2.25", "0.2.25"),
             ("tokio 1.38.2 (registry+https://github.com/rust-lang/crates.io-index)", "1.38.2"),
             ("tokio 1.38.2 (git+https://example.org/t#abc)", "1.38.2"),
         ] {
-            assert_eq!(version_in(&PackageId { repr: id.into() }), version);
+            let id = PackageId { repr: id.into() };
+            assert_eq!(version_in(&id), version);
+            assert!(matches!(name_in(&id), Some("tokio" | "t")), "{id}");
         }
     }
 

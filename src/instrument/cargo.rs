@@ -12,16 +12,18 @@ use std::{
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cargo_metadata::{Message, Metadata, TargetKind as Kind};
+use cargo_metadata::{Message, Metadata};
 use fs_err as fs;
 use sha2::{Digest, Sha256};
 
 use super::{
     artifacts::{self, Messages, TargetKind, WithoutHarness},
     configuration::{Configuration, ConfigurationError},
+    coverage::Coverage,
     embedded::{Sources, short_hex},
     environment,
     events::BuildEvent,
+    locks::{Facades, LockKind, facades_of},
     options::BuildArgs,
     probe::{self, Probe, ProbeError, ProbeOptions},
     toolchain::{Toolchain, ToolchainError},
@@ -40,6 +42,8 @@ pub struct BuildOptions {
     pub args: BuildArgs,
     /// Packages of the graph, by name, whose code counts as the project's own.
     pub first_party: Vec<String>,
+    /// Which locks are instrumented; all, where none is named.
+    pub locks: Vec<LockKind>,
     /// Cargo's `--quiet`.
     pub quiet: bool,
     /// Cargo's `--verbose`, so many times.
@@ -97,11 +101,6 @@ pub enum BuildError {
     /// said so on standard error.
     #[error("failed to build the tests; cargo ended with {status}")]
     Compile { status: ExitStatus },
-    /// The instrumentation may have broken a crate.
-    #[error(
-        "failed to compile {title} with the probe: {error}\nif a plain `cargo test --no-run` compiles it, this is a fault of cargo-concaudit: please report it with the version of {title}; meanwhile another version may do (`cargo update -p tokio --precise VERSION`)"
-    )]
-    Instrumentation { title: String, error: String },
     /// Cargo does not start.
     #[error("failed to run `{program}`")]
     Spawn {
@@ -161,26 +160,54 @@ pub fn build(
         events,
     )?;
 
-    let target_dir = match &args.target_dir {
+    let parent = match &args.target_dir {
         Some(target_dir) => folder.join(target_dir),
         None => workspace.metadata.target_directory.clone(),
     };
-    let target_dir = prepare_target_dir(&target_dir, &probe)?;
     events(BuildEvent::BuildStarted { target: &target });
-    let invocation = Invocation {
-        options,
-        toolchain: &toolchain,
-        configuration: &configuration,
-        target: &target,
-        target_dir: &target_dir,
-        probe: &probe,
-        has_build_dir: workspace.metadata.build_directory.is_some(),
+    let mut facades = facades_of(&options.locks);
+    let mut lost = Vec::new();
+    let (target_dir, messages) = loop {
+        let target_dir = prepare_target_dir(&parent, &probe, &facades)?;
+        let invocation = Invocation {
+            options,
+            toolchain: &toolchain,
+            configuration: &configuration,
+            target: &target,
+            target_dir: &target_dir,
+            probe: &probe,
+            facades: &facades,
+            has_build_dir: workspace.metadata.build_directory.is_some(),
+        };
+        match invocation.run(events)? {
+            Ended::Built(messages) => break (target_dir, messages),
+            Ended::Broken(failures) => {
+                for failure in failures {
+                    let what = format!("{failure}; building again without");
+                    events(BuildEvent::FacadeLost { what: &what });
+                    facades.retain(|facade| !failure.facades.contains(facade));
+                    lost.push(failure);
+                }
+            }
+        }
     };
-    let messages = invocation.run(events)?;
 
     let output = target_dir.join(triple_of(&target));
-    let (instrumented, not_instrumented) =
-        coverage(&messages, &workspace, args, &target_dir, &output);
+    let coverage = Coverage {
+        messages: &messages,
+        metadata: &workspace.metadata,
+        target_dir: &target_dir,
+        output: &output,
+        facades: &facades,
+        chosen: &facades_of(&options.locks),
+        lost: &lost,
+        has_default_targets: args.has_default_targets(),
+    };
+    for loss in coverage.losses() {
+        let what = format!("{loss}; it was compiled without");
+        events(BuildEvent::FacadeLost { what: &what });
+    }
+    let (instrumented, not_instrumented) = (coverage.instrumented(), coverage.missed());
     let project = Arc::new(workspace.project());
     let binaries =
         test_binaries(&messages, &workspace, &toolchain, &configuration, &target, &output)?;
@@ -404,11 +431,16 @@ fn read_metadata(
 
 /// Creates our folder below cargo's target directory. Cargo's fingerprints know
 /// nothing of the probe or of the wrapper, so the folder's name does.
-fn prepare_target_dir(target_dir: &Utf8Path, probe: &Probe) -> Result<Utf8PathBuf, BuildError> {
+fn prepare_target_dir(
+    target_dir: &Utf8Path,
+    probe: &Probe,
+    facades: &Facades,
+) -> Result<Utf8PathBuf, BuildError> {
     let mut hash = Sha256::new();
     hash.update(&probe.identity);
     hash.update(probe.dependencies.as_str());
-    hash.update(include_str!("wrapper.rs"));
+    hash.update(wrapper::SOURCES);
+    hash.update(serde_json::to_vec(facades).expect("plain data"));
     let parent = target_dir.join(OUTPUT_FOLDER);
     let path = parent.join(short_hex(hash, 8));
     let error = |source| BuildError::TargetDir { action: "create", path: path.clone(), source };
@@ -424,8 +456,17 @@ struct Invocation<'a> {
     target: &'a str,
     target_dir: &'a Utf8Path,
     probe: &'a Probe,
+    facades: &'a Facades,
     /// Whether this cargo knows `build.build-dir`.
     has_build_dir: bool,
+}
+
+/// How a build ended that did not fail for good.
+enum Ended {
+    /// As it should.
+    Built(Messages),
+    /// Some crates need to do without a facade. Never empty.
+    Broken(Vec<wrapper::Failure>),
 }
 
 impl Invocation<'_> {
@@ -445,7 +486,9 @@ impl Invocation<'_> {
             target: self.target.to_owned(),
             target_dir: self.target_dir.to_owned(),
             dependencies: self.probe.dependencies.clone(),
-            tracing: self.probe.tracing.clone(),
+            sources: self.probe.sources.clone(),
+            libraries: self.probe.libraries.clone(),
+            facades: self.facades.clone(),
             wrapper: user_wrapper,
         };
         let mut command = Command::new(&self.toolchain.cargo);
@@ -476,7 +519,7 @@ impl Invocation<'_> {
         Ok(command)
     }
 
-    fn run(&self, events: &mut dyn FnMut(BuildEvent<'_>)) -> Result<Messages, BuildError> {
+    fn run(&self, events: &mut dyn FnMut(BuildEvent<'_>)) -> Result<Ended, BuildError> {
         wrapper::forget_failures(self.target_dir);
         let spawn_error = |source| BuildError::Spawn {
             program: self.toolchain.cargo.to_string_lossy().into_owned(),
@@ -500,60 +543,15 @@ impl Invocation<'_> {
         }
         let status = child.wait().map_err(spawn_error)?;
         if status.success() {
-            return Ok(messages);
+            return Ok(Ended::Built(messages));
         }
-        Err(match wrapper::failure(self.target_dir) {
-            Some((title, error)) => BuildError::Instrumentation { title, error },
-            None => BuildError::Compile { status },
-        })
+        let failures = wrapper::failures(self.target_dir);
+        // What is not in use cannot be done without: each round has fewer.
+        let is_of_use = failures
+            .iter()
+            .any(|failure| failure.facades.iter().any(|facade| self.facades.contains(facade)));
+        if is_of_use { Ok(Ended::Broken(failures)) } else { Err(BuildError::Compile { status }) }
     }
-}
-
-/// What was instrumented; what was not, and why.
-fn coverage(
-    messages: &Messages,
-    workspace: &Workspace,
-    args: &BuildArgs,
-    target_dir: &Utf8Path,
-    output: &Utf8Path,
-) -> (Vec<String>, Vec<String>) {
-    let mut instrumented = BTreeSet::new();
-    let mut missed = BTreeSet::new();
-    for (version, file) in messages.libraries("tokio", output) {
-        if wrapper::is_instrumented(target_dir, file) {
-            instrumented.insert(format!("tokio {version}"));
-        } else if wrapper::can_be_instrumented(&version) {
-            missed.insert(format!("tokio {version}: it was compiled without the probe; run `cargo concaudit clean` and try again"));
-        } else {
-            missed.insert(format!(
-                "tokio {version}: only 1.20 and later versions of tokio 1 tell of tasks and locks"
-            ));
-        }
-    }
-    if instrumented.is_empty() && missed.is_empty() {
-        missed.insert("tokio: none of the tested packages depends on it".to_owned());
-    }
-
-    let mut with_doctests = BTreeSet::new();
-    for (artifact, executable) in messages.tests() {
-        let Some(package) = artifacts::package_of(&workspace.metadata, &artifact.package_id) else {
-            continue;
-        };
-        if package.targets.iter().any(|target| target.doctest && !target.is_kind(Kind::Bin)) {
-            with_doctests.insert(package.name.to_string());
-        }
-        if !executable.starts_with(output) {
-            missed.insert(format!(
-                "the tests of {}: procedural macros run in the compiler",
-                package.name
-            ));
-        }
-    }
-    if args.has_default_targets() && !with_doctests.is_empty() {
-        let names: Vec<String> = with_doctests.into_iter().collect();
-        missed.insert(format!("doctests of {}: they are not run", names.join(", ")));
-    }
-    (instrumented.into_iter().collect(), missed.into_iter().collect())
 }
 
 fn test_binaries(

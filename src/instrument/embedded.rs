@@ -46,6 +46,15 @@ impl Sources {
         }
     }
 
+    /// The files below an embedded folder, as they are unpacked, and their sizes
+    /// in bytes.
+    pub fn below(self, folder: &str) -> impl Iterator<Item = (Utf8PathBuf, u64)> {
+        self.0
+            .iter()
+            .filter(move |(name, _)| Utf8Path::new(name).starts_with(folder))
+            .map(|(name, content)| (armed(name), content.len() as u64))
+    }
+
     /// Writes all files below `folder`, manifests armed.
     pub fn unpack(self, folder: &Utf8Path) -> std::io::Result<()> {
         for (name, content) in self.0 {

@@ -19,6 +19,9 @@ pub enum BuildEvent<'a> {
     BuildStarted { target: &'a str },
     /// So many crates of the project are compiled or were found compiled.
     Compiled { crates: usize },
+    /// A crate does not compile with a facade and was compiled without it.
+    /// Or the whole build begins anew without it. `what` says so.
+    FacadeLost { what: &'a str },
     /// The project is built.
     BuildFinished { binaries: usize, elapsed: Duration },
 }

@@ -7,9 +7,11 @@
 mod artifacts;
 mod cargo;
 mod configuration;
+mod coverage;
 mod embedded;
 mod environment;
 mod events;
+mod locks;
 mod options;
 mod probe;
 mod toolchain;
@@ -18,5 +20,6 @@ pub mod wrapper;
 
 pub use cargo::*;
 pub use events::BuildEvent;
+pub use locks::LockKind;
 pub use options::BuildArgs;
 pub use types::*;

@@ -3,7 +3,7 @@
 //! ```text
 //! <cache>/probe/<key>.lock      held exclusively while building, shared while in use
 //! <cache>/probe/<key>.partial/  a build that is under way, or was interrupted
-//! <cache>/probe/<key>/src       the sources
+//! <cache>/probe/<key>/src       the sources, of which some are compiled for each project
 //! <cache>/probe/<key>/deps      what instrumented crates link
 //! <cache>/probe/<key>/probe.json
 //! ```
@@ -31,13 +31,22 @@ use super::{
     embedded::{Sources, short_hex},
     events::BuildEvent,
     toolchain::Toolchain,
+    wrapper::Libraries,
 };
 
 /// Overrides where the probe is kept; an absolute folder, created if missing.
 pub const CACHE_DIR_ENV: &str = "CARGO_CONCAUDIT_CACHE_DIR";
 
-/// The crate that stands in for `tracing` in tokio.
-const TRACING_FACADE: &str = "concaudit_tracing";
+/// What a probe must have: see [`Libraries`].
+const LIBRARIES: [&str; 5] = [
+    "concaudit_tracing",
+    "concaudit_std",
+    "concaudit_std_tokio",
+    "concaudit_core",
+    "concaudit_server",
+];
+/// What is compiled for each project.
+const COMPILED_LATER: [&str; 2] = ["probe/parking_lot", "probe/lock_api"];
 const WORKSPACE_MANIFEST: &str = "probe/Cargo.toml.in";
 const STAMP: &str = "probe.json";
 /// Enough for the last few diagnostics, not for a flood.
@@ -55,8 +64,10 @@ const RUSTFLAGS: [&str; 3] =
 pub struct Probe {
     /// The folder of all its libraries.
     pub dependencies: Utf8PathBuf,
-    /// The library that stands in for `tracing`.
-    pub tracing: Utf8PathBuf,
+    /// Those of them that are named on a command line.
+    pub libraries: Libraries,
+    /// The folder of its sources.
+    pub sources: Utf8PathBuf,
     /// Changes whenever what is linked changes. Crates that were compiled
     /// against another identity cannot be linked with this probe.
     pub identity: String,
@@ -137,10 +148,12 @@ pub enum ProbeError {
 #[serde(deny_unknown_fields)]
 struct Stamp {
     identity: String,
-    /// Crate name to file name, for the crates that stand in for others.
-    facades: BTreeMap<String, String>,
+    /// Crate name to file name, for the crates that are ours.
+    own: BTreeMap<String, String>,
     /// File name in `deps` to size in bytes.
     files: BTreeMap<String, u64>,
+    /// The same for those files in `src` that are still needed.
+    sources: BTreeMap<Utf8PathBuf, u64>,
 }
 
 /// Where the probe is kept: [`CACHE_DIR_ENV`], else the platform's folder for
@@ -262,9 +275,18 @@ fn open(
     }
     let stamp = read_stamp(folder)?;
     let dependencies = folder.join("deps");
+    let [tracing, std, std_in_tokio, core, server] =
+        LIBRARIES.map(|name| stamp.own.get(name).map(|file| dependencies.join(file)));
     Some(Probe {
-        tracing: dependencies.join(stamp.facades.get(TRACING_FACADE)?),
+        libraries: Libraries {
+            tracing: tracing?,
+            std: std?,
+            std_in_tokio: std_in_tokio?,
+            core: core?,
+            server: server?,
+        },
         dependencies,
+        sources: folder.join("src"),
         identity: stamp.identity,
         _in_use: in_use,
     })
@@ -274,9 +296,13 @@ fn open(
 /// by age, file by file, by tools that know nothing of us.
 fn read_stamp(folder: &Utf8Path) -> Option<Stamp> {
     let stamp: Stamp = serde_json::from_slice(&fs::read(folder.join(STAMP)).ok()?).ok()?;
-    let is_whole = stamp.files.iter().all(|(name, size)| {
-        fs::metadata(folder.join("deps").join(name)).is_ok_and(|file| file.len() == *size)
-    });
+    let is_there =
+        |path: Utf8PathBuf, size: u64| fs::metadata(path).is_ok_and(|file| file.len() == size);
+    let is_whole = stamp
+        .files
+        .iter()
+        .all(|(name, size)| is_there(folder.join("deps").join(name), *size))
+        && stamp.sources.iter().all(|(path, size)| is_there(folder.join("src").join(path), *size));
     is_whole.then_some(stamp)
 }
 
@@ -335,11 +361,12 @@ fn build(
 
     let artifacts = compile(toolchain, options, &partial, events)?;
     let crates = artifacts.len();
-    let stamp = collect(&artifacts, options.target, &partial)
+    let mut stamp = collect(&artifacts, options.target, &partial)
         .map_err(cache_error("collect the probe's libraries"))?;
-    if !stamp.facades.contains_key(TRACING_FACADE) {
-        return Err(ProbeError::Embedded { what: format!("it has no crate {TRACING_FACADE}") });
+    if let Some(missing) = LIBRARIES.iter().find(|name| !stamp.own.contains_key(**name)) {
+        return Err(ProbeError::Embedded { what: format!("it has no crate {missing}") });
     }
+    stamp.sources = COMPILED_LATER.iter().flat_map(|folder| sources.below(folder)).collect();
     fs::write(partial.join(STAMP), serde_json::to_vec_pretty(&stamp).expect("plain data"))
         .map_err(cache_error("write the stamp"))?;
     fs::remove_dir_all(partial.join("target")).map_err(cache_error("remove build output"))?;
@@ -436,8 +463,12 @@ fn collect(artifacts: &[Artifact], target: &str, partial: &Utf8Path) -> io::Resu
     let dependencies = partial.join("deps");
     fs::create_dir_all(&dependencies)?;
     let target_output = partial.join("target").join(target);
-    let mut stamp =
-        Stamp { identity: String::new(), facades: BTreeMap::new(), files: BTreeMap::new() };
+    let mut stamp = Stamp {
+        identity: String::new(),
+        own: BTreeMap::new(),
+        files: BTreeMap::new(),
+        sources: BTreeMap::new(),
+    };
     for artifact in artifacts {
         // A crate that re-exports macros cannot be loaded without the library
         // of the procedural ones, which is the host's.
@@ -450,7 +481,7 @@ fn collect(artifacts: &[Artifact], target: &str, partial: &Utf8Path) -> io::Resu
         let to = dependencies.join(&name);
         fs::rename(&file, &to)?;
         if artifact.target.name.starts_with("concaudit_") {
-            stamp.facades.insert(artifact.target.name.clone(), name.clone());
+            stamp.own.insert(artifact.target.name.clone(), name.clone());
         }
         stamp.files.insert(name, fs::metadata(&to)?.len());
     }
@@ -522,18 +553,41 @@ mod tests {
 
     use super::*;
 
-    const MANIFEST: &[u8] = b"[workspace]\nmembers = [\"t\"]\nresolver = \"3\"\n\
+    const MANIFEST: &[u8] = b"[workspace]\nmembers = [\"core\", \"server\", \"std\", \
+        \"std-tokio\", \"tracing\"]\nresolver = \"3\"\n\
         [workspace.package]\nrust-version = \"1.85\"\n";
-    const MEMBER: &[u8] =
-        b"[package]\nname = \"concaudit-tracing\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
-    const LOCK: &[u8] =
-        b"version = 4\n[[package]]\nname = \"concaudit-tracing\"\nversion = \"0.1.0\"\n";
+    const LOCK: &[u8] = b"version = 4\n\
+        [[package]]\nname = \"concaudit-core\"\nversion = \"0.1.0\"\n\
+        [[package]]\nname = \"concaudit-server\"\nversion = \"0.1.0\"\n\
+        [[package]]\nname = \"concaudit-std\"\nversion = \"0.1.0\"\n\
+        [[package]]\nname = \"concaudit-std-tokio\"\nversion = \"0.1.0\"\n\
+        [[package]]\nname = \"concaudit-tracing\"\nversion = \"0.1.0\"\n";
     /// A probe that compiles in no time.
     const SMALL: Sources = Sources::new(&[
         ("probe/Cargo.lock", LOCK),
         ("probe/Cargo.toml.in", MANIFEST),
-        ("probe/t/Cargo.toml.in", MEMBER),
-        ("probe/t/src/lib.rs", b"pub fn f() {}"),
+        (
+            "probe/core/Cargo.toml.in",
+            b"[package]\nname = \"concaudit-core\"\nversion = \"0.1.0\"\n",
+        ),
+        ("probe/core/src/lib.rs", b"pub fn f() {}"),
+        (
+            "probe/server/Cargo.toml.in",
+            b"[package]\nname = \"concaudit-server\"\nversion = \"0.1.0\"\n",
+        ),
+        ("probe/server/src/lib.rs", b""),
+        ("probe/std/Cargo.toml.in", b"[package]\nname = \"concaudit-std\"\nversion = \"0.1.0\"\n"),
+        ("probe/std/src/lib.rs", b""),
+        (
+            "probe/std-tokio/Cargo.toml.in",
+            b"[package]\nname = \"concaudit-std-tokio\"\nversion = \"0.1.0\"\n",
+        ),
+        ("probe/std-tokio/src/lib.rs", b""),
+        (
+            "probe/tracing/Cargo.toml.in",
+            b"[package]\nname = \"concaudit-tracing\"\nversion = \"0.1.0\"\n",
+        ),
+        ("probe/tracing/src/lib.rs", b""),
     ]);
 
     fn toolchain() -> Toolchain {
@@ -577,14 +631,14 @@ mod tests {
         let (first, seen) = ensure_in(SMALL, &cache, &toolchain);
         let first = first.unwrap();
         assert_eq!(seen, ["started", "finished"]);
-        assert!(first.tracing.file_name().unwrap().starts_with("libconcaudit_tracing-"));
-        assert!(first.tracing.exists());
+        assert!(first.libraries.tracing.file_name().unwrap().starts_with("libconcaudit_tracing-"));
+        assert!(first.libraries.tracing.exists());
         assert!(!Utf8PathBuf::from(format!("{folder}.partial")).exists());
 
         let (second, seen) = ensure_in(SMALL, &cache, &toolchain);
-        assert_eq!((second.unwrap().tracing, seen), (first.tracing.clone(), vec![]));
+        assert_eq!((second.unwrap().libraries, seen), (first.libraries.clone(), vec![]));
 
-        fs::remove_file(&first.tracing).unwrap();
+        fs::remove_file(&first.libraries.tracing).unwrap();
         let identity = first.identity.clone();
         drop(first);
         let (third, seen) = ensure_in(SMALL, &cache, &toolchain);
@@ -602,7 +656,7 @@ mod tests {
             for _ in 0..2 {
                 scope.spawn(|| {
                     let (probe, seen) = ensure_in(SMALL, &cache, &toolchain);
-                    assert!(probe.unwrap().tracing.exists());
+                    assert!(probe.unwrap().libraries.tracing.exists());
                     builds.fetch_add(usize::from(seen.contains(&"started")), Ordering::Relaxed);
                 });
             }
@@ -648,7 +702,7 @@ mod tests {
                   source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
                   checksum = \"0000000000000000000000000000000000000000000000000000000000000000\"\n",
             ),
-            ("probe/Cargo.toml.in", MANIFEST),
+            ("probe/Cargo.toml.in", b"[workspace]\nmembers = [\"t\"]\nresolver = \"3\"\n"),
             (
                 "probe/t/Cargo.toml.in",
                 b"[package]\nname = \"concaudit-tracing\"\nversion = \"0.1.0\"\n\

@@ -8,12 +8,18 @@
 #![expect(clippy::print_stderr, reason = "a skipped test says why")]
 
 mod behaviour;
+mod blocking_call;
 mod cli;
 mod console;
+mod leaked;
 mod lingering;
+mod lock_across_await;
 mod lock_order;
 mod long_held;
 mod model;
 mod old_tokio;
+mod recursive_lock;
+mod std_only;
 mod support;
 mod surroundings;
+mod thread_locks;

@@ -27,6 +27,13 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         l::tree::TESTS,
         crate::long_held::TESTS,
         crate::lock_order::TESTS,
+        crate::thread_locks::orders::TESTS,
+        crate::thread_locks::holds::TESTS,
+        crate::recursive_lock::TESTS,
+        crate::lock_across_await::TESTS,
+        crate::blocking_call::TESTS,
+        crate::leaked::threads::TESTS,
+        crate::leaked::children::TESTS,
         s::environment::TESTS,
         s::subscriber::TESTS,
         s::children::TESTS,
@@ -36,6 +43,8 @@ fn every_test_of_the_fixtures_has_an_expectation() {
     ];
     assert_eq!(missing(Workspace::Rules, &expected), [""; 0]);
     assert_eq!(missing(Workspace::OldTokio, &[crate::old_tokio::TESTS]), [""; 0]);
+    assert_eq!(missing(Workspace::StdOnly, &[crate::std_only::TESTS]), [""; 0]);
+    assert_eq!(missing(Workspace::Stuck, &[crate::recursive_lock::stuck::TESTS]), [""; 0]);
 }
 
 #[test]
@@ -71,7 +80,13 @@ fn findings_are_sorted_and_complete() {
 
 #[test]
 fn an_audit_changes_nothing_in_the_project() {
-    for workspace in [Workspace::Rules, Workspace::OldTokio, Workspace::Behaviour] {
+    for workspace in [
+        Workspace::Rules,
+        Workspace::OldTokio,
+        Workspace::Behaviour,
+        Workspace::StdOnly,
+        Workspace::Stuck,
+    ] {
         let [before, after] = &workspace.audit().trees;
         assert_eq!(before, after, "{workspace:?}");
     }

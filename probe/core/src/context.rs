@@ -6,10 +6,11 @@
 
 use std::{
     cell::{Cell, RefCell},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 
 use crate::{
+    held::{HeldLocks, Lease},
     resource::ScopePtr,
     stack::{Bounds, CACHE_SIZE, Cache, StackId},
     task::Task,
@@ -17,6 +18,8 @@ use crate::{
 
 const MAX_TASKS: usize = 16;
 const MAX_SCOPES: usize = 32;
+/// Nestings of locks that a thread goes through over and over.
+const ORDERS: usize = 256;
 
 /// The state of one thread.
 pub(crate) struct Context {
@@ -24,6 +27,18 @@ pub(crate) struct Context {
     /// Frame pointer of the function that polls the current task; 0: none.
     pub(crate) poll_frame: Cell<usize>,
     pub(crate) stack_cache: Cache,
+    /// As [`Context::stack_cache`], by [`crate::stack::capture_again`]'s key.
+    pub(crate) quick_cache: Cache,
+    /// Nestings of locks that were recorded, by their hash: the tick when.
+    orders: [Cell<(u64, u64)>; ORDERS],
+    /// How many of the probe's critical sections this thread is in.
+    busy: Cell<u32>,
+    /// The std and parking_lot locks that this thread holds.
+    held: Cell<Option<&'static HeldLocks>>,
+    /// The thread is ending, and has given back what it had.
+    is_ending: Cell<bool>,
+    /// How many of the locks held do not belong to the task that is polled.
+    pub(crate) held_outside: Cell<usize>,
     /// The resource whose operation was granted last on this thread; tells a
     /// `lock().await` from a `try_lock`.
     pub(crate) granted: Cell<u64>,
@@ -39,6 +54,12 @@ thread_local! {
             stack_bounds: Cell::new(Bounds::UNKNOWN),
             poll_frame: Cell::new(0),
             stack_cache: [const { Cell::new((0_u64, 0 as StackId)) }; CACHE_SIZE],
+            quick_cache: [const { Cell::new((0_u64, 0 as StackId)) }; CACHE_SIZE],
+            orders: [const { Cell::new((0, 0)) }; ORDERS],
+            busy: Cell::new(0),
+            held: Cell::new(None),
+            is_ending: Cell::new(false),
+            held_outside: Cell::new(0),
             granted: Cell::new(0),
             tasks: [const { Cell::new(std::ptr::null()) }; MAX_TASKS],
             task_depth: Cell::new(0),
@@ -48,6 +69,116 @@ thread_local! {
     };
     /// Frees the thread's own record when it ends.
     static THREAD: RefCell<Option<Arc<Task>>> = const { RefCell::new(None) };
+    /// Gives back [`Context::held`] when the thread ends.
+    static LEASE: RefCell<Option<Lease>> = const { RefCell::new(None) };
+}
+
+impl Context {
+    /// Whether this thread is in the middle of the probe's own doings.
+    #[inline]
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.get() > 0
+    }
+
+    /// The locks that this thread holds, if it ever held one.
+    #[inline]
+    pub(crate) fn held(&self) -> Option<&'static HeldLocks> {
+        self.held.get()
+    }
+
+    /// The locks that this thread holds; `None` only where it is ending.
+    #[inline]
+    pub(crate) fn held_or_new(&self) -> Option<&'static HeldLocks> {
+        self.held.get().or_else(|| self.lease())
+    }
+
+    #[cold]
+    fn lease(&self) -> Option<&'static HeldLocks> {
+        if self.is_ending.get() {
+            return None;
+        }
+        LEASE
+            .try_with(|slot| {
+                let lease = Lease::new(thread_id());
+                let held = lease.locks();
+                *slot.try_borrow_mut().ok()? = Some(lease);
+                self.held.set(Some(held));
+                Some(held)
+            })
+            .ok()
+            .flatten()
+    }
+
+    /// Whether this nesting was recorded within this tick of the clock.
+    #[inline]
+    pub(crate) fn knows_order(&self, hash: u64, tick: u64) -> bool {
+        self.orders[(hash >> 56) as usize % ORDERS].get() == (hash, tick)
+    }
+
+    pub(crate) fn learn_order(&self, hash: u64, tick: u64) {
+        self.orders[(hash >> 56) as usize % ORDERS].set((hash, tick));
+    }
+
+    /// The task that this thread polls, or what stands for the thread itself.
+    #[inline]
+    pub(crate) fn actor_id(&self) -> u64 {
+        match self.task_depth.get().checked_sub(1).and_then(|top| self.tasks.get(top)) {
+            // SAFETY: whoever pushed the pointer borrows an `Arc` for as long as
+            // it is pushed.
+            Some(task) => unsafe { (*task.get()).id },
+            None => thread_id(),
+        }
+    }
+
+    /// A hash of the locks that the task holds which this thread polls, those
+    /// whose guards it keeps over its awaits; 0: none.
+    #[inline]
+    pub(crate) fn carried_key(&self) -> u64 {
+        let top = self.task_depth.get().checked_sub(1).and_then(|top| self.tasks.get(top));
+        // SAFETY: as above.
+        let task = top.map(|task| unsafe { &*task.get() });
+        match task {
+            Some(task) if task.held_count.load(Ordering::Relaxed) > 0 => task.held_key(),
+            _ => 0,
+        }
+    }
+}
+
+/// The thread's [`Lease`] is over.
+pub(crate) fn end_lease() {
+    with(|context| {
+        context.held.set(None);
+        context.is_ending.set(true);
+    });
+}
+
+/// The probe's own doings: what locks do meanwhile on this thread is not looked
+/// at.
+#[derive(Debug)]
+pub(crate) struct Busy(());
+
+impl Busy {
+    #[inline]
+    pub(crate) fn begin() -> Self {
+        with(|context| context.busy.set(context.busy.get() + 1));
+        Self(())
+    }
+}
+
+impl Drop for Busy {
+    #[inline]
+    fn drop(&mut self) {
+        with(|context| context.busy.set(context.busy.get() - 1));
+    }
+}
+
+/// Makes `record` the calling thread's own.
+pub(crate) fn set_thread(record: Arc<Task>) {
+    let _ = THREAD.try_with(|thread| {
+        if let Ok(mut thread) = thread.try_borrow_mut() {
+            *thread = Some(record);
+        }
+    });
 }
 
 #[inline]
@@ -92,15 +223,18 @@ pub(crate) fn current_task() -> Option<Arc<Task>> {
 
 /// The task that this thread is polling, or the thread itself.
 pub(crate) fn current_actor() -> Option<Arc<Task>> {
-    current_task().or_else(|| {
-        THREAD
-            .try_with(|thread| {
-                let mut thread = thread.try_borrow_mut().ok()?;
-                Some(thread.get_or_insert_with(Task::for_this_thread).clone())
-            })
-            .ok()
-            .flatten()
-    })
+    current_task().or_else(current_thread)
+}
+
+/// The record of this thread; `None` only where it is ending.
+pub(crate) fn current_thread() -> Option<Arc<Task>> {
+    THREAD
+        .try_with(|thread| {
+            let mut thread = thread.try_borrow_mut().ok()?;
+            Some(thread.get_or_insert_with(Task::for_this_thread).clone())
+        })
+        .ok()
+        .flatten()
 }
 
 /// Numbers the threads as they are first met.

@@ -42,6 +42,11 @@ pub static DROPPED_TASKS: Counter = Counter::new();
 /// Long holds that were not kept.
 pub static DROPPED_HOLDS: Counter = Counter::new();
 
+/// Threads spawned through `std::thread`.
+pub static THREADS_SPAWNED: Counter = Counter::new();
+/// Blocking calls, guards across awaits and recursions that were not kept.
+pub static DROPPED_EVENTS: Counter = Counter::new();
+
 static ALIVE: AtomicU64 = AtomicU64::new(0);
 static PEAK: AtomicU64 = AtomicU64::new(0);
 

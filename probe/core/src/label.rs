@@ -2,19 +2,34 @@
 //!
 //! A facade keeps a [`Label`] in each of its locks and tells it, in this order:
 //! that the lock is about to be taken ([`Label::intend`]), that this has to wait
-//! ([`Label::wait`]), that it was taken ([`Label::acquired`]), and that it is about to be
-//! released ([`Label::released`]). All of it happens on the thread that does it.
+//! ([`Label::wait`]), that it was taken ([`Label::acquired`]), and that it is
+//! about to be released ([`Label::released`]). All of it happens on the thread
+//! that does it.
+//!
+//! Whatever needs memory is done before the lock is taken: the lock may be the
+//! one of the program's allocator.
 
 use std::{
+    marker::PhantomData,
     panic::Location,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use crate::{
+    clock,
+    context::{self, Busy, Context},
+    counters, events,
+    hash::fold,
+    held::{self, Held},
     is_active,
-    lock::Mode,
-    next_id,
-    resource::{ResourceKind, Site},
+    lock::{self, Acquisition, Mode},
+    next_id, options,
+    resource::{self, Labelled, Resource, ResourceKind},
+    stack::{self, StackId},
+    thread::{self, Blocking},
 };
 
 /// How a lock is about to be taken.
@@ -26,18 +41,27 @@ pub enum How {
     Timed,
     /// Now or not at all.
     Try,
-    /// Like [`How::Wait`], past queued writers if this thread is a reader already.
+    /// Like [`How::Wait`], past queued writers if this thread is a reader
+    /// already.
     Recursive,
-    /// From [`Mode::Upgradable`], which this thread holds, to [`Mode::Exclusive`], for as
-    /// long as it takes.
+    /// From [`Mode::Upgradable`], which this thread holds, to
+    /// [`Mode::Exclusive`], for as long as it takes.
     Upgrade,
 }
 
-/// Beside every lock that a facade wraps: who it is. Costs nothing until the lock
-/// is first used in an audited process.
+impl How {
+    fn is_try(self) -> bool {
+        matches!(self, Self::Try | Self::Timed)
+    }
+}
+
+/// Beside every lock that a facade wraps: who it is. Costs nothing until the
+/// lock is first used in an audited process.
 #[derive(Debug)]
 pub struct Label {
     kind: ResourceKind,
+    /// Somebody took it exclusively, or tried to.
+    has_writer: AtomicBool,
     site: Option<&'static Location<'static>>,
     /// 0 until it is first used.
     id: AtomicU64,
@@ -49,51 +73,271 @@ pub struct Label {
 pub struct Intent {
     mode: Mode,
     how: How,
+    /// 0: not to be looked at.
+    id: u64,
+    stack: StackId,
 }
 
 /// The lock is taken, and this thread waits for it while this lives.
 #[derive(Debug)]
 #[must_use]
-pub struct Waiting<'a> {
-    label: &'a Label,
+pub struct Waiting<'a>(Option<Wait>, PhantomData<&'a Label>);
+
+#[derive(Debug)]
+struct Wait {
+    resource: Arc<Resource>,
+    operation: u64,
+    recursion: Option<events::RecursionKey>,
+    _blocking: Blocking,
 }
 
 impl Label {
     /// The label of a lock that is created at `site`.
     #[must_use]
     pub const fn new(kind: ResourceKind, site: &'static Location<'static>) -> Self {
-        Self { kind, site: Some(site), id: AtomicU64::new(0) }
+        Self { kind, has_writer: AtomicBool::new(false), site: Some(site), id: AtomicU64::new(0) }
     }
 
     /// The label of a lock whose constructor cannot tell where it was called.
     #[must_use]
     pub const fn unplaced(kind: ResourceKind) -> Self {
-        Self { kind, site: None, id: AtomicU64::new(0) }
+        Self { kind, has_writer: AtomicBool::new(false), site: None, id: AtomicU64::new(0) }
     }
 
     /// To be called before the lock is tried.
     #[inline]
     pub fn intend(&self, mode: Mode, how: How) -> Intent {
-        Intent { mode, how }
+        if is_active() {
+            self.intend_audited(mode, how)
+        } else {
+            Intent { mode, how, id: 0, stack: 0 }
+        }
+    }
+
+    #[inline(never)]
+    fn intend_audited(&self, mode: Mode, how: How) -> Intent {
+        context::with(|context| {
+            let mut intent = Intent { mode, how, id: 0, stack: 0 };
+            if context.is_busy() {
+                return intent;
+            }
+            let Some(held) = context.held_or_new() else { return intent };
+            intent.id = self.id();
+            intent.stack = stack::capture_again();
+            if mode == Mode::Exclusive && !self.has_writer.load(Ordering::Relaxed) {
+                self.note_writer(intent.id);
+            }
+            if how.is_try() {
+                return intent;
+            }
+            let carried = context.carried_key();
+            if held.len() == 0 && carried == 0 {
+                return intent;
+            }
+            let mut hash = fold(fold(carried, context.actor_id()), intent.id);
+            hash = fold(hash, u64::from(intent.stack) << 8 | mode.word());
+            for at in 0..held.len() {
+                let (id, word) = held.key(at);
+                hash = fold(fold(hash, id), word);
+            }
+            let tick = clock::coarse_ns() >> 22;
+            if !context.knows_order(hash, tick) {
+                self.record(&intent);
+                context.learn_order(hash, tick);
+            }
+            intent
+        })
+    }
+
+    /// Writes down in which order the locks are taken, and whether this one is
+    /// held already.
+    #[inline(never)]
+    fn record(&self, intent: &Intent) {
+        let Some(actor) = context::current_actor() else { return };
+        let _busy = Busy::begin();
+        let mut held = lock::carried_by(&actor);
+        held::append_acquisitions(0, &mut held);
+        let wanted = self.acquisition(intent);
+        if intent.how == How::Wait
+            && let Some(mine) = held.iter().find(|mine| mine.resource.id == intent.id)
+            && mine.mode.admits(intent.mode)
+        {
+            events::recursion(&actor, mine, &wanted, false);
+        }
+        lock::record_edges(&actor, &held, &wanted, clock::now_ns(), false);
+    }
+
+    fn acquisition(&self, intent: &Intent) -> Acquisition {
+        Acquisition {
+            resource: self.resource(intent.id),
+            mode: intent.mode,
+            stack: intent.stack,
+            is_try: intent.how.is_try(),
+        }
     }
 
     /// To be called where the lock was found taken, before it is waited for.
+    #[inline(never)]
     pub fn wait(&self, intent: &Intent) -> Waiting<'_> {
-        Waiting { label: self }
+        if intent.id == 0 || context::with(Context::is_busy) {
+            return Waiting(None, PhantomData);
+        }
+        let Some(actor) = context::current_actor() else { return Waiting(None, PhantomData) };
+        let busy = Busy::begin();
+        let wanted = self.acquisition(intent);
+        let resource = Arc::clone(&wanted.resource);
+        let operation = next_id();
+        lock::waits(operation, &wanted, &actor, clock::now_ns());
+        let mut recursion = None;
+        if matches!(intent.how, How::Wait | How::Recursive) {
+            let mut held = lock::carried_by(&actor);
+            held::append_acquisitions(0, &mut held);
+            if let Some(mine) = held.iter().find(|mine| mine.resource.id == intent.id)
+                && (intent.how == How::Wait || !mine.mode.admits(intent.mode))
+            {
+                recursion = Some(events::recursion(&actor, mine, &wanted, true));
+            }
+        }
+        drop(busy);
+        let blocking = thread::blocking_for(self.operation(intent.mode), Some(&resource));
+        Waiting(Some(Wait { resource, operation, recursion, _blocking: blocking }), PhantomData)
+    }
+
+    fn operation(&self, mode: Mode) -> &'static str {
+        match (self.kind.concrete_type(), mode) {
+            ("RwLock", Mode::Exclusive) => "RwLock::write",
+            ("RwLock", Mode::Shared) => "RwLock::read",
+            ("RwLock", Mode::Upgradable) => "RwLock::upgradable_read",
+            _ => "Mutex::lock",
+        }
     }
 
     /// The lock is this thread's from now on.
     #[inline]
-    pub fn acquired(&self, intent: Intent) {}
+    pub fn acquired(&self, intent: Intent) {
+        if intent.id != 0 {
+            self.acquired_audited(&intent);
+        }
+    }
 
-    /// The hold goes on in another mode: a downgrade, or an upgrade that was granted.
-    pub fn converted(&self, from: Mode, to: Mode) {}
+    #[inline(never)]
+    fn acquired_audited(&self, intent: &Intent) {
+        counters::ACQUISITIONS.add(1);
+        if let Some(held) = context::with(Context::held) {
+            held.push(&Held {
+                lock: self.labelled(intent.id),
+                mode: intent.mode,
+                is_try: intent.how.is_try(),
+                stack: intent.stack,
+                acquired_ns: clock::coarse_ns(),
+                starved_at: clock::starved_ns(),
+            });
+        }
+    }
+
+    /// The hold goes on in another mode: a downgrade, or an upgrade that was
+    /// granted.
+    pub fn converted(&self, from: Mode, to: Mode) {
+        let id = self.id.load(Ordering::Relaxed);
+        if id != 0
+            && let Some(held) = context::with(Context::held)
+        {
+            held.convert(id, from, to);
+        }
+    }
 
     /// The lock is about to be released, by whichever thread.
     #[inline]
-    pub fn released(&self, mode: Mode) {}
+    pub fn released(&self, mode: Mode) {
+        let id = self.id.load(Ordering::Relaxed);
+        if id != 0 {
+            self.released_audited(id, mode);
+        }
+    }
+
+    #[inline(never)]
+    fn released_audited(&self, id: u64, mode: Mode) {
+        context::with(|context| {
+            if context.is_busy() {
+                return;
+            }
+            let Some(row) = context.held().and_then(|held| held.remove(id, mode)) else {
+                return released_elsewhere(id, mode);
+            };
+            let options = options::get();
+            let held_ns = clock::coarse_ns().saturating_sub(row.acquired_ns);
+            if held_ns >= options.contended_hold.min(options.long_hold) {
+                released_late(&row);
+            }
+        });
+    }
+
+    #[inline]
+    fn id(&self) -> u64 {
+        let id = self.id.load(Ordering::Relaxed);
+        if id == 0 { self.first_id() } else { id }
+    }
+
+    #[cold]
+    fn first_id(&self) -> u64 {
+        let id = next_id();
+        match self.id.compare_exchange(0, id, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => {
+                counters::LOCKS_SEEN.add(1);
+                id
+            }
+            Err(others) => others,
+        }
+    }
+
+    #[cold]
+    fn note_writer(&self, id: u64) {
+        self.has_writer.store(true, Ordering::Relaxed);
+        if let Some(resource) = resource::of_label(id) {
+            resource.note_writer();
+        }
+    }
+
+    fn labelled(&self, id: u64) -> Labelled {
+        Labelled { id, kind: self.kind, site: self.site, address: std::ptr::from_ref(self) as u64 }
+    }
+
+    fn resource(&self, id: u64) -> Arc<Resource> {
+        let resource = self.labelled(id).resource();
+        if self.has_writer.load(Ordering::Relaxed) {
+            resource.note_writer();
+        }
+        resource
+    }
+}
+
+#[cold]
+fn released_late(row: &Held) {
+    let Some(holder) = context::current_actor() else { return };
+    let _busy = Busy::begin();
+    lock::hold_ended(row.hold(), holder);
+}
+
+/// The guard was kept over an await, or was sent here from another thread.
+#[cold]
+fn released_elsewhere(id: u64, mode: Mode) {
+    let _busy = Busy::begin();
+    if let Some(resource) = resource::of_label(id)
+        && resource.is_held()
+    {
+        lock::released(&resource, mode);
+    } else if let Some(row) = held::take_from_any(id, mode) {
+        row.lock.resource().hand_over();
+    }
 }
 
 impl Drop for Waiting<'_> {
-    fn drop(&mut self) {}
+    fn drop(&mut self) {
+        let Some(wait) = self.0.take() else { return };
+        let _busy = Busy::begin();
+        lock::wait_ends(wait.operation, &wait.resource);
+        if let Some(recursion) = wait.recursion {
+            events::recursion_resolved(recursion);
+        }
+    }
 }

@@ -13,14 +13,22 @@
 //! | [`task`] | tasks, threads as far as they hold locks, and the waker around tokio's |
 //! | [`resource`] | locks, timers, channels, and the operations that wait for them |
 //! | [`lock`] | who holds what since when; order edges; long holds |
+//! | [`label`] | std and parking_lot locks, as their facades tell of them |
+//! | `held` | which of those each thread holds |
+//! | [`thread`] | threads of `std::thread`, and what blocks a thread |
+//! | [`events`] | what is told once per place: calls that block a poll, and the like |
+//! | [`children`] | child processes and where they were spawned |
 //! | [`drain`] | the moment of grace after a root future |
 //! | [`outbox`] | what has yet to leave the process |
 
+pub mod children;
 pub mod clock;
 pub mod context;
 pub mod counters;
 pub mod drain;
+pub mod events;
 mod hash;
+mod held;
 pub mod label;
 pub mod lock;
 pub mod options;

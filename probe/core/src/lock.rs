@@ -8,9 +8,9 @@ use std::sync::{
 };
 
 use crate::{
-    clock, context, counters,
+    clock, context, counters, events,
     hash::{FastMap, fold},
-    next_id, options, outbox,
+    held, next_id, options, outbox,
     resource::Resource,
     stack::{self, Extent, StackId},
     sync::{Sharded, lock as guard},
@@ -26,6 +26,35 @@ pub enum Mode {
     Shared,
     /// A reader beside readers that excludes writers and others of its kind.
     Upgradable,
+}
+
+impl Mode {
+    #[inline]
+    pub(crate) fn word(self) -> u64 {
+        match self {
+            Self::Exclusive => 1,
+            Self::Shared => 2,
+            Self::Upgradable => 3,
+        }
+    }
+
+    pub(crate) fn from_word(word: u64) -> Self {
+        match word {
+            2 => Self::Shared,
+            3 => Self::Upgradable,
+            _ => Self::Exclusive,
+        }
+    }
+
+    /// Whether a lock held in this mode can be taken in the other one.
+    pub(crate) fn admits(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::Shared, Self::Shared)
+                | (Self::Shared, Self::Upgradable)
+                | (Self::Upgradable, Self::Shared)
+        )
+    }
 }
 
 /// A lock being taken.
@@ -57,6 +86,11 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// A hold that begins, without any await yet.
+    pub(crate) fn new(acquisition: Acquisition, acquired_ns: u64, starved_at: u64) -> Self {
+        Self { acquisition, acquired_ns, starved_at, awaited_ns: 0, await_stack: 0 }
+    }
+
     /// How much of the hold the machine withheld.
     pub fn starved_ns(&self) -> u64 {
         clock::starved_ns().saturating_sub(self.starved_at)
@@ -111,6 +145,12 @@ const MAX_WAITERS: usize = 8;
 
 /// `actor` found the lock that it wants taken.
 pub(crate) fn wait_begins(operation: u64, wanted: &Acquisition, actor: &Arc<Task>, since_ns: u64) {
+    waits(operation, wanted, actor, since_ns);
+    record_edges(actor, &held_by_task(actor), wanted, since_ns, true);
+}
+
+/// As [`wait_begins`], for a lock whose orders are written down already.
+pub(crate) fn waits(operation: u64, wanted: &Acquisition, actor: &Arc<Task>, since_ns: u64) {
     guard(&wanted.resource.waiters).pending.push(Waiter {
         operation,
         actor: Arc::clone(actor),
@@ -118,7 +158,22 @@ pub(crate) fn wait_begins(operation: u64, wanted: &Acquisition, actor: &Arc<Task
         since_ns,
         until_ns: 0,
     });
-    record_edges(actor, &guard(&actor.held), wanted, since_ns, true);
+}
+
+/// What a task holds that waits, or takes a lock, within its poll on this thread: the
+/// locks of its own, and those of the thread that are its.
+fn held_by_task(actor: &Task) -> Vec<Acquisition> {
+    let mut held = carried_by(actor);
+    held::append_acquisitions(context::with(|context| context.held_outside.get()), &mut held);
+    held
+}
+
+/// The locks that a task keeps over its awaits.
+pub(crate) fn carried_by(actor: &Task) -> Vec<Acquisition> {
+    if actor.held_count.load(Ordering::Relaxed) == 0 {
+        return Vec::new();
+    }
+    guard(&actor.held).iter().map(|hold| hold.acquisition.clone()).collect()
 }
 
 /// The wait is over, one way or the other.
@@ -151,19 +206,31 @@ pub(crate) fn acquired(resource: &Arc<Resource>, mode: Mode, is_try: bool) {
         stack: stack::capture(Extent::Task),
         is_try,
     };
-    guard(&resource.holders).push(Holder { actor: Arc::clone(&actor), mode });
-    let mut held = guard(&actor.held);
-    if !held.is_empty() && !is_try {
-        record_edges(&actor, &held, &acquisition, now, false);
+    if !is_try {
+        record_edges(&actor, &held_by_task(&actor), &acquisition, now, false);
     }
-    held.push(Hold {
-        acquisition,
-        acquired_ns: now,
-        starved_at: clock::starved_ns(),
-        awaited_ns: 0,
-        await_stack: 0,
-    });
+    hold(&actor, Hold::new(acquisition, now, clock::starved_ns()));
+}
+
+/// Writes down that `actor` holds a lock.
+fn hold(actor: &Arc<Task>, hold: Hold) {
+    let Acquisition { resource, mode, .. } = &hold.acquisition;
+    guard(&resource.holders).push(Holder { actor: Arc::clone(actor), mode: *mode });
+    let mut held = guard(&actor.held);
+    held.push(hold);
     actor.held_count.store(held.len() as u32, Ordering::Relaxed);
+}
+
+/// The poll of `task` returns `Pending` with std or parking_lot locks held, which
+/// this thread took in it: they are the task's from now on.
+#[cold]
+pub(crate) fn carry(task: &Arc<Task>, from: usize) {
+    let await_stack = task.await_stack();
+    for held in held::carry(from) {
+        let carried = held.hold();
+        events::across_await(task, &carried.acquisition, await_stack);
+        hold(task, carried);
+    }
 }
 
 /// The current actor let go of `resource`, which it may have been handed.
@@ -195,13 +262,18 @@ pub(crate) fn released(resource: &Arc<Resource>, mode: Mode) {
         holder.held_count.store(held.len() as u32, Ordering::Relaxed);
         hold
     };
+    hold_ended(hold, holder);
+}
+
+/// Ships a hold that is over, if it was long.
+pub(crate) fn hold_ended(hold: Hold, holder: Arc<Task>) {
     let now = clock::now_ns();
     let options = options::get();
     let held_ns = now.saturating_sub(hold.acquired_ns);
     if held_ns < options.contended_hold.min(options.long_hold) {
         return;
     }
-    let waiters = waiters_during(resource, hold.acquired_ns, now, options.wait);
+    let waiters = waiters_during(&hold.acquisition.resource, hold.acquired_ns, now, options.wait);
     let starved_ns = hold.starved_ns();
     let is_long = if waiters.is_empty() {
         held_ns >= options.long_hold
@@ -284,17 +356,15 @@ static EDGE_COUNT: AtomicU64 = AtomicU64::new(0);
 /// Edges that are new, or have a new actor, since the auditor was told.
 static UNSENT: Mutex<Vec<Arc<OrderEdge>>> = Mutex::new(Vec::new());
 
-fn mode_word(mode: Mode) -> u64 {
-    match mode {
-        Mode::Exclusive => 1,
-        Mode::Shared => 2,
-        Mode::Upgradable => 3,
-    }
-}
-
-fn record_edges(actor: &Arc<Task>, held: &[Hold], to: &Acquisition, now: u64, contended: bool) {
-    for (index, hold) in held.iter().enumerate() {
-        let from = &hold.acquisition;
+/// While `held` were held by `actor`, `to` was taken or waited for.
+pub(crate) fn record_edges(
+    actor: &Arc<Task>,
+    held: &[Acquisition],
+    to: &Acquisition,
+    now: u64,
+    contended: bool,
+) {
+    for (index, from) in held.iter().enumerate() {
         if from.resource.id == to.resource.id {
             continue;
         }
@@ -302,14 +372,14 @@ fn record_edges(actor: &Arc<Task>, held: &[Hold], to: &Acquisition, now: u64, co
             held.iter()
                 .enumerate()
                 .filter(move |(other, _)| *other != index)
-                .map(|(_, hold)| &hold.acquisition)
+                .map(|(_, acquisition)| acquisition)
         };
         // The edges of two sites share a shard, where they are counted.
         let site = fold(fold(1, u64::from(from.stack)), u64::from(to.stack));
         let mut key = fold(fold(site, from.resource.id), to.resource.id);
-        key = fold(key, mode_word(from.mode) << 8 | mode_word(to.mode));
+        key = fold(key, from.mode.word() << 8 | to.mode.word());
         for gate in gates() {
-            key = fold(key, gate.resource.id << 2 | mode_word(gate.mode));
+            key = fold(key, gate.resource.id << 2 | gate.mode.word());
         }
         let mut edges = guard(EDGES.get_or_init(Sharded::default).shard(site));
         if let Some(edge) = edges.by_key.get(&key) {

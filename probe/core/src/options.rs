@@ -11,6 +11,8 @@ pub struct Options {
     pub contended_hold: u64,
     /// From when on a wait counts.
     pub wait: u64,
+    /// A call that blocks a task's poll for this long is shipped.
+    pub blocking_call: u64,
     /// The drain ends once every task has been idle for this long.
     pub drain_idle: u64,
     /// The drain ends after this long in any case.
@@ -31,6 +33,7 @@ impl Default for Options {
             long_hold: 1000 * MILLISECOND,
             contended_hold: 100 * MILLISECOND,
             wait: 10 * MILLISECOND,
+            blocking_call: 10 * MILLISECOND,
             drain_idle: 2 * MILLISECOND,
             drain_max: 100 * MILLISECOND,
             drain_total: 500 * MILLISECOND,
@@ -52,6 +55,7 @@ impl Options {
                 "long_hold_ms" => &mut options.long_hold,
                 "contended_hold_ms" => &mut options.contended_hold,
                 "wait_ms" => &mut options.wait,
+                "blocking_call_ms" => &mut options.blocking_call,
                 "drain_idle_ms" => &mut options.drain_idle,
                 "drain_max_ms" => &mut options.drain_max,
                 "drain_total_ms" => &mut options.drain_total,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    clock, counters,
+    clock, counters, events,
     lock::{self, LongHold, OrderEdge},
     options,
     sync::lock as guard,
@@ -40,13 +40,18 @@ pub struct Batch {
     pub holds: Vec<LongHold>,
     /// New order edges, and known ones with new actors.
     pub edges: Vec<Arc<OrderEdge>>,
+    /// What happens at places of the program.
+    pub events: events::News,
 }
 
 impl Batch {
     /// Whether there is nothing to tell.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ended.is_empty() && self.holds.is_empty() && self.edges.is_empty()
+        self.ended.is_empty()
+            && self.holds.is_empty()
+            && self.edges.is_empty()
+            && self.events.is_empty()
     }
 }
 
@@ -57,7 +62,7 @@ pub fn take() -> Batch {
         let mut outbox = guard(&OUTBOX);
         (std::mem::take(&mut outbox.ended), std::mem::take(&mut outbox.holds))
     };
-    Batch { ended, holds, edges: lock::unsent_edges() }
+    Batch { ended, holds, edges: lock::unsent_edges(), events: events::take() }
 }
 
 /// Takes everything that is new, and every order edge once more, since the
@@ -65,10 +70,13 @@ pub fn take() -> Batch {
 #[must_use]
 pub fn take_last() -> Batch {
     let batch = take();
-    Batch { edges: lock::all_edges(), ..batch }
+    Batch { edges: lock::all_edges(), events: events::take_last(), ..batch }
 }
 
 pub(crate) fn task_ended(task: &Arc<Task>, end: TaskEnd) {
+    if task.kind == TaskKind::Thread {
+        return;
+    }
     if WATCHERS.load(Ordering::Relaxed) > 0 {
         let mut finished = guard(&FINISHED);
         if finished.len() >= MAX_FINISHED {
@@ -76,7 +84,7 @@ pub(crate) fn task_ended(task: &Arc<Task>, end: TaskEnd) {
         }
         finished.push_back(Arc::clone(task));
     }
-    if end == TaskEnd::Completed || matches!(task.kind, TaskKind::Thread) {
+    if end == TaskEnd::Completed {
         return;
     }
     let mut outbox = guard(&OUTBOX);

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeSet,
+    panic::Location,
     sync::{
         Arc, Mutex, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
@@ -83,6 +84,10 @@ impl ResourceKind {
         Self::LockApiRwLock,
     ];
 
+    pub(crate) fn from_word(word: u64) -> Self {
+        Self::ALL.get(word as usize).copied().unwrap_or(Self::Other)
+    }
+
     /// From the name that tokio gives its resources.
     #[must_use]
     pub fn from_concrete_type(name: &str) -> Self {
@@ -151,6 +156,8 @@ pub struct Resource {
     due_ns: AtomicU64,
     /// See [`Resource::is_handed_over`].
     handed_over: AtomicBool,
+    /// See [`Resource::has_writer`].
+    has_writer: AtomicBool,
     pub(crate) holders: Mutex<Vec<Holder>>,
     pub(crate) waiters: Mutex<Waiters>,
 }
@@ -179,19 +186,10 @@ impl Resource {
     ) -> Arc<Self> {
         let wants_stack =
             address != 0 || kind.is_lock() || (kind == ResourceKind::Semaphore && !is_internal);
-        let resource = Arc::new(Self {
-            id: next_id(),
-            kind: AtomicU8::new(kind as u8),
-            site,
-            address,
-            created_stack: if wants_stack { stack::capture(Extent::Task) } else { 0 },
-            created_ns: clock::now_ns(),
-            is_internal,
-            due_ns: AtomicU64::new(0),
-            handed_over: AtomicBool::new(false),
-            holders: Mutex::default(),
-            waiters: Mutex::default(),
-        });
+        let stack = if wants_stack { stack::capture(Extent::Task) } else { 0 };
+        let mut resource = Self::bare(next_id(), kind, site, address, stack);
+        resource.is_internal = is_internal;
+        let resource = Arc::new(resource);
         if kind.is_lock() {
             counters::LOCKS_SEEN.add(1);
         }
@@ -200,12 +198,32 @@ impl Resource {
         resource
     }
 
+    fn bare(
+        id: u64,
+        kind: ResourceKind,
+        site: Option<Site>,
+        address: u64,
+        created_stack: StackId,
+    ) -> Self {
+        Self {
+            id,
+            kind: AtomicU8::new(kind as u8),
+            site,
+            address,
+            created_stack,
+            created_ns: clock::now_ns(),
+            is_internal: false,
+            due_ns: AtomicU64::new(0),
+            handed_over: AtomicBool::new(false),
+            has_writer: AtomicBool::new(false),
+            holders: Mutex::default(),
+            waiters: Mutex::default(),
+        }
+    }
+
     /// What it is, as far as it has shown.
     pub fn kind(&self) -> ResourceKind {
-        ResourceKind::ALL
-            .get(usize::from(self.kind.load(Ordering::Relaxed)))
-            .copied()
-            .unwrap_or(ResourceKind::Other)
+        ResourceKind::from_word(u64::from(self.kind.load(Ordering::Relaxed)))
     }
 
     /// Settles what a resource of a `const fn` is, from what is done with it.
@@ -233,10 +251,52 @@ impl Resource {
         self.handed_over.store(true, Ordering::Relaxed);
     }
 
+    /// A std or parking_lot lock that somebody took exclusively, or tried to.
+    pub fn has_writer(&self) -> bool {
+        self.has_writer.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_writer(&self) {
+        self.has_writer.store(true, Ordering::Relaxed);
+    }
+
     /// Whether it is a lock that somebody holds.
     pub fn is_held(&self) -> bool {
         !guard(&self.holders).is_empty()
     }
+}
+
+/// A lock with a [`crate::label::Label`]: all that is written down of it until
+/// something comes of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Labelled {
+    pub(crate) id: u64,
+    pub(crate) kind: ResourceKind,
+    pub(crate) site: Option<&'static Location<'static>>,
+    pub(crate) address: u64,
+}
+
+/// Labelled locks of which something came: an order, a wait, a long hold. Nobody
+/// tells when such a lock is dropped, so they stay.
+static LABELLED: OnceLock<Sharded<FastMap<u64, Arc<Resource>>>> = OnceLock::new();
+
+impl Labelled {
+    /// The lock as a resource, the same one each time.
+    pub(crate) fn resource(&self) -> Arc<Resource> {
+        let mut shard = guard(LABELLED.get_or_init(Sharded::default).shard(self.id));
+        let known = shard.entry(self.id).or_insert_with(|| {
+            let site =
+                self.site.map(|at| Site { file: at.file(), line: at.line(), column: at.column() });
+            let stack = if site.is_none() { stack::capture(Extent::Task) } else { 0 };
+            Arc::new(Resource::bare(self.id, self.kind, site, self.address, stack))
+        });
+        Arc::clone(known)
+    }
+}
+
+/// The resource of a labelled lock, if it has one.
+pub(crate) fn of_label(id: u64) -> Option<Arc<Resource>> {
+    guard(LABELLED.get()?.shard(id)).get(&id).cloned()
 }
 
 impl Drop for Resource {

@@ -1,12 +1,43 @@
 //! The probe's own locks. They are held for a few instructions at a time and
 //! guard plain data, so a poisoned one is as good as any.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use crate::context::Busy;
+
+/// A lock of the probe's, held. The program's allocator may use a lock that the
+/// probe sees; one that it takes for the probe is not looked at, or the probe
+/// would wait for itself.
+#[derive(Debug)]
+pub(crate) struct Guard<'a, T: ?Sized> {
+    guard: MutexGuard<'a, T>,
+    _busy: Busy,
+}
 
 /// Locks, whatever became of the last holder.
 #[inline]
-pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> Guard<'_, T> {
+    let busy = Busy::begin();
+    Guard { guard: mutex.lock().unwrap_or_else(PoisonError::into_inner), _busy: busy }
+}
+
+impl<T: ?Sized> Deref for Guard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T: ?Sized> DerefMut for Guard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
+    }
 }
 
 /// A map in several parts, each with its own lock, so that threads seldom meet.

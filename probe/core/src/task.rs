@@ -10,15 +10,16 @@ use std::{
     mem::ManuallyDrop,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     task::{RawWaker, RawWakerVTable, Waker},
 };
 
 use crate::{
     clock, context, counters, drain,
-    hash::FastMap,
-    lock::Hold,
+    hash::{FastMap, fold},
+    held::{self, HeldLocks},
+    lock::{self, Acquisition, Hold},
     next_id, outbox,
     resource::{self, Resource, Site},
     stack::{self, Extent, StackId},
@@ -36,7 +37,8 @@ pub enum TaskKind {
     Blocking,
     /// `spawn_local`.
     Local,
-    /// No task: a thread that holds locks while it polls none.
+    /// No task but a thread: one that was spawned through `std::thread`, or one
+    /// that does something while it polls no task.
     Thread,
 }
 
@@ -154,6 +156,10 @@ pub struct Task {
     /// How many, to be read without the lock.
     pub(crate) held_count: AtomicU32,
     last_state: Mutex<Option<Box<State>>>,
+    /// Of a thread: its number for the system; 0 where not known.
+    pub(crate) os_thread: AtomicU32,
+    /// Of a thread: where its stack ends.
+    pub(crate) stack_high: AtomicUsize,
 }
 
 /// Distinct await stacks that are kept per task: the branches of a `select!`.
@@ -167,7 +173,26 @@ impl Task {
     #[must_use]
     #[inline(never)]
     pub fn spawn(kind: TaskKind, name: &str, tokio_id: u64, site: Option<Site>) -> Arc<Self> {
-        let parent = context::current_task();
+        let task = Arc::new(Self::child(context::current_task(), kind, name, tokio_id, site));
+        if kind.counts() {
+            counters::task_born();
+        }
+        task.register();
+        task
+    }
+
+    /// A thread that is being spawned here and now, and has yet to begin.
+    pub(crate) fn spawning_thread(name: &str) -> Arc<Self> {
+        Arc::new(Self::child(context::current_actor(), TaskKind::Thread, name, 0, None))
+    }
+
+    fn child(
+        parent: Option<Arc<Self>>,
+        kind: TaskKind,
+        name: &str,
+        tokio_id: u64,
+        site: Option<Site>,
+    ) -> Self {
         let mut task = Self::new(kind, name, tokio_id, site);
         task.parent_kind = parent.as_ref().map(|parent| parent.kind);
         task.ancestors = parent.map_or_else(Box::default, |parent| {
@@ -175,15 +200,37 @@ impl Task {
             ancestors.take(MAX_ANCESTORS).collect()
         });
         task.spawn_stack = stack::capture(Extent::Task);
-        let task = Arc::new(task);
-        if kind.counts() {
-            counters::task_born();
-        }
-        guard(LIVE.get_or_init(Sharded::default).shard(task.id)).insert(task.id, Arc::clone(&task));
         task
     }
 
-    /// The record of a plain thread.
+    fn register(self: &Arc<Self>) {
+        let live = LIVE.get_or_init(Sharded::default);
+        guard(live.shard(self.id)).insert(self.id, Arc::clone(self));
+    }
+
+    /// This is the thread, at its first moment.
+    pub(crate) fn thread_begins(self: &Arc<Self>) {
+        self.thread.store(context::thread_id(), Ordering::Relaxed);
+        self.stack_high.store(stack::high(), Ordering::Relaxed);
+        #[cfg(target_os = "linux")]
+        // SAFETY: reads the thread's number.
+        self.os_thread.store(unsafe { libc::gettid() } as u32, Ordering::Relaxed);
+        self.register();
+    }
+
+    /// Of a thread: how often it has been given the CPU and has left it.
+    pub(crate) fn switches(&self) -> u64 {
+        let path = format!("/proc/self/task/{}/status", self.os_thread.load(Ordering::Relaxed));
+        let status = std::fs::read_to_string(path).unwrap_or_default();
+        let is_running = status.lines().any(|line| line.starts_with("State:\tR"));
+        let count = |line: &str| line.rsplit_once('\t').and_then(|(_, n)| n.parse::<u64>().ok());
+        let switches =
+            status.lines().filter(|line| line.contains("ctxt_switches")).filter_map(count).sum();
+        // One at work is never as it was.
+        if is_running { clock::now_ns() } else { switches }
+    }
+
+    /// The record of a thread that was not spawned through `std::thread`.
     pub(crate) fn for_this_thread() -> Arc<Self> {
         Arc::new(Self::new(TaskKind::Thread, "", 0, None))
     }
@@ -224,6 +271,8 @@ impl Task {
             held: Mutex::default(),
             held_count: AtomicU32::new(0),
             last_state: Mutex::default(),
+            os_thread: AtomicU32::new(0),
+            stack_high: AtomicUsize::new(0),
         }
     }
 
@@ -323,6 +372,11 @@ impl Task {
         waits
     }
 
+    /// Where it waited last.
+    pub(crate) fn await_stack(&self) -> StackId {
+        guard(&self.waits).last().map_or(0, |wait| wait.stack)
+    }
+
     /// When the first of its timers is due, by what tokio says.
     pub(crate) fn next_due_ns(&self) -> Option<u64> {
         let due = |wait: &Wait| wait.resource.as_ref().map_or(0, |resource| resource.due_ns());
@@ -341,7 +395,19 @@ impl Task {
 
     /// The locks that it holds.
     pub fn holds(&self) -> Vec<Hold> {
-        guard(&self.held).clone()
+        let mut holds = guard(&self.held).clone();
+        if self.kind == TaskKind::Thread {
+            holds.extend(held::of_thread(self.thread()));
+        }
+        holds
+    }
+
+    /// Tells what it holds from what else it may hold; 0: nothing.
+    pub(crate) fn held_key(&self) -> u64 {
+        guard(&self.held).iter().fold(0, |key, hold| {
+            let Acquisition { resource, mode, stack, .. } = &hold.acquisition;
+            fold(fold(key, resource.id), u64::from(*stack) << 8 | mode.word())
+        })
     }
 
     /// What it is about now.
@@ -390,7 +456,16 @@ impl Task {
         }
         self.poll_started_ns.store(now, Ordering::Relaxed);
         context::push_task(self);
-        let outer_frame = context::with(|context| context.poll_frame.replace(frame));
+        let (outer_frame, outer_held, held_before) = context::with(|context| {
+            let held = context.held().map_or(0, HeldLocks::len);
+            let outer_held = context.held_outside.get();
+            // A root blocks its thread until it is done, so that what the thread
+            // holds the root holds, too.
+            if self.kind != TaskKind::BlockOn {
+                context.held_outside.set(held);
+            }
+            (context.poll_frame.replace(frame), outer_held, held)
+        });
         // SAFETY: the pointer is an `Arc`'s, which the table expects. The waker
         // is never dropped, and `Poll` keeps the task alive beside it.
         let waker = unsafe { Waker::from_raw(RawWaker::new(Arc::as_ptr(self).cast(), &VTABLE)) };
@@ -398,6 +473,8 @@ impl Task {
             task: Arc::clone(self),
             waker: ManuallyDrop::new(waker),
             outer_frame,
+            outer_held,
+            held_before,
             returned: false,
         }
     }
@@ -406,7 +483,7 @@ impl Task {
     fn note_await(&self, now: u64) {
         let since = self.poll_ended_ns();
         let awaited = now.saturating_sub(since);
-        let stack = guard(&self.waits).last().map_or(0, |wait| wait.stack);
+        let stack = self.await_stack();
         for hold in guard(&self.held).iter_mut() {
             if hold.acquired_ns <= since && awaited > hold.awaited_ns {
                 hold.awaited_ns = awaited;
@@ -437,7 +514,7 @@ impl Task {
     }
 
     #[inline(never)]
-    fn finish(self: &Arc<Self>, end: TaskEnd) {
+    pub(crate) fn finish(self: &Arc<Self>, end: TaskEnd) {
         let alive = TaskEnd::Alive as u8;
         if self.end.compare_exchange(alive, end as u8, Ordering::AcqRel, Ordering::Relaxed).is_err()
         {
@@ -460,6 +537,13 @@ pub fn live_tasks() -> Vec<Arc<Task>> {
     LIVE.get().map_or_else(Vec::new, |live| {
         live.iter().flat_map(|shard| guard(shard).values().cloned().collect::<Vec<_>>()).collect()
     })
+}
+
+/// Every thread that was spawned through `std::thread` and runs.
+pub(crate) fn live_threads() -> Vec<Arc<Task>> {
+    let mut threads = live_tasks();
+    threads.retain(|task| task.kind == TaskKind::Thread);
+    threads
 }
 
 /// Applies `f` to every task that is alive, until it says `false`.
@@ -496,6 +580,9 @@ pub struct Poll {
     task: Arc<Task>,
     waker: ManuallyDrop<Waker>,
     outer_frame: usize,
+    outer_held: usize,
+    /// The locks that this thread held as the poll began.
+    held_before: usize,
     /// Stays `false` where the poll unwinds.
     returned: bool,
 }
@@ -515,6 +602,10 @@ impl Poll {
     /// The future has to wait.
     pub fn pending(mut self) {
         self.returned = true;
+        let held = context::with(|context| context.held().map_or(0, HeldLocks::len));
+        if held > self.held_before {
+            lock::carry(&self.task, self.held_before);
+        }
     }
 }
 
@@ -524,7 +615,10 @@ impl Drop for Poll {
         let task = &self.task;
         let now = clock::now_ns();
         context::pop_task();
-        context::with(|context| context.poll_frame.set(self.outer_frame));
+        context::with(|context| {
+            context.poll_frame.set(self.outer_frame);
+            context.held_outside.set(self.outer_held);
+        });
         let busy = now.saturating_sub(task.poll_started_ns());
         task.busy_ns.fetch_add(busy, Ordering::Relaxed);
         task.poll_ended_ns.store(now, Ordering::Relaxed);

@@ -3,12 +3,15 @@
 use std::collections::{HashMap, HashSet};
 
 use concaudit_core::{
+    children::{self, Child},
     clock, counters,
+    events::{AcrossAwait, BlockingCall, Recursion},
     lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
     outbox::Batch,
     resource::{Resource, ResourceKind, Site},
     stack::{self, StackId},
     task::{self, Task, TaskEnd, TaskKind, Wait},
+    thread,
 };
 
 use crate::{modules, proto};
@@ -40,6 +43,7 @@ pub(crate) fn last_update(sent: &mut Sent, batch: &Batch) -> proto::Update {
     let mut assembler = Assembler::new(sent);
     assembler.add_batch(batch);
     assembler.add_live_tasks();
+    assembler.add_children();
     assembler.update.last = true;
     assembler.update
 }
@@ -94,6 +98,25 @@ impl<'a> Assembler<'a> {
             let edge = self.edge(edge);
             self.update.order_edges.push(edge);
         }
+        for call in &batch.events.blocking_calls {
+            let call = self.blocking_call(call);
+            self.update.blocking_calls.push(call);
+        }
+        for across in &batch.events.across_awaits {
+            let across = self.across_await(across);
+            self.update.locks_across_awaits.push(across);
+        }
+        for recursion in &batch.events.recursions {
+            let recursion = self.recursion(recursion);
+            self.update.recursive_locks.push(recursion);
+        }
+    }
+
+    fn add_children(&mut self) {
+        for child in children::remaining() {
+            let child = self.child(&child);
+            self.update.children.push(child);
+        }
     }
 
     fn add_live_tasks(&mut self) {
@@ -136,6 +159,13 @@ impl<'a> Assembler<'a> {
 
     fn task(&mut self, task: &Task) -> proto::Task {
         let last = task.last_state().map_or_else(|| task.state(), |state| *state);
+        let mut waits: Vec<proto::Wait> = last.waits.iter().map(|wait| self.wait(wait)).collect();
+        if task.kind == TaskKind::Thread && waits.is_empty() {
+            let seen = self.stack(thread::seen_at(task));
+            if seen != 0 {
+                waits.push(proto::Wait { stack: seen, ..proto::Wait::default() });
+            }
+        }
         let (clones, drops) = last.wakers;
         let (wakes, self_wakes) = task.wakes();
         proto::Task {
@@ -161,7 +191,7 @@ impl<'a> Assembler<'a> {
             self_wakes,
             waker_clones: clones,
             waker_drops: drops,
-            waits: last.waits.iter().map(|wait| self.wait(wait)).collect(),
+            waits,
             holds: last.holds.iter().map(|hold| self.hold(hold, task)).collect(),
             drained: last.is_drained,
             thread: task.thread(),
@@ -239,6 +269,54 @@ impl<'a> Assembler<'a> {
         }
     }
 
+    fn blocking_call(&mut self, call: &BlockingCall) -> proto::BlockingCall {
+        proto::BlockingCall {
+            id: call.id,
+            operation: call.operation.to_owned(),
+            stack: self.stack(call.stack),
+            resource: call.resource.as_deref().map_or(0, |resource| self.resource(resource)),
+            actor: Some(actor(&call.actor, 0, 0)),
+            parent_kind: task_kind(call.actor.parent_kind.unwrap_or(TaskKind::Task)).into(),
+            longest_ns: call.longest_ns,
+            starved_ns: call.starved_ns,
+            count: call.count,
+        }
+    }
+
+    fn across_await(&mut self, across: &AcrossAwait) -> proto::LockAcrossAwait {
+        proto::LockAcrossAwait {
+            id: across.id,
+            acquisition: Some(self.acquisition(&across.acquisition)),
+            await_stack: self.stack(across.await_stack),
+            actor: Some(actor(&across.actor, 0, 0)),
+            count: across.count,
+        }
+    }
+
+    fn recursion(&mut self, recursion: &Recursion) -> proto::RecursiveLock {
+        proto::RecursiveLock {
+            id: recursion.id,
+            held: Some(self.acquisition(&recursion.held)),
+            wanted: Some(self.acquisition(&recursion.wanted)),
+            actor: Some(actor(&recursion.actor, 0, 0)),
+            waits: recursion.waits,
+            has_writer: recursion.held.resource.has_writer(),
+            count: recursion.count,
+        }
+    }
+
+    fn child(&mut self, child: &Child) -> proto::ChildProcess {
+        let name = std::fs::read_to_string(format!("/proc/{}/comm", child.pid));
+        proto::ChildProcess {
+            pid: child.pid.unsigned_abs(),
+            command: name.unwrap_or_default().trim_end().to_owned(),
+            is_zombie: child.is_zombie,
+            spawn_stack: self.stack(child.stack),
+            spawned_ns: child.spawned_ns,
+            actor: Some(actor(&child.actor, 0, 0)),
+        }
+    }
+
     fn edge(&mut self, edge: &OrderEdge) -> proto::OrderEdge {
         proto::OrderEdge {
             id: edge.id,
@@ -275,6 +353,8 @@ fn count() -> proto::Counters {
         dropped_stacks: counters::DROPPED_STACKS.get(),
         dropped_tasks: counters::DROPPED_TASKS.get(),
         dropped_holds: counters::DROPPED_HOLDS.get(),
+        threads_spawned: counters::THREADS_SPAWNED.get(),
+        dropped_events: counters::DROPPED_EVENTS.get(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::{ffi::c_void, mem::MaybeUninit, path::PathBuf, sync::OnceLock, time::Du
 use concaudit_core::{
     clock,
     options::{self, Options},
-    outbox,
+    outbox, thread,
 };
 
 use crate::{
@@ -116,6 +116,7 @@ extern "C" fn at_exit() {
     while outbox::is_kept_for_console(done) {
         std::thread::sleep(Duration::from_millis(20));
     }
+    thread::settle();
     serve::request_exit();
     audit::wait_for_acknowledgement(Duration::from_nanos(options::get().exit_wait));
 }

@@ -17,6 +17,10 @@ pub enum Workspace {
     OldTokio,
     /// `fixtures/behaviour`
     Behaviour,
+    /// `fixtures/std-only`
+    StdOnly,
+    /// `fixtures/stuck`: tests that hang.
+    Stuck,
 }
 
 /// What came of auditing a workspace.
@@ -40,7 +44,14 @@ impl Workspace {
             Self::Rules => "",
             Self::OldTokio => "old-tokio",
             Self::Behaviour => "behaviour",
+            Self::StdOnly => "std-only",
+            Self::Stuck => "stuck",
         }
+    }
+
+    /// Whether tests of it fail or hang, on purpose.
+    pub fn has_failing_tests(self) -> bool {
+        matches!(self, Self::Behaviour | Self::Stuck)
     }
 
     /// Audits it, the first time.
@@ -49,7 +60,7 @@ impl Workspace {
     /// With what the tool said, if there is no report.
     #[track_caller]
     pub fn audit(self) -> &'static Audit {
-        static AUDITS: [OnceLock<Result<Audit, String>>; 3] = [const { OnceLock::new() }; 3];
+        static AUDITS: [OnceLock<Result<Audit, String>>; 5] = [const { OnceLock::new() }; 5];
         match AUDITS[self as usize].get_or_init(|| self.run()) {
             Ok(audit) => audit,
             Err(reason) => panic!("no report of {self:?}\n{reason}"),
@@ -65,7 +76,7 @@ impl Workspace {
             fs_err::remove_file(&file).map_err(|error| error.to_string())?;
         }
         let before = Tree::of(&folder);
-        let limit = if self == Self::Behaviour { "4s" } else { "60s" };
+        let limit = if self.has_failing_tests() { "4s" } else { "60s" };
         let finished = Tool::new(self.project())
             .args(&["--format", "json", "--time-limit", limit, "--output"])
             .arg(&file)

@@ -1,0 +1,245 @@
+//! What is told once per place, however often it happens: calls that block a
+//! poll, guards that are kept over an await, locks that are taken twice.
+
+use std::sync::{Arc, Mutex};
+
+use crate::{
+    clock, counters,
+    hash::{FastMap, fold},
+    lock::Acquisition,
+    next_id,
+    resource::Resource,
+    stack::StackId,
+    sync::lock as guard,
+    task::Task,
+};
+
+/// Places that are kept, of each kind.
+const MAX_PLACES: usize = 1024;
+
+/// A call that blocked its thread in the middle of a task's poll.
+#[derive(Debug, Clone)]
+pub struct BlockingCall {
+    /// Unique in this process.
+    pub id: u64,
+    /// "thread::sleep"
+    pub operation: &'static str,
+    /// Where.
+    pub stack: StackId,
+    /// The lock that was waited for.
+    pub resource: Option<Arc<Resource>>,
+    /// The task, in the longest of the calls.
+    pub actor: Arc<Task>,
+    /// How long that one took.
+    pub longest_ns: u64,
+    /// Of that, what the machine withheld.
+    pub starved_ns: u64,
+    /// How often it took long.
+    pub count: u64,
+}
+
+/// A guard that was held when the poll of its task returned `Pending`.
+#[derive(Debug, Clone)]
+pub struct AcrossAwait {
+    /// Unique in this process.
+    pub id: u64,
+    /// The lock, and where it was taken.
+    pub acquisition: Acquisition,
+    /// Where the task waits.
+    pub await_stack: StackId,
+    /// The task.
+    pub actor: Arc<Task>,
+    /// How often.
+    pub count: u64,
+}
+
+/// A lock that is taken, or waited for, by who holds it already.
+#[derive(Debug, Clone)]
+pub struct Recursion {
+    /// Unique in this process.
+    pub id: u64,
+    /// As it was taken first.
+    pub held: Acquisition,
+    /// As it is taken again.
+    pub wanted: Acquisition,
+    /// By whom.
+    pub actor: Arc<Task>,
+    /// It waits now.
+    pub waits: bool,
+    /// How often; 0 where it was a mistake.
+    pub count: u64,
+}
+
+/// Names a [`Recursion`].
+pub(crate) type RecursionKey = u64;
+
+/// Places by what they are told apart by.
+#[derive(Debug)]
+struct Places<T> {
+    by_key: Option<FastMap<u64, T>>,
+    unsent: Vec<u64>,
+}
+
+impl<T: Clone> Places<T> {
+    const fn new() -> Self {
+        Self { by_key: None, unsent: Vec::new() }
+    }
+
+    /// Changes the element of this place, or makes it.
+    fn note(&mut self, key: u64, change: impl FnOnce(&mut T), make: impl FnOnce() -> T) {
+        let by_key = self.by_key.get_or_insert_default();
+        if let Some(known) = by_key.get_mut(&key) {
+            change(known);
+        } else if by_key.len() < MAX_PLACES {
+            by_key.insert(key, make());
+        } else {
+            counters::DROPPED_EVENTS.add(1);
+            return;
+        }
+        if !self.unsent.contains(&key) {
+            self.unsent.push(key);
+        }
+    }
+
+    fn take_unsent(&mut self) -> Vec<T> {
+        let by_key = self.by_key.get_or_insert_default();
+        self.unsent.drain(..).filter_map(|key| by_key.get(&key).cloned()).collect()
+    }
+}
+
+static BLOCKING_CALLS: Mutex<Places<BlockingCall>> = Mutex::new(Places::new());
+static ACROSS_AWAITS: Mutex<Places<AcrossAwait>> = Mutex::new(Places::new());
+static RECURSIONS: Mutex<Places<Recursion>> = Mutex::new(Places::new());
+
+/// A call that blocked a poll of `actor` is over.
+pub(crate) fn blocking_call(
+    actor: &Arc<Task>,
+    operation: &'static str,
+    stack: StackId,
+    resource: Option<Arc<Resource>>,
+    took_ns: u64,
+    starved_ns: u64,
+) {
+    let key = fold(u64::from(stack), operation.as_ptr() as u64);
+    let longer = |known: &mut BlockingCall| {
+        known.count += 1;
+        if took_ns.saturating_sub(starved_ns) > known.longest_ns.saturating_sub(known.starved_ns) {
+            known.actor = Arc::clone(actor);
+            (known.longest_ns, known.starved_ns) = (took_ns, starved_ns);
+        }
+    };
+    guard(&BLOCKING_CALLS).note(key, longer, || BlockingCall {
+        id: next_id(),
+        operation,
+        stack,
+        resource,
+        actor: Arc::clone(actor),
+        longest_ns: took_ns,
+        starved_ns,
+        count: 1,
+    });
+}
+
+/// `actor` keeps a guard over an await.
+pub(crate) fn across_await(actor: &Arc<Task>, acquisition: &Acquisition, await_stack: StackId) {
+    let key = fold(u64::from(acquisition.stack), u64::from(await_stack));
+    guard(&ACROSS_AWAITS).note(
+        key,
+        |known| known.count += 1,
+        || AcrossAwait {
+            id: next_id(),
+            acquisition: acquisition.clone(),
+            await_stack,
+            actor: Arc::clone(actor),
+            count: 1,
+        },
+    );
+}
+
+/// `actor` holds a lock that it takes again, or `waits` for.
+pub(crate) fn recursion(
+    actor: &Arc<Task>,
+    held: &Acquisition,
+    wanted: &Acquisition,
+    waits: bool,
+) -> RecursionKey {
+    let key = fold(
+        fold(u64::from(held.stack), u64::from(wanted.stack)),
+        held.mode.word() << 8 | wanted.mode.word(),
+    );
+    let again = |known: &mut Recursion| {
+        if waits && !known.waits {
+            known.waits = true;
+            known.actor = Arc::clone(actor);
+            (known.held, known.wanted) = (held.clone(), wanted.clone());
+        }
+        known.count += 1;
+    };
+    guard(&RECURSIONS).note(key, again, || Recursion {
+        id: next_id(),
+        held: held.clone(),
+        wanted: wanted.clone(),
+        actor: Arc::clone(actor),
+        waits,
+        count: 1,
+    });
+    key
+}
+
+/// The wait is over, so somebody else had the lock, or a timed writer gave up.
+pub(crate) fn recursion_resolved(key: RecursionKey) {
+    let resolve = |known: &mut Recursion| {
+        known.waits = false;
+        if !known.held.mode.admits(known.wanted.mode) {
+            known.count = 0;
+        }
+    };
+    let mut recursions = guard(&RECURSIONS);
+    if let Some(known) = recursions.by_key.get_or_insert_default().get(&key).cloned() {
+        recursions.note(key, resolve, || known);
+    }
+}
+
+/// What the auditor does not know, or not in full.
+#[derive(Debug, Default)]
+pub struct News {
+    /// See [`BlockingCall`].
+    pub blocking_calls: Vec<BlockingCall>,
+    /// See [`AcrossAwait`].
+    pub across_awaits: Vec<AcrossAwait>,
+    /// See [`Recursion`].
+    pub recursions: Vec<Recursion>,
+}
+
+impl News {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.blocking_calls.is_empty()
+            && self.across_awaits.is_empty()
+            && self.recursions.is_empty()
+    }
+}
+
+/// Takes what is new.
+pub(crate) fn take() -> News {
+    News {
+        blocking_calls: guard(&BLOCKING_CALLS).take_unsent(),
+        across_awaits: guard(&ACROSS_AWAITS).take_unsent(),
+        recursions: guard(&RECURSIONS).take_unsent(),
+    }
+}
+
+/// Once more all recursions: their locks may have got a writer since.
+pub(crate) fn take_last() -> News {
+    let recursions = {
+        let mut places = guard(&RECURSIONS);
+        places.unsent.clear();
+        places.by_key.get_or_insert_default().values().cloned().collect()
+    };
+    News { recursions, ..take() }
+}
+
+/// For how long a call that began at `since_ns` has blocked, and what of that the
+/// machine withheld since `starved_at`.
+pub(crate) fn took(since_ns: u64, starved_at: u64) -> (u64, u64) {
+    (clock::now_ns().saturating_sub(since_ns), clock::starved_ns().saturating_sub(starved_at))
+}

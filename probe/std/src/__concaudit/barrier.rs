@@ -1,0 +1,50 @@
+//! [`real::sync::Barrier`]: its wait blocks.
+
+use core::{
+    fmt,
+    ops::{Deref, DerefMut},
+};
+
+use real::sync::BarrierWaitResult;
+
+use super::hook;
+
+/// As [`real::sync::Barrier`].
+pub struct Barrier {
+    inner: real::sync::Barrier,
+}
+
+impl Barrier {
+    /// As [`real::sync::Barrier::new`].
+    #[must_use]
+    #[inline]
+    pub const fn new(n: usize) -> Barrier {
+        Barrier { inner: real::sync::Barrier::new(n) }
+    }
+
+    /// As [`real::sync::Barrier::wait`].
+    pub fn wait(&self) -> BarrierWaitResult {
+        let _blocking = hook::blocking("Barrier::wait");
+        self.inner.wait()
+    }
+}
+
+impl fmt::Debug for Barrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl Deref for Barrier {
+    type Target = real::sync::Barrier;
+
+    fn deref(&self) -> &Self::Target {
+        &self.inner
+    }
+}
+
+impl DerefMut for Barrier {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.inner
+    }
+}

@@ -1,0 +1,203 @@
+//! What was instrumented; what was not, and why.
+
+use std::collections::BTreeSet;
+
+use camino::Utf8Path;
+use cargo_metadata::{Metadata, TargetKind as Kind};
+
+use super::{
+    artifacts::{self, Messages},
+    locks::{Facade, Facades},
+    wrapper::{self, Failure},
+};
+
+/// Crates with locks of their own making, which nothing shows; by package.
+const OPAQUE: [&str; 16] = [
+    "async-lock",
+    "async-mutex",
+    "async-rwlock",
+    "event-listener",
+    "fair-mutex",
+    "futures-intrusive",
+    "futures-locks",
+    "kanal",
+    "maitake-sync",
+    "qutex",
+    "spin",
+    "spinning_top",
+    "try-lock",
+    "tokio-rwlock",
+    "usync",
+    "wait-on-address",
+];
+
+/// Crates that nearly every graph has, for reasons other than their locks:
+/// worth a word only where the project itself names them.
+const OPAQUE_IF_NAMED: [&str; 4] = ["event-listener", "futures", "futures-util", "try-lock"];
+
+/// A finished build, as far as it says what is seen.
+#[derive(Debug, Clone, Copy)]
+pub struct Coverage<'a> {
+    /// What cargo said.
+    pub messages: &'a Messages,
+    /// The members at least.
+    pub metadata: &'a Metadata,
+    /// Cargo's target directory.
+    pub target_dir: &'a Utf8Path,
+    /// The folder in it of crates for the target.
+    pub output: &'a Utf8Path,
+    /// Those that were in use in the end.
+    pub facades: &'a Facades,
+    /// Those that were asked for.
+    pub chosen: &'a Facades,
+    /// Why some are no longer in use.
+    pub lost: &'a [Failure],
+    /// Whether cargo would run doctests, too.
+    pub has_default_targets: bool,
+}
+
+impl Coverage<'_> {
+    /// Crates that were compiled without a facade since they do not compile with
+    /// it.
+    pub fn losses(&self) -> Vec<Failure> {
+        let mut losses: Vec<Failure> = Vec::new();
+        for artifact in &self.messages.artifacts {
+            let files = artifact.filenames.iter().chain(&artifact.executable);
+            let loss = files.filter_map(|file| wrapper::loss(self.target_dir, file)).next();
+            // A library and its tests are two crates with one name.
+            if let Some(loss) = loss
+                && losses.iter().all(|known| known.title != loss.title)
+            {
+                losses.push(loss);
+            }
+        }
+        losses.sort_by(|a, b| a.title.cmp(&b.title));
+        losses
+    }
+
+    /// What was instrumented: "tokio 1.54.1".
+    pub fn instrumented(&self) -> Vec<String> {
+        let mut instrumented = BTreeSet::new();
+        if self.facades.contains(&Facade::Std) {
+            instrumented.insert("std".to_owned());
+        }
+        for library in self.messages.libraries(self.output) {
+            if wrapper::is_instrumented(self.target_dir, library.file) {
+                instrumented.insert(format!("{} {}", library.name, library.version));
+            }
+        }
+        instrumented.into_iter().collect()
+    }
+
+    /// What was not, and why: each a fragment that a person can act on.
+    pub fn missed(&self) -> Vec<String> {
+        let mut missed = BTreeSet::new();
+        self.add_facades(&mut missed);
+        self.add_libraries(&mut missed);
+        self.add_tests(&mut missed);
+        missed.into_iter().collect()
+    }
+
+    /// Those that were not wanted, or that break the build.
+    fn add_facades(&self, missed: &mut BTreeSet<String>) {
+        let all = super::locks::facades_of(&[]);
+        for facade in all.difference(self.chosen) {
+            // It is said of tokio as a whole.
+            if *facade != Facade::StdInTokio {
+                missed.insert(format!("{}: left out by `--locks`", facade.shows()));
+            }
+        }
+        for failure in self.lost {
+            for facade in &failure.facades {
+                missed.insert(format!("{}: {failure}", facade.shows()));
+            }
+        }
+        for loss in self.losses() {
+            let (name, _) = loss.title.split_once(' ').unwrap_or((&loss.title, ""));
+            let what = match (name, loss.facades.as_slice()) {
+                (_, [facade @ (Facade::Tokio | Facade::StdInTokio)])
+                | ("parking_lot" | "lock_api", [facade, ..]) => facade.shows().to_owned(),
+                ("tokio", _) => Facade::Tokio.shows().to_owned(),
+                _ => format!("locks and threads in {}", loss.title),
+            };
+            missed.insert(format!("{what}: {loss}"));
+        }
+    }
+
+    fn add_libraries(&self, missed: &mut BTreeSet<String>) {
+        let mut opaque = BTreeSet::new();
+        for library in self.messages.libraries(self.output) {
+            let (name, version) = (library.name, &library.version);
+            let is_seen = wrapper::is_instrumented(self.target_dir, library.file);
+            let is_lost = wrapper::loss(self.target_dir, library.file).is_some();
+            if is_seen || is_lost {
+                continue;
+            }
+            let again =
+                "it was compiled without the probe; run `cargo concaudit clean` and try again";
+            match name {
+                "tokio" if !self.facades.contains(&Facade::Tokio) => {}
+                "tokio" if wrapper::can_be_instrumented(version) => {
+                    missed.insert(format!("tokio {version}: {again}"));
+                }
+                "tokio" => {
+                    missed.insert(format!(
+                        "tokio {version}: only 1.20 and later versions of tokio 1 tell of tasks and locks"
+                    ));
+                }
+                "parking_lot" if !self.facades.contains(&Facade::ParkingLot) => {}
+                "parking_lot" if wrapper::parking_lot_is_supported(version) => {
+                    missed.insert(format!("parking_lot {version}: {again}"));
+                }
+                "parking_lot" => {
+                    missed.insert(format!(
+                        "parking_lot {version}: there is no facade for this version"
+                    ));
+                }
+                _ if OPAQUE_IF_NAMED.contains(&name) => {
+                    if self.is_named(name) {
+                        opaque.insert(name);
+                    }
+                }
+                _ if OPAQUE.contains(&name) => {
+                    opaque.insert(name);
+                }
+                _ => {}
+            }
+        }
+        if !opaque.is_empty() {
+            let names: Vec<&str> = opaque.into_iter().collect();
+            missed.insert(format!("locks of {}: they are of their own making", names.join(", ")));
+        }
+    }
+
+    /// Whether a member depends on a package.
+    fn is_named(&self, name: &str) -> bool {
+        self.metadata
+            .workspace_packages()
+            .iter()
+            .any(|package| package.dependencies.iter().any(|dependency| dependency.name == name))
+    }
+
+    fn add_tests(&self, missed: &mut BTreeSet<String>) {
+        let mut with_doctests = BTreeSet::new();
+        for (artifact, executable) in self.messages.tests() {
+            let Some(package) = artifacts::package_of(self.metadata, &artifact.package_id) else {
+                continue;
+            };
+            if package.targets.iter().any(|target| target.doctest && !target.is_kind(Kind::Bin)) {
+                with_doctests.insert(package.name.to_string());
+            }
+            if !executable.starts_with(self.output) {
+                missed.insert(format!(
+                    "the tests of {}: procedural macros run in the compiler",
+                    package.name
+                ));
+            }
+        }
+        if self.has_default_targets && !with_doctests.is_empty() {
+            let names: Vec<String> = with_doctests.into_iter().collect();
+            missed.insert(format!("doctests of {}: they are not run", names.join(", ")));
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The phase from its start to its end.
+
+use std::{
+    env,
+    ffi::OsString,
+    io,
+    process::{ExitCode, ExitStatus},
+};
+
+use camino::Utf8Path;
+use fs_err as fs;
+
+use super::{
+    arguments, blame,
+    compile::{CompileError, Compiler, Message, exit_code, forward},
+    notes::{self, Failure},
+    plan::{Package, Plan, Role, plan},
+    second,
+    state::{STATE_ENV, State},
+};
+use crate::instrument::locks::Facade;
+
+/// Why the wrapper phase failed.
+#[derive(Debug, thiserror::Error)]
+pub enum WrapperError {
+    /// Not written by us.
+    #[error("failed to read {STATE_ENV}; it is set by `cargo concaudit` and by nobody else")]
+    State(#[source] serde_json::Error),
+    /// The compiler, or the user's wrapper, does not start.
+    #[error("failed to run `{program}`")]
+    Spawn {
+        program: String,
+        #[source]
+        source: io::Error,
+    },
+    /// The target directory cannot be written.
+    #[error("failed to take note of an instrumented crate")]
+    Note(#[source] io::Error),
+    /// The arguments are in a file that cannot be read or written.
+    #[error("failed to hand on the compiler's arguments")]
+    Arguments(#[source] io::Error),
+}
+
+/// Whether this process was started in place of rustc. The first argument is
+/// rustc then, or the project's `RUSTC_WORKSPACE_WRAPPER`; as a subcommand of
+/// cargo it is our own name.
+pub fn is_wrapper_call() -> bool {
+    env::var_os(STATE_ENV).is_some()
+        && env::args_os()
+            .nth(1)
+            .is_some_and(|first| first != "concaudit" && !first.to_string_lossy().starts_with('-'))
+}
+
+/// Compiles one crate. On Unix it returns only where something failed, or where
+/// the crate is one of the target.
+pub fn run() -> Result<ExitCode, WrapperError> {
+    let state = env::var(STATE_ENV).unwrap_or_default();
+    let state: State = serde_json::from_str(&state).map_err(WrapperError::State)?;
+    let mut args = env::args_os().skip(1);
+    let program = args.next().unwrap_or_else(|| "rustc".into());
+    let args: Vec<OsString> = args.collect();
+    let expanded = arguments::expand(&args).map_err(WrapperError::Arguments)?;
+    let compiler = Compiler { program, state: &state, through_file: expanded.is_some() };
+    let args = expanded.unwrap_or(args);
+    let package = Package {
+        name: env::var("CARGO_PKG_NAME").unwrap_or_default(),
+        version: env::var("CARGO_PKG_VERSION").unwrap_or_default(),
+    };
+    let phase = Phase { compiler, state: &state, args: &args, package };
+    match phase.plan(&[]) {
+        None => phase.compiler.become_it(&args),
+        Some(plan) => phase.compile(&plan),
+    }
+}
+
+/// A crate of the target, and what is known of it.
+struct Phase<'a> {
+    compiler: Compiler<'a>,
+    state: &'a State,
+    /// As cargo gave them.
+    args: &'a [OsString],
+    package: Package,
+}
+
+/// What came of a compilation.
+struct Attempt {
+    status: ExitStatus,
+    /// Has not been passed on.
+    held: Vec<u8>,
+    errors: Vec<CompileError>,
+    /// Others may already be compiled against it.
+    is_announced: bool,
+}
+
+impl Attempt {
+    fn new() -> Self {
+        Self {
+            status: ExitStatus::default(),
+            held: Vec::new(),
+            errors: Vec::new(),
+            is_announced: false,
+        }
+    }
+
+    /// What is wrong, in a line.
+    fn error(&self) -> String {
+        match self.errors.first() {
+            Some(error) => error.message.lines().next().unwrap_or_default().to_owned(),
+            None => format!("the compiler ended with {}", self.status),
+        }
+    }
+
+    /// Passes on what was held back; the end of the phase.
+    fn end(self) -> ExitCode {
+        forward(&self.held);
+        exit_code(self.status)
+    }
+}
+
+impl Phase<'_> {
+    fn plan(&self, without: &[Facade]) -> Option<Plan> {
+        let exists = |file: &Utf8Path| file.exists();
+        if without.is_empty() {
+            return plan(self.args, &self.package, self.state, &exists);
+        }
+        plan(self.args, &self.package, &self.state.without(without), &exists)
+    }
+
+    fn compile(&self, plan: &Plan) -> Result<ExitCode, WrapperError> {
+        notes::forget(self.state, &plan.stem);
+        match plan.role {
+            Role::ParkingLot => self.parking_lot(plan),
+            Role::LockApi => self.lock_api(plan),
+            Role::Ordinary => {
+                if plan.shows_locks() {
+                    self.note_instrumented(plan)?;
+                }
+                let attempt = self.attempt(&plan.args)?;
+                if attempt.status.success() || plan.applied.is_empty() {
+                    return Ok(attempt.end());
+                }
+                self.blame(plan, attempt)
+            }
+        }
+    }
+
+    /// Messages are passed on as they come, but for the first error and what
+    /// follows: it may be none of the user's.
+    fn attempt(&self, args: &[OsString]) -> Result<Attempt, WrapperError> {
+        let mut attempt = Attempt::new();
+        attempt.status = self.compiler.run(args, |line, message| {
+            attempt.is_announced |= matches!(message, Message::Metadata);
+            if let Message::Error(error) = message {
+                attempt.errors.push(error);
+            }
+            if attempt.errors.is_empty() { forward(line) } else { attempt.held.extend(line) }
+        })?;
+        Ok(attempt)
+    }
+
+    /// Nothing is passed on.
+    fn silent_attempt(&self, args: &[OsString]) -> Result<Attempt, WrapperError> {
+        let mut attempt = Attempt::new();
+        attempt.status = self.compiler.run(args, |line, message| {
+            if let Message::Error(error) = message {
+                attempt.errors.push(error);
+            }
+            attempt.held.extend(line);
+        })?;
+        Ok(attempt)
+    }
+
+    /// A crate does not compile with the facades: without, perhaps.
+    fn blame(&self, plan: &Plan, failed: Attempt) -> Result<ExitCode, WrapperError> {
+        let mut without = None;
+        // Whoever is compiled against the first form of it has no use for another.
+        if !failed.is_announced {
+            for facades in blame::attempts(plan) {
+                let Some(plain) = self.plan(&facades) else { break };
+                let attempt = self.silent_attempt(&plain.args)?;
+                if attempt.status.success() {
+                    if !plain.shows_locks() {
+                        notes::forget(self.state, &plan.stem);
+                    }
+                    self.note_loss(plan, failed.error(), facades)?;
+                    return Ok(attempt.end());
+                }
+                without = Some(attempt);
+            }
+        }
+        // What the linker says has no place, and is the same for any facade.
+        let errors = match &without {
+            Some(attempt) => &attempt.errors[..],
+            None => &[],
+        };
+        let facades = blame::suspects(plan, self.state, &failed.errors, errors);
+        if facades.is_empty() {
+            return Ok(failed.end());
+        }
+        let failure = Failure { title: plan.title.clone(), error: failed.error(), facades };
+        notes::note_failure(self.state, &plan.stem, &failure).map_err(WrapperError::Note)?;
+        // As rustc would say it: cargo shows the whole command line otherwise.
+        let text = format!("error: {failure}\n\n");
+        let message = serde_json::json!({
+            "$message_type": "diagnostic", "message": failure.to_string(), "code": null,
+            "level": "error", "spans": [], "children": [], "rendered": text,
+        });
+        forward(format!("{message}\n").as_bytes());
+        Ok(ExitCode::from(1))
+    }
+
+    /// The real one to the side, the facade in its place; or the real one in
+    /// its place, if the facade is not to be had.
+    fn parking_lot(&self, plan: &Plan) -> Result<ExitCode, WrapperError> {
+        fs::create_dir_all(self.state.side()).map_err(WrapperError::Note)?;
+        let mut real = Attempt::new();
+        real.status =
+            self.compiler.run(&second::real_parking_lot(plan, self.state), |line, message| {
+                // Cargo knows nothing of it.
+                if !matches!(message, Message::Metadata | Message::Artifact) {
+                    real.held.extend(line);
+                }
+            })?;
+        let Some(args) = second::parking_lot_facade(plan, self.state) else {
+            return Ok(real.end());
+        };
+        if !real.status.success() {
+            return Ok(real.end());
+        }
+        let facade = self.silent_attempt(&args)?;
+        if facade.status.success() {
+            self.note_instrumented(plan)?;
+            forward(&real.held);
+            // The facade's own sources are a matter of the folder's name.
+            let dependencies =
+                |folder: &Utf8Path, suffix| folder.join(format!("{}{suffix}.d", plan.stem));
+            let real = dependencies(&self.state.side(), second::REAL);
+            if real.exists() {
+                fs::copy(real, dependencies(&plan.out_dir, "")).map_err(WrapperError::Note)?;
+            }
+            return Ok(facade.end());
+        }
+        self.note_loss(plan, facade.error(), vec![Facade::ParkingLot])?;
+        Ok(self.attempt(&plan.args)?.end())
+    }
+
+    /// `lock_api` in its place, and before anybody hears of it the facade to the
+    /// side.
+    fn lock_api(&self, plan: &Plan) -> Result<ExitCode, WrapperError> {
+        fs::create_dir_all(self.state.side()).map_err(WrapperError::Note)?;
+        let mut facade = None;
+        let compile_facade = || self.silent_attempt(&second::lock_api_facade(plan, self.state));
+        let status = self.compiler.run(&plan.args, |line, message| {
+            if matches!(message, Message::Metadata) && facade.is_none() {
+                facade = Some(compile_facade());
+            }
+            forward(line);
+        })?;
+        if !status.success() {
+            return Ok(exit_code(status));
+        }
+        let facade = match facade {
+            Some(facade) => facade?,
+            None => compile_facade()?,
+        };
+        if !facade.status.success() {
+            self.note_loss(plan, facade.error(), vec![Facade::LockApi])?;
+        }
+        Ok(exit_code(status))
+    }
+
+    fn note_instrumented(&self, plan: &Plan) -> Result<(), WrapperError> {
+        notes::note_instrumented(self.state, &plan.stem).map_err(WrapperError::Note)
+    }
+
+    fn note_loss(
+        &self,
+        plan: &Plan,
+        error: String,
+        facades: Vec<Facade>,
+    ) -> Result<(), WrapperError> {
+        let loss = Failure { title: plan.title.clone(), error, facades };
+        notes::note_loss(self.state, &plan.stem, &loss).map_err(WrapperError::Note)
+    }
+}

@@ -1,0 +1,454 @@
+//! Which arguments a crate gets, and which facades apply to it.
+
+use std::{ffi::OsString, path::Path};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{
+    arguments::{Argument, Change, each, extern_name, extern_path, rewrite},
+    second,
+    state::State,
+};
+use crate::instrument::locks::{Facade, Facades};
+
+/// At which level an unoptimised `tokio` is optimised all the same; `None`
+/// would leave it as the profile says. Most of what the instrumentation costs is
+/// glue within tokio's own code; optimised, an audited lock costs half as much,
+/// and a spawn less than a plain one. Debug assertions and overflow checks stay
+/// as the profile has them.
+const TOKIO_OPT_LEVEL: &str = "3";
+
+/// The oldest minor version of tokio 1 that tells of tasks and locks.
+const OLDEST_TOKIO: u64 = 20;
+
+/// From this minor version of tokio 1 on, the feature `parking_lot` decides which
+/// locks tokio uses, and nothing else; before it, `const_new` and its like exist
+/// with the feature only.
+const TOKIO_PARKING_LOT_IS_INTERNAL_SINCE: u64 = 30;
+
+/// What the facades are made from, and those of their own kind: they see the
+/// real `std`.
+const UNDERNEATH: [&str; 3] = ["parking_lot", "parking_lot_core", "lock_api"];
+
+/// The package that is compiled, as cargo names it in the environment.
+#[derive(Debug)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// How a crate of the target is compiled.
+#[derive(Debug)]
+pub struct Plan {
+    /// What rustc gets.
+    pub args: Vec<OsString>,
+    /// Its file name without `lib` and extension: `tokio-0123456789abcdef`.
+    pub stem: String,
+    /// For people: `tokio 1.54.1`.
+    pub title: String,
+    /// The package's.
+    pub version: String,
+    /// Where its files go.
+    pub out_dir: Utf8PathBuf,
+    /// It is not the user's own, so that it is likely to compile.
+    pub is_foreign: bool,
+    /// What of ours it is compiled against.
+    pub applied: Facades,
+    /// What else is compiled.
+    pub role: Role,
+}
+
+impl Plan {
+    /// Whether the crate has locks of its own, that are seen.
+    pub fn shows_locks(&self) -> bool {
+        self.role == Role::ParkingLot
+            || self.applied.contains(&Facade::Tokio)
+            || self.applied.contains(&Facade::LockApi)
+    }
+}
+
+/// What is compiled besides the crate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Nothing.
+    Ordinary,
+    /// It goes to the side; in its place comes a facade.
+    ParkingLot,
+    /// A facade, to the side.
+    LockApi,
+}
+
+/// The last value of each argument that matters here.
+#[derive(Debug, Default)]
+struct Given<'a> {
+    target: Option<&'a str>,
+    out_dir: Option<&'a str>,
+    crate_name: Option<&'a str>,
+    extra_filename: &'a str,
+    debuginfo: &'a str,
+    opt_level: &'a str,
+    has_debug_assertions: bool,
+    has_overflow_checks: bool,
+    has_std: bool,
+    has_parking_lot: bool,
+    is_foreign: bool,
+    is_test: bool,
+}
+
+impl<'a> Given<'a> {
+    /// `None` for a question to rustc.
+    fn read(args: &'a [OsString]) -> Option<Self> {
+        let mut given = Self { opt_level: "0", ..Self::default() };
+        for (argument, _) in each(args) {
+            match argument {
+                Argument::Codegen(option) => match option.split_once('=').unwrap_or((option, "")) {
+                    ("extra-filename", value) => given.extra_filename = value,
+                    ("debuginfo", value) => given.debuginfo = value,
+                    ("opt-level", value) => given.opt_level = value,
+                    ("debug-assertions", _) => given.has_debug_assertions = true,
+                    ("overflow-checks", _) => given.has_overflow_checks = true,
+                    _ => {}
+                },
+                Argument::Extern(value) => match extern_name(value) {
+                    "std" => given.has_std = true,
+                    "parking_lot" => given.has_parking_lot = true,
+                    _ => {}
+                },
+                Argument::Target(value) => given.target = Some(value),
+                Argument::OutDir(value) => given.out_dir = Some(value),
+                Argument::CrateName(value) => given.crate_name = Some(value),
+                Argument::CapLints => given.is_foreign = true,
+                Argument::Test => given.is_test = true,
+                Argument::Debuginfo => given.debuginfo = "2",
+                Argument::Print => return None,
+                Argument::Cfg(_)
+                | Argument::Edition
+                | Argument::Emit
+                | Argument::Source
+                | Argument::Other => {}
+            }
+        }
+        Some(given)
+    }
+}
+
+/// How a crate of the target is compiled; `None` for everything that is not one.
+/// `exists` says which files there are.
+pub fn plan(
+    args: &[OsString],
+    package: &Package,
+    state: &State,
+    exists: &dyn Fn(&Utf8Path) -> bool,
+) -> Option<Plan> {
+    let given = Given::read(args)?;
+    let out_dir = Utf8PathBuf::from(given.out_dir?);
+    if given.target? != state.target || !Path::new(&out_dir).starts_with(&state.target_dir) {
+        return None;
+    }
+    let crate_name = given.crate_name?;
+    // Its tests are other crates, which use it as anyone does.
+    let is_itself = |name: &str| package.name == name && crate_name == name;
+    let is_tokio = is_itself("tokio");
+    let is_telling_tokio = is_tokio && can_be_instrumented(&package.version);
+    let is_underneath = UNDERNEATH.iter().any(|name| is_itself(name));
+
+    let mut applied = Facades::new();
+    let std = if given.has_std || is_underneath || (is_tokio && !is_telling_tokio) {
+        None
+    } else if is_tokio {
+        Some((Facade::StdInTokio, &state.libraries.std_in_tokio))
+    } else {
+        Some((Facade::Std, &state.libraries.std))
+    };
+    let std = std.filter(|(facade, _)| state.uses(*facade));
+    applied.extend(std.map(|(facade, _)| facade));
+    let is_telling = is_telling_tokio && state.uses(Facade::Tokio);
+    if is_telling {
+        applied.insert(Facade::Tokio);
+    }
+    let is_without_parking_lot = is_telling_tokio
+        && state.uses(Facade::StdInTokio)
+        && minor_of(&package.version).is_some_and(|it| it >= TOKIO_PARKING_LOT_IS_INTERNAL_SINCE);
+    let side = state.side();
+    let replaced = |value: &str, suffix: &str| -> Option<Change> {
+        let file = second::side_library(&side, Utf8Path::new(extern_path(value)?), suffix)?;
+        let name = value.split_once('=').map_or(value, |(name, _)| name);
+        exists(&file).then(|| Change::Replace(vec!["--extern".into(), format!("{name}={file}")]))
+    };
+
+    let mut planned = rewrite(args, |argument| match argument {
+        // What is stripped cannot be symbolised.
+        Argument::Codegen(option) if option.starts_with("strip=") => Change::Drop,
+        Argument::Cfg(cfg) if is_without_parking_lot && cfg == "feature=\"parking_lot\"" => {
+            Change::Drop
+        }
+        Argument::Extern(value) => match extern_name(value) {
+            "tracing" if is_telling => Change::Drop,
+            "parking_lot" => match replaced(value, second::REAL) {
+                // Its own use of it is nobody's affair.
+                Some(change) if is_tokio || !state.uses(Facade::ParkingLot) => change,
+                Some(_) => {
+                    applied.insert(Facade::ParkingLot);
+                    Change::Keep
+                }
+                None => Change::Keep,
+            },
+            "lock_api"
+                if state.uses(Facade::LockApi) && !given.has_parking_lot && !is_underneath =>
+            {
+                match replaced(value, second::FACADE) {
+                    Some(change) => {
+                        applied.insert(Facade::LockApi);
+                        change
+                    }
+                    None => Change::Keep,
+                }
+            }
+            _ => Change::Keep,
+        },
+        _ => Change::Keep,
+    });
+
+    let mut push = |parts: &[&str]| planned.extend(parts.iter().map(OsString::from));
+    push(&["-L", &format!("dependency={}", state.dependencies)]);
+    push(&["-L", &format!("dependency={side}")]);
+    push(&["-C", "force-frame-pointers=yes"]);
+    if matches!(given.debuginfo, "" | "0" | "none") {
+        push(&["-C", "debuginfo=line-tables-only"]);
+    }
+    if let Some((_, library)) = std {
+        push(&["--extern", &format!("std={library}")]);
+    }
+    if is_telling {
+        push(&["--cfg", "tokio_unstable", "--cfg", "feature=\"tracing\""]);
+        push(&["--extern", &format!("tracing={}", state.libraries.tracing)]);
+        if given.opt_level == "0" {
+            push(&["-C", &format!("opt-level={TOKIO_OPT_LEVEL}")]);
+            // They follow the level where they are not given.
+            if !given.has_debug_assertions {
+                push(&["-C", "debug-assertions=on"]);
+            }
+            if !given.has_overflow_checks {
+                push(&["-C", "overflow-checks=on"]);
+            }
+        }
+    }
+    let role = if given.is_test {
+        Role::Ordinary
+    } else if is_itself("parking_lot")
+        && state.uses(Facade::ParkingLot)
+        && second::parking_lot_is_supported(&package.version)
+    {
+        Role::ParkingLot
+    } else if is_itself("lock_api")
+        && state.uses(Facade::LockApi)
+        && second::lock_api_is_supported(&package.version)
+    {
+        Role::LockApi
+    } else {
+        Role::Ordinary
+    };
+    Some(Plan {
+        args: planned,
+        stem: format!("{crate_name}{}", given.extra_filename),
+        title: format!("{} {}", package.name, package.version),
+        version: package.version.clone(),
+        out_dir,
+        is_foreign: given.is_foreign,
+        applied,
+        role,
+    })
+}
+
+/// The `20` of `1.20.6`; `None` for tokio 0 and what comes after tokio 1.
+fn minor_of(tokio_version: &str) -> Option<u64> {
+    let version = cargo_metadata::semver::Version::parse(tokio_version).ok()?;
+    (version.major == 1).then_some(version.minor)
+}
+
+/// Whether this version of tokio can speak to the probe.
+pub fn can_be_instrumented(tokio_version: &str) -> bool {
+    minor_of(tokio_version).is_some_and(|minor| minor >= OLDEST_TOKIO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::state::tests::state, *};
+
+    fn plan_of(package: (&str, &str), args: &str, state: &State, files: &[&str]) -> Option<Plan> {
+        let args: Vec<OsString> = args.split_whitespace().map(Into::into).collect();
+        let package = Package { name: package.0.into(), version: package.1.into() };
+        plan(&args, &package, state, &|file| files.contains(&file.as_str()))
+    }
+
+    fn text(plan: &Plan) -> String {
+        let args: Vec<_> = plan.args.iter().map(|arg| arg.to_str().unwrap()).collect();
+        args.join(" ")
+    }
+
+    /// With all facades, and these files.
+    fn planned(package: (&str, &str), args: &str, files: &[&str]) -> (String, Plan) {
+        let plan = plan_of(package, args, &state(), files).unwrap();
+        (text(&plan), plan)
+    }
+
+    const TARGET: &str =
+        "--target x86_64-unknown-linux-gnu --out-dir /p/target/concaudit/k/x/debug/deps";
+    const SIDE: &str = "/p/target/concaudit/k/beside";
+
+    #[test]
+    fn a_crate_of_the_target_finds_the_probe_and_keeps_its_frames_and_lines() {
+        let args = format!("--crate-name a src/lib.rs -C strip=debuginfo -Cdebuginfo=0 {TARGET}");
+        let (args, plan) = planned(("a", "0.1.0"), &args, &[]);
+        assert_eq!((plan.role, plan.shows_locks()), (Role::Ordinary, false));
+        assert!(!args.contains("strip"), "{args}");
+        assert!(args.ends_with(&format!(
+            "-L dependency=/cache/deps -L dependency={SIDE} -C force-frame-pointers=yes \
+             -C debuginfo=line-tables-only --extern std=/cache/deps/libconcaudit_std-1.rlib"
+        )));
+    }
+
+    #[test]
+    fn full_debuginfo_is_left_as_it_is() {
+        for flag in ["-g", "-C debuginfo=2", "-Cdebuginfo=1", "--codegen=debuginfo=full"] {
+            let args = format!("--crate-name a {flag} {TARGET}");
+            let (args, _) = planned(("a", "0.1.0"), &args, &[]);
+            assert!(!args.contains("line-tables-only"), "{args}");
+        }
+    }
+
+    #[test]
+    fn every_crate_gets_the_facade_for_std_but_those_underneath_and_those_with_their_own() {
+        let applied = |package, crate_name: &str, more: &str| {
+            let args = format!("--crate-name {crate_name} {more} {TARGET}");
+            let (args, plan) = planned(package, &args, &[]);
+            let has_facade = args.contains("std=/cache/deps/libconcaudit_std-1.rlib");
+            assert_eq!(plan.applied.contains(&Facade::Std), has_facade, "{args}");
+            has_facade
+        };
+        assert!(applied(("serde", "1.0.0"), "serde", "--test"));
+        assert!(applied(("parking_lot", "0.12.1"), "issue_203", "--test"));
+        for name in UNDERNEATH {
+            assert!(!applied((name, "0.12.1"), name, ""), "{name}");
+        }
+        assert!(!applied(("a", "1.0.0"), "a", "--extern noprelude:std=/t/libstd.rmeta"));
+        assert!(!applied(("tokio", "0.2.25"), "tokio", ""));
+        assert!(!applied(("tokio", "1.54.1"), "tokio", ""), "it gets another");
+        let without = state().without(&[Facade::Std]);
+        let plan = plan_of(("a", "0.1.0"), &format!("--crate-name a {TARGET}"), &without, &[]);
+        assert!(!text(&plan.unwrap()).contains("std="));
+    }
+
+    #[test]
+    fn tokio_gets_its_facades_for_every_form_of_its_tracing() {
+        for tracing in ["tracing=/t/libtracing-1.rlib", "noprelude:tracing=/t/l.rlib", "tracing"] {
+            let args = format!(
+                "--crate-name tokio src/lib.rs -C extra-filename=-ab12 --extern {tracing} \
+                 --extern bytes=/t/libbytes.rmeta {TARGET}"
+            );
+            let (args, plan) = planned(("tokio", "1.54.1"), &args, &[]);
+            assert_eq!((&*plan.stem, &*plan.title), ("tokio-ab12", "tokio 1.54.1"));
+            assert!(plan.shows_locks());
+            assert_eq!(args.matches("tracing=").count(), 1, "{args}");
+            assert!(args.contains("--extern tracing=/cache/deps/libconcaudit_tracing-1.rlib"));
+            assert!(args.contains("--extern std=/cache/deps/libconcaudit_std_tokio-1.rlib"));
+            assert!(args.contains("--cfg tokio_unstable --cfg feature=\"tracing\""));
+            assert!(args.contains("--extern bytes=/t/libbytes.rmeta"));
+        }
+    }
+
+    #[test]
+    fn tokio_does_without_parking_lot_where_that_changes_no_interface() {
+        let args_of = |version, state: &State| {
+            let args = format!("--crate-name tokio --cfg feature=\"parking_lot\" {TARGET}");
+            text(&plan_of(("tokio", version), &args, state, &[]).unwrap())
+        };
+        assert!(!args_of("1.30.0", &state()).contains("parking_lot"));
+        assert!(args_of("1.29.1", &state()).contains("parking_lot"));
+        assert!(args_of("1.54.1", &state().without(&[Facade::StdInTokio])).contains("parking_lot"));
+    }
+
+    #[test]
+    fn an_unoptimised_tokio_is_optimised_with_its_checks_left_as_they_were() {
+        let args_of = |flags: &str| {
+            planned(("tokio", "1.54.1"), &format!("--crate-name tokio {flags} {TARGET}"), &[]).0
+        };
+        assert!(
+            args_of("").contains("-C opt-level=3 -C debug-assertions=on -C overflow-checks=on")
+        );
+        let off = args_of("-C debug-assertions=off -C overflow-checks=off");
+        assert!(off.contains("opt-level=3") && !off.contains("=on"), "{off}");
+        assert!(!args_of("-C opt-level=1").contains("opt-level=3"));
+    }
+
+    #[test]
+    fn a_tokio_that_cannot_speak_is_compiled_as_it_is() {
+        for version in ["0.2.25", "1.19.2", "2.0.0"] {
+            let args = format!("--crate-name tokio --extern tracing=/t/l.rlib {TARGET}");
+            let (args, plan) = planned(("tokio", version), &args, &[]);
+            assert!(plan.applied.is_empty() && !plan.shows_locks());
+            assert!(args.contains("--extern tracing=/t/l.rlib") && !args.contains("std="));
+        }
+    }
+
+    #[test]
+    fn parking_lot_and_lock_api_bring_a_facade_unless_their_own_tests_are_compiled() {
+        let role = |package, more: &str| {
+            let (name, _) = package;
+            planned(package, &format!("--crate-name {name} {more} {TARGET}"), &[]).1.role
+        };
+        assert_eq!(role(("parking_lot", "0.12.1"), ""), Role::ParkingLot);
+        assert_eq!(role(("parking_lot", "0.12.1"), "--test"), Role::Ordinary);
+        assert_eq!(role(("parking_lot", "0.10.2"), ""), Role::Ordinary);
+        assert_eq!(role(("parking_lot", "0.14.0"), ""), Role::Ordinary);
+        assert_eq!(role(("lock_api", "0.4.9"), ""), Role::LockApi);
+        assert_eq!(role(("lock_api", "0.4.1"), ""), Role::Ordinary);
+        assert_eq!(role(("parking_lot_core", "0.9.9"), ""), Role::Ordinary);
+    }
+
+    #[test]
+    fn a_crate_with_raw_locks_of_its_own_gets_the_facade_for_lock_api() {
+        let args =
+            format!("--crate-name dashmap --extern lock_api=/t/liblock_api-1.rmeta {TARGET}");
+        let facade = format!("{SIDE}/liblock_api-1-facade.rlib");
+        let (with, plan) = planned(("dashmap", "6.1.0"), &args, &[&facade]);
+        assert!(with.contains(&format!("--extern lock_api={facade}")), "{with}");
+        assert!(plan.applied.contains(&Facade::LockApi) && plan.shows_locks());
+        // Where it did not compile, nobody gets it.
+        let (without, plan) = planned(("dashmap", "6.1.0"), &args, &[]);
+        assert!(without.contains("/t/liblock_api-1.rmeta") && !plan.shows_locks());
+        let both = format!("{args} --extern parking_lot=/t/libparking_lot-1.rmeta");
+        let (both, plan) = planned(("a", "6.1.0"), &both, &[&facade]);
+        assert!(both.contains("/t/liblock_api-1.rmeta") && !plan.shows_locks(), "{both}");
+    }
+
+    #[test]
+    fn tokio_and_who_is_compiled_without_the_facade_get_the_real_parking_lot() {
+        let real = format!("{SIDE}/libparking_lot-1-real.rlib");
+        let args = |name| {
+            format!("--crate-name {name} --extern parking_lot=/t/libparking_lot-1.rmeta {TARGET}")
+        };
+        let (of_tokio, _) = planned(("tokio", "1.28.0"), &args("tokio"), &[&real]);
+        assert!(of_tokio.contains(&format!("parking_lot={real}")), "{of_tokio}");
+        let (of_other, plan) = planned(("a", "1.0.0"), &args("a"), &[&real]);
+        assert!(of_other.contains("/t/libparking_lot-1.rmeta"), "{of_other}");
+        assert!(plan.applied.contains(&Facade::ParkingLot));
+        let without = state().without(&[Facade::ParkingLot]);
+        let plan = plan_of(("a", "1.0.0"), &args("a"), &without, &[&real]).unwrap();
+        assert!(text(&plan).contains(&format!("parking_lot={real}")));
+        assert!(!plan.applied.contains(&Facade::ParkingLot));
+    }
+
+    #[test]
+    fn questions_host_crates_and_foreign_builds_pass_untouched() {
+        let foreign = "--crate-name a --target x86_64-unknown-linux-gnu --out-dir /elsewhere";
+        let other = "--crate-name a --target wasm32-wasip1 --out-dir /p/target/concaudit/k/w/deps";
+        let print = format!("- --crate-name ___ --print=file-names {TARGET}");
+        let host = "--crate-name build_script_build --out-dir /p/target/concaudit/k/debug/build";
+        for args in [host, foreign, other, &print, "-vV"] {
+            assert!(plan_of(("a", "0.1.0"), args, &state(), &[]).is_none(), "{args}");
+        }
+    }
+}

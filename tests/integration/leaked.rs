@@ -1,0 +1,58 @@
+//! `leaked-thread` and `leaked-handle`: threads, runtimes and processes that are
+//! left at exit.
+
+pub mod threads {
+    use crate::support::{Workspace, at_most_a_note, expectations, silent, warning};
+
+    const RULE: &str = "leaked-thread";
+    const TICKER: &str = "leaked/src/ticker.rs";
+    const EXECUTOR: &str = "leaked/src/executor.rs";
+
+    expectations! { Workspace::Rules, "leaked::threads ";
+        a_detached_thread_that_is_never_stopped_is_left
+            => warning(RULE, TICKER, "is-never-stopped");
+        a_thread_whose_handle_is_kept_is_left_too
+            => warning(RULE, TICKER, "is-kept-and-never-stopped").with(|finding| {
+                match finding.details.get("thread_name").and_then(serde_json::Value::as_str) {
+                    Some("kept") => Ok(()),
+                    name => Err(format!("its name is {name:?}")),
+                }
+            });
+        a_worker_that_holds_its_own_sender_is_left => warning(RULE, TICKER, "survives-its-owner");
+        twenty_workers_that_are_left_are_one_finding
+            => warning(RULE, TICKER, "survives-its-owner").with(|finding| {
+                if finding.occurrences >= 20 {
+                    Ok(())
+                } else {
+                    Err(format!("seen {} times only", finding.occurrences))
+                }
+            });
+        a_thread_that_a_task_starts_is_left_too => warning(RULE, TICKER, "is-never-stopped");
+        a_worker_that_is_joined_leaves_nothing => silent();
+        a_thread_that_is_told_to_stop_and_not_joined_leaves_nothing => silent();
+        a_scoped_thread_leaves_nothing => silent();
+        a_thread_of_the_whole_process_is_no_more_than_a_note => at_most_a_note(RULE);
+        a_pool_of_the_test_itself_is_no_more_than_a_note => at_most_a_note(RULE);
+        a_forgotten_runtime_leaves_its_workers => warning(RULE, EXECUTOR, "forgets-its-runtime");
+        a_runtime_in_a_leaked_box_leaves_its_workers
+            => warning(RULE, EXECUTOR, "leaks-its-runtime");
+        a_runtime_that_is_dropped_leaves_nothing => silent();
+        a_runtime_that_is_shut_down_in_the_background_leaves_nothing => silent();
+    }
+}
+
+pub mod children {
+    use crate::support::{Workspace, expectations, silent, warning};
+
+    const RULE: &str = "leaked-handle";
+    const CHILD: &str = "leaked/src/child.rs";
+
+    expectations! { Workspace::Rules, "leaked::children ";
+        a_process_that_is_left_running_is_found => warning(RULE, CHILD, "is-left-running");
+        a_process_that_is_killed_and_not_waited_for_is_found
+            => warning(RULE, CHILD, "is-left-dead");
+        a_process_that_a_task_leaves_running_is_found => warning(RULE, CHILD, "is-left-running");
+        a_process_that_is_killed_and_waited_for_is_fine => silent();
+        a_process_that_ends_by_itself_and_is_waited_for_is_fine => silent();
+    }
+}
