@@ -164,8 +164,7 @@ impl<'a> Builder<'a> {
         let kind = resource_kind(resource.kind(), &creator);
         // A facade's own line is nobody's, and so is that within tokio's `watch`.
         let is_nobodys = kind == ResourceKind::TokioWatch
-            || (is_blocking_lock(kind)
-                && matches!(creator, Owner::Probe | Owner::Std | Owner::Unknown));
+            || (is_blocking_lock(kind) && matches!(creator, Owner::Probe | Owner::Std));
         let recorded = recorded.filter(|_| !is_nobodys);
         Resource {
             id: resource.id,
@@ -176,7 +175,7 @@ impl<'a> Builder<'a> {
                 None if !is_blocking_lock(kind) => None,
                 _ => self.creation(recorded.clone(), &created_stack),
             },
-            is_first_use: recorded.is_none() && is_unplaced(kind),
+            is_first_use: recorded.is_none() && is_blocking_lock(kind),
             creator,
             static_name,
             handed_over: resource.handed_over,
@@ -362,16 +361,14 @@ fn resource_kind(kind: proto::ResourceKind, creator: &Owner) -> ResourceKind {
     }
 }
 
-/// Whether who waits for it blocks the thread.
+/// A lock of std, of `parking_lot` or built on `lock_api`. Its constructor may not be
+/// able to tell where it was called.
 fn is_blocking_lock(kind: ResourceKind) -> bool {
-    kind == ResourceKind::StdMutex || kind == ResourceKind::StdRwLock || is_unplaced(kind)
-}
-
-/// Whether its constructor cannot tell where it was called.
-fn is_unplaced(kind: ResourceKind) -> bool {
     matches!(
         kind,
-        ResourceKind::ParkingLotMutex
+        ResourceKind::StdMutex
+            | ResourceKind::StdRwLock
+            | ResourceKind::ParkingLotMutex
             | ResourceKind::ParkingLotRwLock
             | ResourceKind::LockApiMutex
             | ResourceKind::LockApiRwLock
@@ -510,7 +507,7 @@ mod tests {
                 lock(1, Kind::StdMutex, "/w/src/lib.rs"),
                 lock(2, Kind::StdRwlock, TOKIO),
                 lock(3, Kind::StdRwlock, MOKA),
-                lock(4, Kind::StdMutex, "std/src/sync/mutex.rs"),
+                lock(4, Kind::StdMutex, "std/src/__concaudit/mutex.rs"),
                 proto::Resource {
                     id: 5,
                     kind: Kind::ParkingLotRwlock.into(),
@@ -530,7 +527,7 @@ mod tests {
                 (ResourceKind::StdMutex, true, Owner::Workspace("app".to_owned())),
                 (ResourceKind::TokioWatch, false, Owner::Tokio),
                 (ResourceKind::StdRwLock, true, Owner::Dependency("moka".to_owned())),
-                (ResourceKind::StdMutex, false, Owner::Unknown),
+                (ResourceKind::StdMutex, false, Owner::Probe),
                 (ResourceKind::ParkingLotRwLock, false, Owner::Unknown),
             ]
         );
