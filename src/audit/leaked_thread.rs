@@ -149,11 +149,12 @@ impl Leaked<'_> {
             Origin::Library if !in_initialiser(stack) => Severity::Warning,
             _ => Severity::Note,
         };
-        let (what, doing) = match self.what {
-            What::Thread => ("thread", self.doing().map(|(_, frame)| frame).unwrap_or_default()),
-            What::Runtime => ("runtime", String::new()),
+        let what = match self.what {
+            What::Thread => "thread",
+            What::Runtime => "runtime",
         };
-        let identity = vec![what.to_owned(), text::identity(blamed), doing];
+        // Not what it was doing: that is another thing in each run.
+        let identity = vec![what.to_owned(), text::identity(blamed)];
         let spot = text::spot(self.project, blamed);
         let rank = Rank { severity, confidence: Confidence::Observed, weight: self.lived_ns() };
         groups.add(identity, spot, rank, [self.test.name.clone()], || self.tell(origin));
@@ -163,10 +164,10 @@ impl Leaked<'_> {
         self.process.ended_ns.saturating_sub(self.task.created_ns)
     }
 
-    /// The call that it is blocked in, and the function that calls.
-    fn doing(&self) -> Option<(&str, String)> {
-        let wait = self.task.waits.first()?;
-        Some((&wait.operation, text::identity(pointed_frame(&wait.stack))))
+    /// The call that it is blocked in.
+    fn blocked_in(&self) -> Option<&str> {
+        let operation = self.task.waits.first()?.operation.as_str();
+        (self.what == What::Thread && !operation.is_empty()).then_some(operation)
     }
 
     fn message(&self, origin: Origin) -> String {
@@ -182,10 +183,9 @@ impl Leaked<'_> {
             );
         }
         let name = self.task.name.as_ref().map_or_else(String::new, |name| format!(" `{name}`"));
-        let doing = match self.doing() {
-            Some((operation, _)) if !operation.is_empty() => format!(", blocked in `{operation}`,"),
-            _ => String::new(),
-        };
+        let doing = self
+            .blocked_in()
+            .map_or_else(String::new, |operation| format!(", blocked in `{operation}`,"));
         format!("thread{name} spawned{by} was still running{doing} when the process exited")
     }
 
@@ -248,10 +248,7 @@ impl Leaked<'_> {
             details: Details::LeakedThread {
                 what: if is_thread { "thread" } else { "runtime" }.to_owned(),
                 thread_name: task.name.clone().filter(|_| is_thread),
-                blocked_in: self
-                    .doing()
-                    .filter(|(operation, _)| is_thread && !operation.is_empty())
-                    .map(|(operation, _)| operation.to_owned()),
+                blocked_in: self.blocked_in().map(str::to_owned),
                 threads: if is_thread { self.count + 1 } else { self.count },
             },
         })

@@ -83,7 +83,8 @@ impl Recursive<'_> {
     /// `None`: no bug.
     fn verdict(&self, origin: Origin) -> Option<(Severity, Confidence)> {
         let Recursion { held, wanted, waits, has_writer, .. } = self.recursion;
-        if held.resource != wanted.resource {
+        // A count of 0: the wait ended, so it was not for itself.
+        if held.resource != wanted.resource || self.recursion.count == 0 {
             return None;
         }
         if *waits {

@@ -277,6 +277,33 @@ mod tests {
     }
 
     #[test]
+    fn the_inside_of_a_lock_gives_way_to_who_takes_it() {
+        let frame = |function: &str, owner| Frame {
+            function: function.to_owned(),
+            file: None,
+            line: 1,
+            column: 0,
+            owner,
+            inlined: false,
+            address: 0,
+        };
+        let dependency = |name: &str| Owner::Dependency(name.to_owned());
+        let inside = [
+            frame("parking_lot::raw_mutex::RawMutex::lock", Owner::Probe),
+            frame("lock_api::mutex::Mutex<R,T>::lock", dependency("lock_api")),
+        ];
+        let names = |frames: Vec<&Frame>| {
+            frames.iter().map(|frame| frame.function.clone()).collect::<Vec<_>>()
+        };
+        let outside = frame("dashmap::DashMap<K,V,S>::get", dependency("dashmap"));
+        let stack = Stack { frames: inside.iter().cloned().chain([outside.clone()]).collect() };
+        assert_eq!(site_frame(&stack), Some(&outside));
+        assert_eq!(names(user_frames(&stack)), [outside.function]);
+        let alone = Stack { frames: inside.to_vec() };
+        assert_eq!(pointed_frame(&alone), Some(&alone.frames[1]));
+    }
+
+    #[test]
     fn a_stack_of_the_runtime_alone_is_shown_without_the_probe() {
         let mut stack = Stack { frames: shapes::in_task(&[SLEEP]).frames.clone() };
         stack.frames.retain(|frame| frame.function != USER);

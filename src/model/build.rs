@@ -164,8 +164,7 @@ impl<'a> Builder<'a> {
         let kind = resource_kind(resource.kind(), &creator);
         // A facade's own line is nobody's, and so is that within tokio's `watch`.
         let is_nobodys = kind == ResourceKind::TokioWatch
-            || (is_blocking_lock(kind)
-                && matches!(creator, Owner::Probe | Owner::Std | Owner::Unknown));
+            || (is_blocking_lock(kind) && matches!(creator, Owner::Probe | Owner::Std));
         let recorded = recorded.filter(|_| !is_nobodys);
         Resource {
             id: resource.id,
@@ -176,7 +175,7 @@ impl<'a> Builder<'a> {
                 None if !is_blocking_lock(kind) => None,
                 _ => self.creation(recorded.clone(), &created_stack),
             },
-            is_first_use: recorded.is_none() && is_unplaced(kind),
+            is_first_use: recorded.is_none() && is_blocking_lock(kind),
             creator,
             static_name,
             handed_over: resource.handed_over,
@@ -362,16 +361,14 @@ fn resource_kind(kind: proto::ResourceKind, creator: &Owner) -> ResourceKind {
     }
 }
 
-/// Whether who waits for it blocks the thread.
+/// A lock of std, of `parking_lot` or built on `lock_api`. Its constructor may not be
+/// able to tell where it was called.
 fn is_blocking_lock(kind: ResourceKind) -> bool {
-    kind == ResourceKind::StdMutex || kind == ResourceKind::StdRwLock || is_unplaced(kind)
-}
-
-/// Whether its constructor cannot tell where it was called.
-fn is_unplaced(kind: ResourceKind) -> bool {
     matches!(
         kind,
-        ResourceKind::ParkingLotMutex
+        ResourceKind::StdMutex
+            | ResourceKind::StdRwLock
+            | ResourceKind::ParkingLotMutex
             | ResourceKind::ParkingLotRwLock
             | ResourceKind::LockApiMutex
             | ResourceKind::LockApiRwLock
@@ -472,6 +469,7 @@ fn some(id: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::project::{Package, Project};
 
     fn stack(functions: &[&str]) -> Stack {
         let frame = |function: &&str| Frame {
@@ -484,6 +482,99 @@ mod tests {
             address: 0,
         };
         Stack { frames: functions.iter().map(frame).collect() }
+    }
+
+    fn process(update: proto::Update) -> Process {
+        let package = Package { name: "app".to_owned(), root: "/w".into() };
+        let project = Project { workspace_root: "/w".into(), packages: vec![package] };
+        let mut recording = Recording::default();
+        recording.apply(update);
+        process_from(&recording, &Symboliser::new(Arc::new(project)))
+    }
+
+    fn lock(id: u64, kind: proto::ResourceKind, file: &str) -> proto::Resource {
+        let created_at = Some(proto::Location { file: file.to_owned(), line: 7, column: 9 });
+        proto::Resource { id, kind: kind.into(), created_at, ..Default::default() }
+    }
+
+    #[test]
+    fn a_lock_is_of_whoever_created_it() {
+        use proto::ResourceKind as Kind;
+        const TOKIO: &str = "/c/registry/src/i-1/tokio-1.54.1/src/loom/std/rwlock.rs";
+        const MOKA: &str = "/c/registry/src/i-1/moka-0.12.1/src/lib.rs";
+        let process = process(proto::Update {
+            resources: vec![
+                lock(1, Kind::StdMutex, "/w/src/lib.rs"),
+                lock(2, Kind::StdRwlock, TOKIO),
+                lock(3, Kind::StdRwlock, MOKA),
+                lock(4, Kind::StdMutex, "std/src/__concaudit/mutex.rs"),
+                proto::Resource {
+                    id: 5,
+                    kind: Kind::ParkingLotRwlock.into(),
+                    ..Default::default()
+                },
+            ],
+            ..Default::default()
+        });
+        let told: Vec<_> = process
+            .resources
+            .values()
+            .map(|lock| (lock.kind, lock.created_at.is_some(), lock.creator.clone()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (ResourceKind::StdMutex, true, Owner::Workspace("app".to_owned())),
+                (ResourceKind::TokioWatch, false, Owner::Tokio),
+                (ResourceKind::StdRwLock, true, Owner::Dependency("moka".to_owned())),
+                (ResourceKind::StdMutex, false, Owner::Probe),
+                (ResourceKind::ParkingLotRwLock, false, Owner::Unknown),
+            ]
+        );
+        assert!(process.resources[&5].is_first_use && !process.resources[&1].is_first_use);
+    }
+
+    #[test]
+    fn events_of_locks_that_were_not_sent_are_left_out() {
+        let acquisition = |resource| Some(proto::Acquisition { resource, ..Default::default() });
+        let actor = Some(proto::Actor {
+            task: 9,
+            kind: proto::TaskKind::Thread.into(),
+            ..Default::default()
+        });
+        let across = |id, resource| proto::LockAcrossAwait {
+            id,
+            acquisition: acquisition(resource),
+            actor: actor.clone(),
+            ..Default::default()
+        };
+        let process = process(proto::Update {
+            resources: vec![lock(1, proto::ResourceKind::StdMutex, "/w/src/lib.rs")],
+            locks_across_awaits: vec![across(1, 1), across(2, 77)],
+            recursive_locks: vec![proto::RecursiveLock {
+                id: 1,
+                held: acquisition(1),
+                wanted: acquisition(77),
+                actor: actor.clone(),
+                ..Default::default()
+            }],
+            blocking_calls: vec![proto::BlockingCall {
+                id: 1,
+                resource: 77,
+                actor,
+                parent_kind: proto::TaskKind::Blocking.into(),
+                ..Default::default()
+            }],
+            children: vec![proto::ChildProcess { pid: 5, ..Default::default() }],
+            ..Default::default()
+        });
+        assert_eq!(process.locks_across_awaits.len(), 1);
+        let told = &process.locks_across_awaits[0].actor;
+        assert_eq!((told.kind, told.task), (TaskKind::Thread, Some(9)));
+        assert!(process.recursive_locks.is_empty());
+        let call = &process.blocking_calls[0];
+        assert_eq!((call.resource, call.parent_kind), (None, Some(TaskKind::Blocking)));
+        assert_eq!((process.children[0].pid, &process.children[0].command), (5, &None));
     }
 
     #[test]

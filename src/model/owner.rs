@@ -102,16 +102,19 @@ fn is_probe_function(function: &str) -> bool {
 fn is_probe_file(file: &Utf8Path) -> bool {
     const MEMBERS: &[&str] = &["core", "server", "tracing", "std", "parking_lot", "lock_api"];
     let parts: Vec<&str> = file.components().map(|part| part.as_str()).collect();
-    parts.windows(5).any(|window| {
-        let [probe, key, src, member, inside] = window else { return false };
-        *probe == "probe"
-            && is_hash(key)
-            && *src == "src"
-            && *inside == "src"
-            && MEMBERS.iter().any(|name| member.starts_with(name))
-    }) || parts
-        .windows(3)
-        .any(|window| matches!(window, ["probe", "parking_lot" | "lock_api", "src"]))
+    // The std facade names its own modules so.
+    parts.contains(&"__concaudit")
+        || parts.windows(5).any(|window| {
+            let [probe, key, src, member, inside] = window else { return false };
+            *probe == "probe"
+                && is_hash(key)
+                && *src == "src"
+                && *inside == "src"
+                && MEMBERS.iter().any(|name| member.starts_with(name))
+        })
+        || parts
+            .windows(3)
+            .any(|window| matches!(window, ["probe", "parking_lot" | "lock_api", "src"]))
 }
 
 fn is_std_path(path: &str) -> bool {

@@ -50,6 +50,7 @@ fn sources(file: &str) -> Option<String> {
     match file {
         "src/client.rs" => Some(CLIENT.to_owned()),
         "src/bank.rs" => Some(BANK.to_owned()),
+        "src/pool.rs" => Some(POOL.to_owned()),
         _ => None,
     }
 }
@@ -206,6 +207,108 @@ pub fn long_held_lock() -> Finding {
     }
 }
 
+const POOL: &str = "\
+pub fn start(&self) -> JoinHandle<()> {
+    let queue = self.queue.lock().unwrap();
+    self.refill(&queue).await;
+    thread::sleep(Duration::from_millis(50));
+    thread::spawn(move || work(receiver))
+}
+";
+
+/// A finding of each rule that judges blocking locks, threads and what is left.
+fn of_blocking_code() -> Vec<Finding> {
+    let finding = |rule: &str, severity, message: &str, places: &[(u32, u32, &str)], details| {
+        let role = |at| if at == 0 { Role::Primary } else { Role::Secondary };
+        let places = places.iter().enumerate();
+        Finding {
+            rule: rule.to_owned(),
+            severity,
+            confidence: Confidence::Observed,
+            origin: Origin::Library,
+            message: message.to_owned(),
+            fingerprint: fingerprint(rule, &["shop::pool::Pool::start"]),
+            locations: places
+                .map(|(at, (line, column, label))| {
+                    place("src/pool.rs", *line, *column, label, role(at))
+                })
+                .collect(),
+            stacks: vec![LabelledStack {
+                label: "stack of the thread".to_owned(),
+                frames: vec![ours("shop::pool::Pool::start", "src/pool.rs", 4)],
+            }],
+            notes: names(&["called by thread `worker` spawned at src/pool.rs:5:5"]),
+            help: "see the page".to_owned(),
+            tests: names(&["shop pool::tests::works"]),
+            occurrences: 1,
+            details,
+            suppressed: None,
+        }
+    };
+    let sleep = "`thread::sleep` by `Pool::start` blocks the thread of a task for 50 ms";
+    let across = "std Mutex created at src/pool.rs:9:9 is held by `Pool::start` across an await";
+    let again = "std Mutex created at src/pool.rs:9:9 is taken again by `Pool::refill` while it is \
+                 held: it waits for itself for ever";
+    let thread = "thread `worker` spawned by `Pool::start` was still running, blocked in \
+                  `Receiver::recv`, when the process exited";
+    let child = "child process `redis` spawned by `Pool::start` was still running when the process \
+                 exited";
+    vec![
+        finding(
+            "blocking-call",
+            Severity::Warning,
+            sleep,
+            &[(4, 13, "blocks its thread for 50 ms here")],
+            Details::BlockingCall {
+                operation: "thread::sleep".to_owned(),
+                blocked_ms: 50,
+                task_kind: "task".to_owned(),
+            },
+        ),
+        finding(
+            "lock-across-await",
+            Severity::Warning,
+            across,
+            &[(2, 28, "std Mutex taken here"), (3, 25, "and still held at this await")],
+            Details::LockAcrossAwait { lock: "std Mutex".to_owned() },
+        ),
+        finding(
+            "recursive-lock",
+            Severity::Error,
+            again,
+            &[(3, 10, "waits for the std Mutex here, for ever"), (2, 28, "std Mutex taken here")],
+            Details::RecursiveLock {
+                held: "std Mutex".to_owned(),
+                wanted: "std Mutex".to_owned(),
+                waits: true,
+                has_writer: true,
+            },
+        ),
+        finding(
+            "leaked-thread",
+            Severity::Warning,
+            thread,
+            &[(5, 5, "thread spawned here")],
+            Details::LeakedThread {
+                what: "thread".to_owned(),
+                thread_name: Some("worker".to_owned()),
+                blocked_in: Some("Receiver::recv".to_owned()),
+                threads: 1,
+            },
+        ),
+        finding(
+            "leaked-handle",
+            Severity::Warning,
+            child,
+            &[(5, 5, "child process spawned here")],
+            Details::LeakedHandle {
+                command: Some("redis".to_owned()),
+                state: "running".to_owned(),
+            },
+        ),
+    ]
+}
+
 fn test(name: &str) -> TestReport {
     TestReport {
         name: name.to_owned(),
@@ -276,6 +379,13 @@ fn a_long_held_lock_without_column_underlines_the_line() {
 }
 
 #[test]
+fn what_blocks_and_what_is_left_are_told_like_the_rest() {
+    let told: Vec<String> =
+        of_blocking_code().iter().map(|finding| render_finding(finding, &sources, PLAIN)).collect();
+    insta::assert_snapshot!(told.join("\n\n"));
+}
+
+#[test]
 fn verbose_shows_whole_stacks_every_test_and_the_fingerprint() {
     insta::assert_snapshot!(render_finding(&lingering_task(), &sources, VERBOSE));
 }
@@ -296,6 +406,12 @@ fn a_source_that_changed_since_the_build_is_named_without_an_excerpt() {
 #[test]
 fn the_whole_report_ends_with_its_verdict() {
     insta::assert_snapshot!(render(&report_of_every_rule(), &sources, PLAIN));
+}
+
+#[test]
+fn threads_are_counted_where_there_are_any() {
+    let told = render(&report(Parts { threads: 4, ..parts(vec![]) }), &sources, PLAIN);
+    assert!(told.contains("(1,203 tasks, 4 threads, 88 locks, 1,000,310 acquisitions)"), "{told}");
 }
 
 #[test]
