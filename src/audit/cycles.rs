@@ -49,8 +49,7 @@ const MODES: [Mode; 3] = [Mode::Exclusive, Mode::Shared, Mode::Upgradable];
 /// having a part in it.
 pub fn blocks(held: Mode, wanted: Mode) -> bool {
     match (held, wanted) {
-        (Mode::Exclusive, _) | (_, Mode::Exclusive) => true,
-        (Mode::Upgradable, Mode::Upgradable) => true,
+        (Mode::Exclusive, _) | (_, Mode::Exclusive) | (Mode::Upgradable, Mode::Upgradable) => true,
         (Mode::Shared, _) | (_, Mode::Shared) => false,
     }
 }
@@ -136,31 +135,16 @@ impl<'a> Graph<'a> {
     /// shortest `Accepted`.
     pub fn cycles(&self, mut judge: impl FnMut(&[usize]) -> Verdict) -> Vec<Vec<usize>> {
         let states = self.reads_block.len() * MODES.len();
-        let mut graph = DiGraph::<(), (), u32>::with_capacity(states, self.edges.len());
-        for _ in 0..states {
-            graph.add_node(());
-        }
-        for (state, leaving) in self.leaving.iter().enumerate() {
-            for &edge in leaving {
-                graph.add_edge((state as u32).into(), (self.target(edge) as u32).into(), ());
-            }
-        }
-        let components = kosaraju_scc(&graph);
-        drop(graph);
+        let leaving = self.leaving.iter().enumerate();
+        let arcs = leaving
+            .flat_map(|(state, edges)| edges.iter().map(move |&edge| (state, self.target(edge))));
+        let members = components(states, arcs);
         let mut component_of = vec![u32::MAX; states];
-        let mut members: Vec<Vec<usize>> = Vec::new();
-        for component in components.into_iter().filter(|component| component.len() > 1) {
-            let mut states: Vec<usize> =
-                component.into_iter().map(petgraph::graph::NodeIndex::index).collect();
-            states.sort_unstable();
-            for &state in &states {
-                component_of[state] = members.len() as u32;
+        for (component, states) in members.iter().enumerate() {
+            for &state in states {
+                component_of[state] = component as u32;
             }
-            members.push(states);
         }
-        // In the order of the locks, not of the algorithm.
-        let mut order: Vec<usize> = (0..members.len()).collect();
-        order.sort_unstable_by_key(|&component| members[component][0]);
         let mut search = Search {
             graph: self,
             component_of: &component_of,
@@ -169,11 +153,32 @@ impl<'a> Graph<'a> {
             touched: Vec::new(),
             budget: 0,
         };
-        order
-            .into_iter()
-            .filter_map(|component| search.component(&members[component], &mut judge))
-            .collect()
+        members.iter().filter_map(|states| search.component(states, &mut judge)).collect()
     }
+}
+
+/// The strongly connected components of more than one node, each sorted, in the order
+/// of their first nodes.
+pub fn components(nodes: usize, arcs: impl Iterator<Item = (usize, usize)>) -> Vec<Vec<usize>> {
+    let mut graph = DiGraph::<(), (), u32>::with_capacity(nodes, arcs.size_hint().0);
+    for _ in 0..nodes {
+        graph.add_node(());
+    }
+    for (from, to) in arcs {
+        graph.add_edge((from as u32).into(), (to as u32).into(), ());
+    }
+    let mut components: Vec<Vec<usize>> = kosaraju_scc(&graph)
+        .into_iter()
+        .filter(|component| component.len() > 1)
+        .map(|component| {
+            let mut nodes: Vec<usize> =
+                component.into_iter().map(petgraph::graph::NodeIndex::index).collect();
+            nodes.sort_unstable();
+            nodes
+        })
+        .collect();
+    components.sort_unstable_by_key(|component| component[0]);
+    components
 }
 
 struct Search<'a> {

@@ -85,6 +85,19 @@ impl Groups {
         tests: impl IntoIterator<Item = String>,
         tell: impl FnOnce() -> Option<Draft>,
     ) {
+        self.add_times(identity, spot, rank, 1, tests, tell);
+    }
+
+    /// The same for what was seen several times.
+    pub fn add_times(
+        &mut self,
+        identity: Identity,
+        spot: Spot,
+        rank: Rank,
+        times: u64,
+        tests: impl IntoIterator<Item = String>,
+        tell: impl FnOnce() -> Option<Draft>,
+    ) {
         let Some(group) = self.groups.get_mut(&identity) else {
             let Some(draft) = tell() else { return };
             let spots = draft.locations.first().map(|place| (spot, place.clone()));
@@ -93,7 +106,7 @@ impl Groups {
                 draft,
                 spots: spots.into_iter().collect(),
                 tests: tests.into_iter().collect(),
-                occurrences: 1,
+                occurrences: times,
             };
             self.groups.insert(identity, group);
             return;
@@ -110,7 +123,7 @@ impl Groups {
             }
         }
         group.tests.extend(tests);
-        group.occurrences += 1;
+        group.occurrences += times;
     }
 
     /// One finding per cause, in the order of the identities.

@@ -353,8 +353,8 @@ impl Lingering<'_> {
         }
         match task.parent.map(|id| process.tasks.get(&id)) {
             None => {}
-            // A root ends with what it is the body of.
-            Some(_) if task.parent_kind == Some(TaskKind::BlockOn) => {}
+            // A root ends with what it is the body of, and a thread is no task.
+            Some(_) if matches!(task.parent_kind, Some(TaskKind::BlockOn | TaskKind::Thread)) => {}
             Some(Some(parent)) if parent.end == TaskEnd::Cancelled => {
                 notes.push("the task that spawned it had been cancelled".to_owned());
             }
@@ -542,6 +542,7 @@ mod tests {
         assert!(check_task(|task| task.polls = 0).is_empty());
         assert!(check_task(|task| task.kind = TaskKind::Blocking).is_empty());
         assert!(check_task(|task| task.kind = TaskKind::BlockOn).is_empty());
+        assert!(check_task(|task| task.kind = TaskKind::Thread).is_empty());
         assert_eq!(check_task(|task| task.scheduled = true).len(), 1, "the drain polled it");
     }
 

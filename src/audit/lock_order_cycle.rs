@@ -16,16 +16,16 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     config::Config,
-    cycles::{Edge, Graph, Verdict, blocks},
+    cycles::{Edge, Graph, Verdict, blocks, components},
     group::{Draft, Groups, Identity, Rank},
     registry::Rule,
-    support::{class_identity, is_lock},
+    support::{class_identity, is_internal, is_lock},
     text,
 };
 use crate::{
     model::{
         Actor, Mode, Nesting, OrderEdge, Process, Resource, ResourceKind, Run, Site, Stack,
-        TaskKind, Test, nested, origin, pointed_frame,
+        TaskKind, Test, blame_frame, nested, origin, pointed_frame,
     },
     project::Project,
     report::finding::{Confidence, Details, Finding, Origin, Severity},
@@ -121,11 +121,17 @@ struct Step<'a> {
 
 /// The edges of a process that count.
 fn steps<'a>(test: &'a Test, process: &'a Process) -> Vec<Step<'a>> {
-    let counts = |lock: &&Resource| is_lock(lock.kind) && !lock.handed_over;
+    let counts = |lock: &&Resource| is_lock(lock.kind) && !lock.handed_over && !is_internal(lock);
     let locks: FxHashMap<u64, &Resource> =
         process.resources.values().filter(counts).map(|lock| (lock.id, lock)).collect();
     // Equal stacks of a process are one, and few pairs of them make many edges.
-    let mut nestings: FxHashMap<(*const Stack, *const Stack), Nesting> = FxHashMap::default();
+    let mut nestings: FxHashMap<(*const Stack, *const Stack), Option<Nesting>> =
+        FxHashMap::default();
+    let nesting = |held: &Stack, taken: &Stack| {
+        // What dependencies do among themselves is theirs to order.
+        let takes_part = blame_frame(held).is_some() || blame_frame(taken).is_some();
+        takes_part.then(|| nested(held, taken)).filter(|nesting| *nesting != Nesting::Separate)
+    };
     process
         .edges
         .iter()
@@ -137,10 +143,9 @@ fn steps<'a>(test: &'a Test, process: &'a Process) -> Vec<Step<'a>> {
             let (held, taken) = (&edge.from.stack, &edge.to.stack);
             let nesting = *nestings
                 .entry((Arc::as_ptr(held), Arc::as_ptr(taken)))
-                .or_insert_with(|| nested(held, taken));
-            let is_ambiguous = nesting == Nesting::Ambiguous;
-            let step = Step { test, process, edge, from, to, is_ambiguous };
-            (nesting != Nesting::Separate).then_some(step)
+                .or_insert_with(|| nesting(held, taken));
+            let is_ambiguous = nesting? == Nesting::Ambiguous;
+            Some(Step { test, process, edge, from, to, is_ambiguous })
         })
         .collect()
 }
@@ -164,6 +169,8 @@ type LockKey = u64;
 struct Classes<'a> {
     numbers: FxHashMap<(ResourceKind, Option<&'a str>, Option<&'a Site>), LockKey>,
     of: FxHashMap<(*const Process, u64), LockKey>,
+    /// How many locks each class with a name has.
+    sizes: Vec<u32>,
     /// A class whose instances pass their guards on orders nothing.
     handed_over: FxHashSet<LockKey>,
     nameless: LockKey,
@@ -180,7 +187,10 @@ impl<'a> Classes<'a> {
             let site = lock.created_at.as_ref().filter(|_| name.is_none());
             let class = if name.is_some() || site.is_some() {
                 let next = self.numbers.len() as LockKey;
-                *self.numbers.entry((lock.kind, name, site)).or_insert(next)
+                let class = *self.numbers.entry((lock.kind, name, site)).or_insert(next);
+                self.sizes.resize(self.numbers.len(), 0);
+                self.sizes[class as usize] += 1;
+                class
             } else {
                 self.nameless += 1;
                 Self::NAMELESS + self.nameless
@@ -219,19 +229,56 @@ struct ClassOrder {
     is_ambiguous: bool,
 }
 
-/// One edge of each kind will do: a thousand tests show the same ones.
+/// An edge between two classes.
+#[derive(Debug, Clone, Copy)]
+struct ClassStep<'a> {
+    step: Step<'a>,
+    from: LockKey,
+    to: LockKey,
+}
+
+/// The edges between classes, of all processes.
 #[derive(Debug, Default)]
 struct ClassOrders<'a> {
-    places: FxHashMap<Place<'a>, u32>,
-    seen: FxHashSet<ClassOrder>,
-    steps: Vec<Step<'a>>,
+    steps: Vec<ClassStep<'a>>,
 }
 
 impl<'a> ClassOrders<'a> {
     fn add(&mut self, classes: &Classes, steps: &[Step<'a>]) {
+        self.steps.extend(steps.iter().filter_map(|&step| {
+            let class = |lock| classes.of(step.process, lock);
+            let (from, to) = (class(step.from), class(step.to));
+            (from != to && from.max(to) < Classes::NAMELESS).then_some(ClassStep { step, from, to })
+        }));
+    }
+
+    /// Leaves those that can be a part of a cycle that no process had on instances:
+    /// in one component with a class of several locks. Most runs are done here.
+    fn entangle(&mut self, classes: &Classes) {
+        let passed_on = |class: LockKey| classes.handed_over.contains(&class);
+        self.steps.retain(|step| !passed_on(step.from) && !passed_on(step.to));
+        let arcs: FxHashSet<(LockKey, LockKey)> =
+            self.steps.iter().map(|step| (step.from, step.to)).collect();
+        let mut component_of = vec![None; classes.sizes.len()];
+        let arcs = arcs.into_iter().map(|(from, to)| (from as usize, to as usize));
+        for (number, component) in components(classes.sizes.len(), arcs).iter().enumerate() {
+            if component.iter().any(|&class| classes.sizes[class] > 1) {
+                for &class in component {
+                    component_of[class] = Some(number);
+                }
+            }
+        }
+        self.steps.retain(|step| {
+            let component = component_of[step.from as usize];
+            component.is_some() && component == component_of[step.to as usize]
+        });
+    }
+
+    /// One edge of each kind will do: a thousand tests show the same ones.
+    fn distinct(self, classes: &Classes) -> Vec<Step<'a>> {
+        let mut places: FxHashMap<Place<'a>, u32> = FxHashMap::default();
         // Equal stacks of a process are one, and a few hundred make all edges.
         let mut known: FxHashMap<*const Stack, u32> = FxHashMap::default();
-        let places = &mut self.places;
         let mut place = |stack: &'a Arc<Stack>| {
             *known.entry(Arc::as_ptr(stack)).or_insert_with(|| {
                 let frame = pointed_frame(stack);
@@ -240,28 +287,26 @@ impl<'a> ClassOrders<'a> {
                 *places.entry(place).or_insert(next)
             })
         };
-        for step in steps {
+        let mut seen: FxHashSet<ClassOrder> = FxHashSet::default();
+        let mut steps = self.steps;
+        steps.retain(|ClassStep { step, from, to }| {
             let edge: &'a OrderEdge = step.edge;
-            let class = |lock| classes.of(step.process, lock);
-            let (from, to) = (class(step.from), class(step.to));
-            if from == to || from.max(to) >= Classes::NAMELESS {
-                continue;
-            }
-            let mut gates: Vec<(LockKey, Mode)> =
-                step.held().skip(1).map(|(lock, mode)| (class(lock), mode)).collect();
+            let mut gates: Vec<(LockKey, Mode)> = step
+                .held()
+                .skip(1)
+                .map(|(lock, mode)| (classes.of(step.process, lock), mode))
+                .collect();
             gates.sort_unstable();
             gates.dedup();
-            let order = ClassOrder {
-                classes: (from, to),
+            seen.insert(ClassOrder {
+                classes: (*from, *to),
                 modes: (edge.from.mode, edge.to.mode),
                 places: (place(&edge.from.stack), place(&edge.to.stack)),
                 gates,
                 is_ambiguous: step.is_ambiguous,
-            };
-            if self.seen.insert(order) {
-                self.steps.push(*step);
-            }
-        }
+            })
+        });
+        steps.into_iter().map(|step| step.step).collect()
     }
 }
 
@@ -269,13 +314,11 @@ type Found<'a> = Vec<(Vec<Step<'a>>, BTreeSet<Doubt>)>;
 
 fn class_cycles<'a>(
     classes: &Classes,
-    orders: ClassOrders<'a>,
+    mut orders: ClassOrders<'a>,
     seen: &BTreeSet<BTreeSet<(LockKey, LockKey)>>,
 ) -> Found<'a> {
-    let mut steps = orders.steps;
-    let passed_on =
-        |step: &Step, lock| classes.handed_over.contains(&classes.of(step.process, lock));
-    steps.retain(|step| !passed_on(step, step.from) && !passed_on(step, step.to));
+    orders.entangle(classes);
+    let steps = orders.distinct(classes);
     let is_new = |cycle: &[Step]| {
         let pairs = classes.pairs(cycle);
         !seen.iter().any(|seen| pairs.is_subset(seen))
@@ -480,7 +523,11 @@ fn add(
         .iter()
         .map(|step| {
             let side = |lock, stack| {
-                format!("{} by {}", class_identity(lock), text::identity(pointed_frame(stack)))
+                format!(
+                    "{} by {}",
+                    class_identity(project, lock),
+                    text::identity(pointed_frame(stack))
+                )
             };
             let (from, to) = (&step.edge.from.stack, &step.edge.to.stack);
             format!("{}, then {}", side(step.from, from), side(step.to, to))
@@ -788,16 +835,70 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_of_dependencies_is_a_note() {
-        let findings = changed(|one, other| {
-            for side in [&mut one.from, &mut one.to, &mut other.from, &mut other.to] {
-                side.stack = stack([dependency("dep::f")]);
-            }
+    fn a_cycle_counts_where_the_workspace_takes_part_in_every_order() {
+        let theirs = || stack([dependency("dep::f")]);
+        let half = changed(|one, other| {
+            (one.from.stack, other.to.stack) = (theirs(), theirs());
         });
+        assert_eq!((half[0].severity, half[0].origin), (Severity::Error, Origin::Library));
+        let one_order = changed(|one, _| (one.from.stack, one.to.stack) = (theirs(), theirs()));
+        assert!(one_order.is_empty());
+    }
+
+    #[test]
+    fn locks_of_any_kind_and_actors_of_any_kind_make_one_cycle() {
+        let edges = inversion(|_, other| other.actors = vec![thread_actor(4)]);
+        let locks = [mutex(1, 1), parking_lot_mutex(2, 2)];
+        let process = Process { edges, ..process([thread(4)], locks) };
+        let findings = LockOrderCycle.check(&run(process), &Config::default());
+        let finding = &findings[0];
+        assert_eq!((finding.severity, finding.confidence), (Severity::Error, Confidence::Likely));
         assert_eq!(
-            (findings[0].severity, findings[0].origin),
-            (Severity::Note, Origin::Dependency)
+            finding.message,
+            "parking_lot Mutex first used at src/lib.rs:2:9 and tokio Mutex created at \
+             src/lib.rs:1:9 are taken in opposite orders by `app::f` and `app::g`"
         );
+        assert!(finding.notes.contains(
+            &"A then B: thread `worker-4` spawned at src/lib.rs:20:5 in app::it works".to_owned()
+        ));
+    }
+
+    #[test]
+    fn one_thread_after_the_other_or_with_what_it_polls_is_no_two_actors() {
+        let possible = |one: Actor, other: Actor| {
+            let findings = changed(|first, second| {
+                (first.actors, second.actors) = (vec![one], vec![other]);
+            });
+            findings[0].confidence == Confidence::Possible
+        };
+        assert!(!possible(thread_actor(1), thread_actor(2)));
+        assert!(possible(thread_actor(1), thread_actor(1)));
+        let polled = Actor { thread: thread_actor(1).thread, ..actor(2) };
+        assert!(possible(thread_actor(1), polled));
+        let joined = Actor { ended_ns: Some(40 * MS), ..thread_actor(1) };
+        assert!(possible(joined.clone(), Actor { created_ns: 41 * MS, ..thread_actor(2) }));
+        let parent = |at| Actor { first_ns: at, last_ns: at, ..thread_actor(2) };
+        let child = Actor { ancestors: vec![2], ..joined };
+        assert!(possible(child.clone(), parent(50 * MS)), "after the join");
+        assert!(!possible(child, parent(30 * MS)), "before it");
+    }
+
+    #[test]
+    fn upgradable_readers_exclude_each_other() {
+        let upgradable = |one: &mut OrderEdge, other: &mut OrderEdge, wanted| {
+            one.from.mode = Mode::Upgradable;
+            other.to.mode = wanted;
+        };
+        let check = |wanted| {
+            let edges = inversion(|one, other| upgradable(one, other, wanted));
+            let process = Process { edges, ..process([], [std_rwlock(1, 1), mutex(2, 2)]) };
+            LockOrderCycle.check(&run(process), &Config::default())
+        };
+        let findings = check(Mode::Upgradable);
+        assert_eq!(findings[0].confidence, Confidence::Likely);
+        let label = "takes std RwLock B for upgradable reading while it holds A";
+        assert!(findings[0].locations.iter().any(|place| place.label.contains(label)));
+        assert!(check(Mode::Shared).is_empty(), "no writer was seen");
     }
 
     #[test]

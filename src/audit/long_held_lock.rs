@@ -10,11 +10,11 @@ use super::{
     config::Config,
     group::{Draft, Groups, Rank},
     registry::Rule,
-    support::{class_identity, is_lock},
+    support::{class_identity, is_internal, is_lock},
     text,
 };
 use crate::{
-    model::{Hold, Mode, Outcome, Process, Resource, Run, origin, pointed_frame},
+    model::{Hold, Mode, Outcome, Process, Resource, Run, TaskKind, origin, pointed_frame},
     project::Project,
     report::{
         finding::{Confidence, Details, Finding, Origin, Severity},
@@ -52,7 +52,10 @@ impl Rule for LongHeldLock {
                         continue;
                     }
                     let lock = process.resources.get(&hold.acquisition.resource);
-                    let Some(lock) = lock.filter(|lock| is_lock(lock.kind)) else { continue };
+                    let Some(lock) = lock.filter(|lock| is_lock(lock.kind) && !is_internal(lock))
+                    else {
+                        continue;
+                    };
                     let told = Held { project: &run.project, process, hold, lock };
                     let Some(severity) = told.severity(config) else { continue };
                     let origin = origin(&run.project, &hold.acquisition.stack, &test.identity);
@@ -60,7 +63,7 @@ impl Rule for LongHeldLock {
                         if origin == Origin::Library { severity } else { Severity::Note };
                     let blamed = pointed_frame(&hold.acquisition.stack);
                     let identity = vec![
-                        class_identity(lock),
+                        class_identity(&run.project, lock),
                         text::lock_kind(lock, hold.acquisition.mode),
                         text::identity(blamed),
                     ];
@@ -122,8 +125,7 @@ impl Held<'_> {
         let held = text::duration(self.held_ns());
         let waited = text::duration(self.waited_ns());
         let contended = self.is_contended(config);
-        let mode = hold.acquisition.mode;
-        let purpose = text::purpose(lock, mode);
+        let purpose = text::purpose(lock, hold.acquisition.mode);
         let mut message = format!("{} held{purpose} for {held}", text::type_name(lock));
         let awaited = hold.awaited_ns > 0;
         if awaited {
@@ -134,10 +136,12 @@ impl Held<'_> {
         }
 
         let here = format!("lock taken{purpose} here");
-        let made = text::made(lock);
+        let created = text::made(lock);
         let taken = match text::at_stack(project, &hold.acquisition.stack, here) {
             Some(place) => place,
-            None => text::at_site(project, lock.created_at.as_ref()?, format!("lock {made} here")),
+            None => {
+                text::at_site(project, lock.created_at.as_ref()?, format!("lock {created} here"))
+            }
         };
         let mut places = vec![Some(taken)];
         let mut stacks =
@@ -154,7 +158,7 @@ impl Held<'_> {
             }
         }
         if let Some(created) = &lock.created_at {
-            let label = format!("{} {made} here", text::type_name(lock));
+            let label = format!("{} {} here", text::type_name(lock), text::made(lock));
             places.push(Some(text::at_site(project, created, label)));
         }
 
@@ -166,7 +170,7 @@ impl Held<'_> {
         if awaited {
             let longest = text::duration(hold.awaited_ns);
             notes.push(format!("the holder's longest await meanwhile took {longest}"));
-        } else {
+        } else if hold.holder.kind != TaskKind::Thread {
             notes.push("the holder did not await meanwhile".to_owned());
         }
         if contended {
@@ -276,6 +280,39 @@ mod tests {
             200,
         );
         assert_eq!(contended[0].severity, Severity::Error);
+    }
+
+    #[test]
+    fn a_thread_that_holds_a_std_lock_is_told_like_a_task() {
+        let mut held = Hold { holder: thread_actor(4), ..hold(7, 120) };
+        held.waiters = vec![Waiter { actor: thread_actor(5), ..waiter(90) }];
+        let threads = [thread(4), thread(5)];
+        let process =
+            |lock| Process { holds: vec![held.clone()], ..process(threads.clone(), [lock]) };
+        let findings = LongHeldLock.check(&run(process(std_mutex(7, 3))), &Config::default());
+        let finding = &findings[0];
+        assert_eq!(finding.severity, Severity::Error);
+        assert_eq!(
+            finding.message,
+            "std Mutex held for 120 ms while others waited up to 90 ms for it"
+        );
+        assert_eq!(
+            finding.notes,
+            [
+                "held by thread `worker-4` spawned at src/lib.rs:20:5",
+                "thread `worker-5` spawned at src/lib.rs:20:5 waited for 90 ms"
+            ]
+        );
+        let mut of_logging = std_mutex(7, 3);
+        of_logging.creator = crate::model::Owner::Dependency("tracing-core".to_owned());
+        let run = run(process(of_logging));
+        assert!(LongHeldLock.check(&run, &Config::default()).is_empty());
+    }
+
+    #[test]
+    fn an_upgradable_reader_matters_to_those_it_keeps_out_only() {
+        let upgradable = |hold: &mut Hold| hold.acquisition.mode = Mode::Upgradable;
+        assert!(check_hold(upgradable, 3_000).is_empty());
     }
 
     #[test]

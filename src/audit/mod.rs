@@ -4,12 +4,17 @@
 //! and knows no renderer. Occurrences with one cause become one finding in
 //! [`group`].
 
+pub mod blocking_call;
 pub mod config;
 mod cycles;
 mod group;
+pub mod leaked_handle;
+pub mod leaked_thread;
 pub mod lingering_task;
+pub mod lock_across_await;
 pub mod lock_order_cycle;
 pub mod long_held_lock;
+pub mod recursive_lock;
 pub mod registry;
 mod support;
 #[cfg(test)]

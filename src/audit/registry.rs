@@ -3,8 +3,9 @@
 use std::fmt::Debug;
 
 use super::{
-    config::Config, lingering_task::LingeringTask, lock_order_cycle::LockOrderCycle,
-    long_held_lock::LongHeldLock,
+    blocking_call::BlockingCall, config::Config, leaked_handle::LeakedHandle,
+    leaked_thread::LeakedThread, lingering_task::LingeringTask, lock_across_await::LockAcrossAwait,
+    lock_order_cycle::LockOrderCycle, long_held_lock::LongHeldLock, recursive_lock::RecursiveLock,
 };
 use crate::{
     model::Run,
@@ -24,7 +25,16 @@ pub trait Rule: Debug + Sync {
 }
 
 /// All rules, by name.
-pub const RULES: &[&dyn Rule] = &[&LingeringTask, &LockOrderCycle, &LongHeldLock];
+pub const RULES: &[&dyn Rule] = &[
+    &BlockingCall,
+    &LeakedHandle,
+    &LeakedThread,
+    &LingeringTask,
+    &LockAcrossAwait,
+    &LockOrderCycle,
+    &LongHeldLock,
+    &RecursiveLock,
+];
 
 /// Asks every enabled rule, one after the other.
 pub fn audit(run: &Run, config: &Config) -> Vec<Finding> {

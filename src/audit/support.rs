@@ -1,6 +1,11 @@
 //! What more than one rule needs to know beyond the model.
 
-use crate::model::{Resource, ResourceKind, site_frame};
+use camino::Utf8Path;
+
+use crate::{
+    model::{Owner, Resource, ResourceKind, Stack, site_frame},
+    project::Project,
+};
 
 /// Whether a resource of this kind is a lock: something held by one actor at a
 /// time, or by several readers. Permits of a semaphore are not.
@@ -24,13 +29,87 @@ pub fn is_lock(kind: ResourceKind) -> bool {
     }
 }
 
+/// Whether a lock blocks the thread of who waits for it.
+pub fn is_blocking_lock(kind: ResourceKind) -> bool {
+    is_lock(kind) && !matches!(kind, ResourceKind::TokioMutex | ResourceKind::TokioRwLock)
+}
+
+/// Whether a lock is the inside of something that everybody uses and nobody orders:
+/// of the logging that a workspace frame happens to call, for one.
+pub fn is_internal(lock: &Resource) -> bool {
+    const CRATES: &[&str] = &["tracing", "log", "sharded_slab", "thread_local"];
+    let Owner::Dependency(name) = &lock.creator else { return false };
+    let name = name.replace('-', "_");
+    CRATES.contains(&name.as_str()) || name.starts_with("tracing_")
+}
+
+/// Whether a stack is below the initialisation of a static: what is made there is
+/// meant to live as long as the process.
+pub fn in_initialiser(stack: &Stack) -> bool {
+    const PARTS: &[&str] = &["::OnceLock", "::LazyLock", "::Once::", "lazy_static", "once_cell"];
+    stack.frames.iter().any(|frame| {
+        !matches!(frame.owner, Owner::Workspace(_))
+            && PARTS.iter().any(|part| super::text::plain(&frame.function).contains(part))
+    })
+}
+
 /// The class of a lock as an identity that survives edits: its kind, and the
-/// static that it is or the function that creates it. Locks that one function
-/// creates are not told apart, since only their lines could.
-pub fn class_identity(lock: &Resource) -> String {
+/// static that it is or the function that creates it (or is first to use it);
+/// without that, the file that creates it. Locks that one function creates are not
+/// told apart, since only their lines could.
+pub fn class_identity(project: &Project, lock: &Resource) -> String {
     let kind = super::text::type_name(lock);
-    match &lock.static_name {
-        Some(name) => format!("{kind} {}", super::text::plain(name)),
-        None => format!("{kind} {}", super::text::identity(site_frame(&lock.created_stack))),
+    if let Some(name) = &lock.static_name {
+        return format!("{kind} {}", super::text::plain(name));
+    }
+    if let Some(frame) = site_frame(&lock.created_stack) {
+        return format!("{kind} {}", super::text::identity(Some(frame)));
+    }
+    match &lock.created_at {
+        Some(site) => format!("{kind} {}", lasting_path(project, &site.file, &lock.creator)),
+        None => format!("{kind} "),
+    }
+}
+
+/// The path of a file, without what differs between machines and versions.
+fn lasting_path(project: &Project, file: &Utf8Path, owner: &Owner) -> String {
+    let path = project.display_path(file);
+    match owner {
+        Owner::Dependency(name) => {
+            let inside = path.rsplit_once("/src/").map_or("", |(_, inside)| inside);
+            format!("{name} {inside}")
+        }
+        _ => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{audit::testing::*, model::Owner};
+
+    #[test]
+    fn a_class_is_known_by_its_static_its_creator_or_its_file_and_never_by_a_line() {
+        let run = run(process([], []));
+        let identity = |lock: &Resource| class_identity(&run.project, lock);
+        let std = |line| Resource { created_stack: stack([]), ..std_mutex(1, line) };
+        assert_eq!(identity(&std(3)), "std Mutex src/lib.rs");
+        assert_eq!(identity(&std(3)), identity(&std(4)));
+        assert_eq!(identity(&parking_lot_mutex(1, 3)), "parking_lot Mutex app::State::new");
+        let named = Resource { static_name: Some("app::LOCK".to_owned()), ..std(3) };
+        assert_eq!(identity(&named), "std Mutex app::LOCK");
+        let mut of_dependency = std(3);
+        of_dependency.creator = Owner::Dependency("moka".to_owned());
+        of_dependency.created_at.as_mut().unwrap().file =
+            "/home/me/registry/src/index/moka-0.12.1/src/cache/base.rs".into();
+        assert_eq!(identity(&of_dependency), "std Mutex moka cache/base.rs");
+    }
+
+    #[test]
+    fn the_locks_of_logging_are_internal() {
+        let mut lock = std_mutex(1, 3);
+        assert!(!is_internal(&lock));
+        lock.creator = Owner::Dependency("tracing-subscriber".to_owned());
+        assert!(is_internal(&lock));
     }
 }

@@ -28,6 +28,16 @@ pub fn tokio(function: &str) -> Frame {
     frame(function, "/registry/tokio/src/lib.rs", 1, Owner::Tokio)
 }
 
+/// A frame of the probe, which its facades are.
+pub fn probe(function: &str) -> Frame {
+    frame(function, "/cache/probe/src/std/src/lib.rs", 1, Owner::Probe)
+}
+
+/// A frame of the standard library.
+pub fn std(function: &str) -> Frame {
+    frame(function, "/rustc/library/std/src/lib.rs", 1, Owner::Std)
+}
+
 /// A frame of a dependency.
 pub fn dependency(function: &str) -> Frame {
     frame(function, "/registry/dep/src/lib.rs", 3, Owner::Dependency("dep".to_owned()))
@@ -144,6 +154,23 @@ pub fn mutex(id: u64, line: u32) -> Resource {
     }
 }
 
+/// A std mutex created at a line.
+pub fn std_mutex(id: u64, line: u32) -> Resource {
+    let kind = ResourceKind::StdMutex;
+    Resource { kind, concrete_type: String::new(), ..mutex(id, line) }
+}
+
+/// A std reader-writer lock created at a line.
+pub fn std_rwlock(id: u64, line: u32) -> Resource {
+    Resource { kind: ResourceKind::StdRwLock, ..std_mutex(id, line) }
+}
+
+/// A `parking_lot` mutex first used at a line, in `app::State::new`.
+pub fn parking_lot_mutex(id: u64, line: u32) -> Resource {
+    let kind = ResourceKind::ParkingLotMutex;
+    Resource { kind, is_first_use: true, ..std_mutex(id, line) }
+}
+
 /// A reader-writer lock created at a line.
 pub fn rwlock(id: u64, line: u32) -> Resource {
     let kind = ResourceKind::TokioRwLock;
@@ -162,6 +189,31 @@ pub fn actor(task: u64) -> Actor {
         created_ns: MS,
         ended_ns: None,
         ancestors: Vec::new(),
+    }
+}
+
+/// A thread of this record, spawned by code that is not known.
+pub fn thread_actor(id: u64) -> Actor {
+    Actor { kind: TaskKind::Thread, spawned_at: None, ..actor(id) }
+}
+
+/// A thread that lives at the exit, spawned by `app::Pool::start`, blocked in
+/// `app::Pool::work`.
+pub fn thread(id: u64) -> Task {
+    Task {
+        kind: TaskKind::Thread,
+        name: Some(format!("worker-{id}")),
+        spawned_at: None,
+        spawn_stack: stack([probe("concaudit_std::thread::spawn"), lib("app::Pool::start", 20)]),
+        ended_ns: 0,
+        end: TaskEnd::Alive,
+        polls: 0,
+        waits: vec![Wait {
+            stack: stack([probe("concaudit_std::sync::Condvar::wait"), lib("app::Pool::work", 33)]),
+            operation: "Condvar::wait".to_owned(),
+            ..channel_wait()
+        }],
+        ..task(id)
     }
 }
 

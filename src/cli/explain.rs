@@ -6,9 +6,14 @@ use crate::{audit::RULES, report::finding::Severity};
 
 /// Rules by name, with their pages. What has no page is no rule.
 const PAGES: &[(&str, &str)] = &[
+    ("blocking-call", include_str!("../../docs/rules/blocking-call.md")),
+    ("leaked-handle", include_str!("../../docs/rules/leaked-handle.md")),
+    ("leaked-thread", include_str!("../../docs/rules/leaked-thread.md")),
     ("lingering-task", include_str!("../../docs/rules/lingering-task.md")),
+    ("lock-across-await", include_str!("../../docs/rules/lock-across-await.md")),
     ("lock-order-cycle", include_str!("../../docs/rules/lock-order-cycle.md")),
     ("long-held-lock", include_str!("../../docs/rules/long-held-lock.md")),
+    ("recursive-lock", include_str!("../../docs/rules/recursive-lock.md")),
 ];
 
 /// The public names of the rules.

@@ -432,7 +432,7 @@ pub struct Hold {
 /// A call that blocked its thread in the middle of a task's poll: all of one stack.
 #[derive(Debug, Clone)]
 pub struct BlockingCall {
-    /// "thread::sleep", "Mutex::lock", ...: see `audit.proto`.
+    /// `thread::sleep`, `Mutex::lock`, ...: see `audit.proto`.
     pub operation: String,
     /// The stack of the call.
     pub stack: Arc<Stack>,

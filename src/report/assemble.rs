@@ -20,6 +20,8 @@ pub struct Parts {
     /// Over all processes.
     pub tasks: u64,
     /// Over all processes.
+    pub threads: u64,
+    /// Over all processes.
     pub locks: u64,
     /// Over all processes.
     pub acquisitions: u64,
@@ -65,6 +67,7 @@ pub fn assemble(project: ProjectInfo, parts: Parts) -> Report {
         }),
         tests_skipped: parts.tests_skipped,
         tasks: parts.tasks,
+        threads: parts.threads,
         locks: parts.locks,
         acquisitions: parts.acquisitions,
         drains: parts.drains,

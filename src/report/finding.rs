@@ -177,9 +177,53 @@ pub enum Details {
         /// "runtime-shutdown" or "process-exit".
         ended_by: String,
     },
+    /// `blocking-call`
+    BlockingCall {
+        /// `thread::sleep`, `Mutex::lock`, ...
+        operation: String,
+        /// The longest of the calls, in milliseconds.
+        blocked_ms: u64,
+        /// "task" or "block-on".
+        task_kind: String,
+    },
+    /// `leaked-handle`
+    LeakedHandle {
+        /// The child process's name, where the system tells it.
+        command: Option<String>,
+        /// "running" or "zombie".
+        state: String,
+    },
+    /// `leaked-thread`
+    LeakedThread {
+        /// "thread", or "runtime" where it is the workers of one that was never
+        /// dropped.
+        what: String,
+        /// `thread::Builder::name`, where it was given.
+        thread_name: Option<String>,
+        /// The call that it was blocked in: `Condvar::wait`, ...
+        blocked_in: Option<String>,
+        /// Threads in all: with those below it, or the runtime's workers.
+        threads: u64,
+    },
+    /// `lock-across-await`
+    LockAcrossAwait {
+        /// "std Mutex", "std RwLock (read)", ...
+        lock: String,
+    },
+    /// `recursive-lock`
+    RecursiveLock {
+        /// How it was held: "std Mutex", "std RwLock (read)", ...
+        held: String,
+        /// How it was taken again.
+        wanted: String,
+        /// The second acquisition waits, for itself.
+        waits: bool,
+        /// A writer of the lock was seen.
+        has_writer: bool,
+    },
     /// `long-held-lock`
     LongHeldLock {
-        /// "tokio Mutex", "tokio RwLock (read)", ...
+        /// "tokio Mutex", "std RwLock (read)", ...
         lock: String,
         /// The longest hold, in milliseconds.
         held_ms: u64,

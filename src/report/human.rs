@@ -1,7 +1,7 @@
 //! The report as a person reads it: one block per finding, in the manner of
 //! rustc, then what the run was worth.
 
-use std::{fmt::Write as _, ops::Range, time::Duration};
+use std::{fmt::Write as _, ops::Range};
 
 use annotate_snippets::{
     Annotation, AnnotationKind, Element, Level, Origin as Place, Padding, Renderer, Snippet,
@@ -11,7 +11,7 @@ use super::{
     finding::{Confidence, Finding, LabelledStack, Location, Origin, Role, Severity, StackFrame},
     paint::{Paint, tame},
     summary::{Coverage, Report, TestOutcome},
-    words::{counted, group_digits},
+    words::{counted, duration, group_digits},
 };
 
 /// How many tests are named before the rest is only counted.
@@ -343,6 +343,7 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
         dropped_stacks,
         dropped_tasks,
         dropped_holds,
+        dropped_events,
     } = &report.coverage;
     let mut text = String::new();
     let mut warn = |line: &str| {
@@ -360,6 +361,7 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
         (dropped_stacks, "stack", "stacks"),
         (dropped_tasks, "task", "tasks"),
         (dropped_holds, "lock hold", "lock holds"),
+        (dropped_events, "blocking call or guard", "blocking calls or guards"),
     ]
     .into_iter()
     .filter(|(count, ..)| **count > 0)
@@ -427,8 +429,13 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
     if audited {
         let _ = write!(
             text,
-            " ({}, {}, {})",
+            " ({}, {}{}, {})",
             counted(summary.tasks, "task", "tasks"),
+            if summary.threads == 0 {
+                String::new()
+            } else {
+                format!("{}, ", counted(summary.threads, "thread", "threads"))
+            },
             counted(summary.locks, "lock", "locks"),
             counted(summary.acquisitions, "acquisition", "acquisitions"),
         );
@@ -437,8 +444,8 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
         let _ = write!(
             text,
             ", {} to build and {} to run",
-            duration(summary.build_ms),
-            duration(summary.test_ms)
+            duration(summary.build_ms * 1_000_000),
+            duration(summary.test_ms * 1_000_000)
         );
     }
     text.push('\n');
@@ -471,7 +478,7 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
         further(format!(
             "held back {} of `block_on` for {} in all, so that tasks could finish",
             counted(summary.drains, "return", "returns"),
-            duration(summary.drain_ms)
+            duration(summary.drain_ms * 1_000_000)
         ));
     }
     if summary.suppressed > 0 {
@@ -494,15 +501,6 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
 
 fn them(count: u64) -> &'static str {
     if count == 1 { "it" } else { "them" }
-}
-
-/// "0.34 s", "12.3 s", "4m 5s"
-fn duration(ms: u64) -> String {
-    match ms {
-        0..10_000 => format!("{:.2} s", ms as f64 / 1e3),
-        10_000..100_000 => format!("{:.1} s", ms as f64 / 1e3),
-        _ => humantime::format_duration(Duration::from_secs(ms / 1_000)).to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What a person sees, for a finding of each rule. The findings serve the tests
 //! of the neighbours as well.
 
+use std::time::Duration;
+
 use super::*;
 use crate::report::{
     assemble::{Parts, assemble},
@@ -392,7 +394,7 @@ fn the_crate_of_a_function_is_its_first_segment() {
 fn verbose_tells_what_waiting_for_tasks_has_cost() {
     let mut report = report_of_every_rule();
     (report.summary.drains, report.summary.drain_ms) = (3, 120);
-    let told = "held back 3 returns of `block_on` for 0.12 s in all";
+    let told = "held back 3 returns of `block_on` for 120 ms in all";
     assert!(render_summary(&report, VERBOSE).contains(told));
     assert!(!render_summary(&report, PLAIN).contains("held back"));
 }

@@ -65,6 +65,9 @@ pub struct Summary {
     pub tests_skipped: u64,
     /// Tasks spawned, over all tests.
     pub tasks: u64,
+    /// Threads spawned through `std::thread`, over all tests.
+    #[serde(default)]
+    pub threads: u64,
     /// Locks created, over all tests.
     pub locks: u64,
     /// Acquisitions of locks, over all tests.
@@ -137,4 +140,8 @@ pub struct Coverage {
     pub dropped_tasks: u64,
     /// Holds of locks that were left out to bound memory.
     pub dropped_holds: u64,
+    /// Blocking calls, guards across awaits and recursions that were left out to
+    /// bound memory.
+    #[serde(default)]
+    pub dropped_events: u64,
 }

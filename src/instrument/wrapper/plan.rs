@@ -48,6 +48,8 @@ pub struct Plan {
     pub stem: String,
     /// For people: `tokio 1.54.1`.
     pub title: String,
+    /// The package's.
+    pub version: String,
     /// Where its files go.
     pub out_dir: Utf8PathBuf,
     /// It is not the user's own, so that it is likely to compile.
@@ -240,7 +242,10 @@ pub fn plan(
         && second::parking_lot_is_supported(&package.version)
     {
         Role::ParkingLot
-    } else if is_itself("lock_api") && state.uses(Facade::LockApi) {
+    } else if is_itself("lock_api")
+        && state.uses(Facade::LockApi)
+        && second::lock_api_is_supported(&package.version)
+    {
         Role::LockApi
     } else {
         Role::Ordinary
@@ -249,6 +254,7 @@ pub fn plan(
         args: planned,
         stem: format!("{crate_name}{}", given.extra_filename),
         title: format!("{} {}", package.name, package.version),
+        version: package.version.clone(),
         out_dir,
         is_foreign: given.is_foreign,
         applied,
@@ -396,7 +402,9 @@ mod tests {
         assert_eq!(role(("parking_lot", "0.12.1"), ""), Role::ParkingLot);
         assert_eq!(role(("parking_lot", "0.12.1"), "--test"), Role::Ordinary);
         assert_eq!(role(("parking_lot", "0.10.2"), ""), Role::Ordinary);
+        assert_eq!(role(("parking_lot", "0.14.0"), ""), Role::Ordinary);
         assert_eq!(role(("lock_api", "0.4.9"), ""), Role::LockApi);
+        assert_eq!(role(("lock_api", "0.4.1"), ""), Role::Ordinary);
         assert_eq!(role(("parking_lot_core", "0.9.9"), ""), Role::Ordinary);
     }
 

@@ -24,13 +24,19 @@ pub const FACADE: &str = "-facade";
 /// In which edition the facades are written.
 const EDITION: &str = "2024";
 
-/// The minor versions of `parking_lot` 0 that the facade is written for.
-const PARKING_LOT: std::ops::RangeInclusive<u64> = 11..=12;
-
 /// Whether there is a facade for this version of `parking_lot`.
 pub fn parking_lot_is_supported(version: &str) -> bool {
-    cargo_metadata::semver::Version::parse(version)
-        .is_ok_and(|version| version.major == 0 && PARKING_LOT.contains(&version.minor))
+    matches!(triple(version), Some((0, 11..=13, _)))
+}
+
+/// Whether there is a facade for this version of `lock_api`.
+pub fn lock_api_is_supported(version: &str) -> bool {
+    matches!(triple(version), Some((0, 4, 6..) | (0, 5, _)))
+}
+
+fn triple(version: &str) -> Option<(u64, u64, u64)> {
+    let version = cargo_metadata::semver::Version::parse(version).ok()?;
+    Some((version.major, version.minor, version.patch))
 }
 
 /// The library on the side that belongs to one of cargo's.
@@ -51,13 +57,13 @@ pub fn real_parking_lot(plan: &Plan, state: &State) -> Vec<OsString> {
 /// The arguments for the facade in place of `parking_lot`.
 pub fn parking_lot_facade(plan: &Plan, state: &State) -> Option<Vec<OsString>> {
     let real = side_library(&state.side(), &library(plan, "rlib"), REAL)?;
-    Some(facade(&plan.args, state, "parking_lot", &real))
+    Some(facade(plan, &plan.args, state, "parking_lot", &real))
 }
 
 /// The arguments for the facade beside `lock_api`.
 pub fn lock_api_facade(plan: &Plan, state: &State) -> Vec<OsString> {
     let args = aside(&plan.args, state, FACADE);
-    facade(&args, state, "lock_api", &library(plan, "rmeta"))
+    facade(plan, &args, state, "lock_api", &library(plan, "rmeta"))
 }
 
 /// The same crate under another identity, in another folder.
@@ -80,8 +86,14 @@ fn aside(args: &[OsString], state: &State, suffix: &str) -> Vec<OsString> {
     args
 }
 
-/// Our source instead of the crate's.
-fn facade(args: &[OsString], state: &State, name: &str, real: &Utf8Path) -> Vec<OsString> {
+/// Our source instead of the crate's. It is told the crate's minor version.
+fn facade(
+    plan: &Plan,
+    args: &[OsString],
+    state: &State,
+    name: &str,
+    real: &Utf8Path,
+) -> Vec<OsString> {
     let source = state.sources.join("probe").join(name).join("src/lib.rs");
     let mut args = rewrite(args, |argument| match argument {
         Argument::Source => Change::Replace(vec![source.to_string()]),
@@ -90,6 +102,9 @@ fn facade(args: &[OsString], state: &State, name: &str, real: &Utf8Path) -> Vec<
         _ => Change::Keep,
     });
     args.extend(["--cap-lints", "allow"].map(OsString::from));
+    if let Some((major, minor, _)) = triple(&plan.version) {
+        args.extend(["--cfg".into(), format!("concaudit_{name}=\"{major}.{minor}\"").into()]);
+    }
     let libraries = [
         ("real", real),
         ("concaudit_core", &state.libraries.core),
@@ -111,14 +126,14 @@ mod tests {
         *,
     };
 
-    fn plan_of(name: &str) -> Plan {
+    fn plan_of(name: &str, version: &str) -> Plan {
         let args = format!(
             "--crate-name {name} --edition=2021 /registry/src/lib.rs --cap-lints allow -C metadata=1 \
              -C extra-filename=-ab12 --extern dep=/t/libdep.rmeta --cfg feature=\"f\" \
              --out-dir /p/target/concaudit/k/x/debug/deps --target x86_64-unknown-linux-gnu"
         );
         let args: Vec<OsString> = args.split_whitespace().map(Into::into).collect();
-        let package = Package { name: name.into(), version: "0.12.3".into() };
+        let package = Package { name: name.into(), version: version.into() };
         plan(&args, &package, &state(), &|_| false).unwrap()
     }
 
@@ -136,7 +151,7 @@ mod tests {
     #[test]
     fn the_real_parking_lot_goes_to_the_side_under_another_identity() {
         assert_has(
-            &real_parking_lot(&plan_of("parking_lot"), &state()),
+            &real_parking_lot(&plan_of("parking_lot", "0.12.3"), &state()),
             &[
                 "/registry/src/lib.rs",
                 "-C metadata=1",
@@ -152,7 +167,7 @@ mod tests {
     #[test]
     fn the_facade_takes_the_place_and_the_identity_of_parking_lot() {
         assert_has(
-            &parking_lot_facade(&plan_of("parking_lot"), &state()).unwrap(),
+            &parking_lot_facade(&plan_of("parking_lot", "0.12.3"), &state()).unwrap(),
             &[
                 "--crate-name parking_lot",
                 "/cache/src/probe/parking_lot/src/lib.rs",
@@ -163,6 +178,7 @@ mod tests {
                 "--extern concaudit_core=/cache/deps/libconcaudit_core-1.rlib",
                 "--extern dep=/t/libdep.rmeta",
                 "--cfg feature=\"f\"",
+                "--cfg concaudit_parking_lot=\"0.12\"",
             ],
             &["/registry", "metadata=concaudit", "2021"],
         );
@@ -171,10 +187,11 @@ mod tests {
     #[test]
     fn the_facade_for_lock_api_lies_on_the_side_and_has_the_real_one_from_its_place() {
         assert_has(
-            &lock_api_facade(&plan_of("lock_api"), &state()),
+            &lock_api_facade(&plan_of("lock_api", "0.4.14"), &state()),
             &[
                 "/cache/src/probe/lock_api/src/lib.rs",
                 "-C metadata=concaudit-facade",
+                "--cfg concaudit_lock_api=\"0.4\"",
                 "-C extra-filename=-ab12-facade",
                 "--out-dir /p/target/concaudit/k/beside",
                 "--extern real=/p/target/concaudit/k/x/debug/deps/liblock_api-ab12.rmeta",

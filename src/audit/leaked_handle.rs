@@ -1,0 +1,163 @@
+//! `leaked-handle`: a child process is left behind: running at the exit of its
+//! parent, or dead and never waited for.
+
+use super::{
+    config::Config,
+    group::{Draft, Groups, Rank},
+    registry::Rule,
+    text,
+};
+use crate::{
+    model::{ChildProcess, Outcome, Process, Run, origin, pointed_frame},
+    project::Project,
+    report::finding::{Confidence, Details, Finding, Origin, Severity},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct LeakedHandle;
+
+impl Rule for LeakedHandle {
+    fn name(&self) -> &'static str {
+        "leaked-handle"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a child process is left running, or dead and not waited for"
+    }
+
+    fn default_severity(&self) -> Severity {
+        Severity::Warning
+    }
+
+    fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
+        let mut groups = Groups::new(self.name());
+        for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
+            for process in test.processes.iter().filter(|process| !process.truncated) {
+                for child in &process.children {
+                    let origin = origin(&run.project, &child.spawn_stack, &test.identity);
+                    let severity = match origin {
+                        Origin::Library => Severity::Warning,
+                        Origin::Test | Origin::Dependency => Severity::Note,
+                    };
+                    let blamed = pointed_frame(&child.spawn_stack);
+                    let state = if child.is_zombie { "zombie" } else { "running" };
+                    let identity = vec![state.to_owned(), text::identity(blamed)];
+                    let spot = text::spot(&run.project, blamed);
+                    let confidence = Confidence::Observed;
+                    let weight = process.ended_ns.saturating_sub(child.spawned_ns);
+                    let rank = Rank { severity, confidence, weight };
+                    groups.add(identity, spot, rank, [test.name.clone()], || {
+                        tell(&run.project, process, child, origin)
+                    });
+                }
+            }
+        }
+        groups.finish()
+    }
+}
+
+fn tell(
+    project: &Project,
+    process: &Process,
+    child: &ChildProcess,
+    origin: Origin,
+) -> Option<Draft> {
+    let name = child.command.as_ref().map_or_else(String::new, |command| format!(" `{command}`"));
+    let spawner = match (pointed_frame(&child.spawn_stack), origin) {
+        (Some(_), Origin::Test) => " spawned by the test".to_owned(),
+        (Some(frame), _) => format!(" spawned by `{}`", text::short(&frame.function)),
+        (None, _) => String::new(),
+    };
+    let (state, help) = if child.is_zombie {
+        (
+            "has ended and was never waited for",
+            "`wait` for it, so that the system can forget it: dropping a `Child` does not",
+        )
+    } else {
+        (
+            "was still running when the process exited",
+            "end it with its owner: `kill` and `wait` in a `Drop`, or, with `tokio::process`, \
+             `kill_on_drop(true)`",
+        )
+    };
+    let lived = process.ended_ns.saturating_sub(child.spawned_ns);
+    let mut notes =
+        vec![format!("process {}, spawned {} before the exit", child.pid, text::duration(lived))];
+    if let Some(actor) = &child.actor {
+        notes.push(format!("spawned by {}", text::actor(project, process, actor)));
+    }
+    let place = text::at_stack(project, &child.spawn_stack, "child process spawned here");
+    let stack = text::labelled(project, &child.spawn_stack, "spawn stack of the child process");
+    Some(Draft {
+        origin,
+        message: format!("child process{name}{spawner} {state}"),
+        locations: text::places([place])?,
+        stacks: stack.into_iter().collect(),
+        notes,
+        help: help.to_owned(),
+        details: Details::LeakedHandle {
+            command: child.command.clone(),
+            state: if child.is_zombie { "zombie" } else { "running" }.to_owned(),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::testing::*;
+
+    fn child() -> ChildProcess {
+        ChildProcess {
+            pid: 77,
+            command: Some("sleep".to_owned()),
+            is_zombie: false,
+            spawn_stack: stack([
+                std("std::process::Command::spawn"),
+                lib("app::Worker::start", 12),
+            ]),
+            spawned_ns: 1_000 * MS,
+            actor: Some(thread_actor(4)),
+        }
+    }
+
+    fn left(child: ChildProcess) -> Process {
+        Process { children: vec![child], ..process([], []) }
+    }
+
+    fn check(process: Process) -> Vec<Finding> {
+        LeakedHandle.check(&run(process), &Config::default())
+    }
+
+    #[test]
+    fn a_running_child_is_a_warning_with_its_spawn_site() {
+        let findings = check(left(child()));
+        let finding = &findings[0];
+        assert_eq!(finding.severity, Severity::Warning);
+        assert_eq!(
+            finding.message,
+            "child process `sleep` spawned by `Worker::start` was still running when the process \
+             exited"
+        );
+        assert_eq!(finding.locations[0].line, 12);
+        assert!(finding.help.contains("kill_on_drop"));
+    }
+
+    #[test]
+    fn a_zombie_says_what_was_forgotten() {
+        let findings = check(left(ChildProcess { is_zombie: true, ..child() }));
+        assert!(findings[0].message.ends_with("has ended and was never waited for"));
+        assert!(findings[0].help.contains("`wait`"));
+    }
+
+    #[test]
+    fn tests_own_children_are_notes_and_cut_runs_are_not_judged() {
+        let by_test = ChildProcess { spawn_stack: stack([test_code("it::works", 5)]), ..child() };
+        assert_eq!(check(left(by_test))[0].severity, Severity::Note);
+        assert!(check(Process { truncated: true, ..left(child()) }).is_empty());
+        let failed = run_of([("app::it works", Outcome::Failed, left(child()))]);
+        assert!(LeakedHandle.check(&failed, &Config::default()).is_empty());
+        assert!(check(process([], [])).is_empty());
+    }
+}
