@@ -11,6 +11,7 @@ mod behaviour;
 mod blocking_call;
 mod cli;
 mod console;
+mod graph;
 mod leaked;
 mod lingering;
 mod lock_across_await;
