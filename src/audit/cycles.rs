@@ -5,12 +5,11 @@
 //! same two locks), and whether a lock was taken or is held for reading decides
 //! which edges follow on which: see [`Graph`].
 //!
-//! Components come from Kosaraju's algorithm (petgraph's, which does not
-//! recurse: a hostile graph may be a chain of a million locks). Cycles come from
-//! a breadth-first search per node, cut off at the best length so far, then,
-//! where the judgement refuses what that found, from an iteratively deepened
-//! search over simple cycles of at most [`MAX_DEPTH`] edges, pruned by the
-//! distance back to the start.
+//! Components come from Tarjan's algorithm, without recursion: a hostile graph may
+//! be a chain of a million locks. Cycles come from a breadth-first search per node,
+//! cut off at the best length so far, then, where the judgement refuses what that
+//! found, from an iteratively deepened search over simple cycles of at most
+//! [`MAX_DEPTH`] edges, pruned by the distance back to the start.
 //!
 //! Bound: a component of E edges costs at most `FACTOR * E + FLOOR` edge visits
 //! in either search, so the whole is linear in the size of the graph. Within
@@ -18,9 +17,8 @@
 //! may be reported, and a cycle that passes may be missed behind many that do
 //! not.
 
-use std::collections::VecDeque;
+use std::{cell::OnceCell, collections::VecDeque};
 
-use petgraph::{algo::kosaraju_scc, graph::DiGraph};
 use rustc_hash::FxHashMap;
 
 use crate::model::Mode;
@@ -91,9 +89,9 @@ pub struct Graph<'a> {
     edges: &'a [Edge],
     reads_block: &'a [bool],
     /// Edge indices by [`state`].
-    leaving: Vec<Vec<u32>>,
-    /// The states before each state.
-    entering: Vec<Vec<u32>>,
+    leaving: Lists,
+    /// The states before each state; few graphs need them.
+    entering: OnceCell<Lists>,
 }
 
 impl<'a> Graph<'a> {
@@ -105,24 +103,35 @@ impl<'a> Graph<'a> {
         for edge in edges {
             is_wanted[state(edge.to, edge.taken)] = true;
         }
-        let mut leaving = vec![Vec::new(); reads_block.len() * MODES.len()];
-        for (index, edge) in edges.iter().enumerate().filter(|(_, edge)| edge.from != edge.to) {
-            for wanted in MODES {
+        let orders = edges.iter().enumerate().filter(|(_, edge)| edge.from != edge.to);
+        let leaving = orders.flat_map(|(index, edge)| {
+            let is_wanted = &is_wanted;
+            MODES.into_iter().filter_map(move |wanted| {
                 let state = state(edge.from, wanted);
-                if is_wanted[state] && (blocks(edge.held, wanted) || reads_block[edge.from]) {
-                    leaving[state].push(index as u32);
-                }
-            }
-        }
-        let mut graph = Self { edges, reads_block, leaving, entering: Vec::new() };
-        let mut entering = vec![Vec::new(); reads_block.len() * MODES.len()];
-        for (state, leaving) in graph.leaving.iter().enumerate() {
-            for &edge in leaving {
-                entering[graph.target(edge)].push(state as u32);
-            }
-        }
-        graph.entering = entering;
-        graph
+                let leads_on = blocks(edge.held, wanted) || reads_block[edge.from];
+                (is_wanted[state] && leads_on).then_some((state, index as u32))
+            })
+        });
+        let leaving = Lists::new(reads_block.len() * MODES.len(), leaving);
+        Self { edges, reads_block, leaving, entering: OnceCell::new() }
+    }
+
+    fn states(&self) -> usize {
+        self.reads_block.len() * MODES.len()
+    }
+
+    /// Each state with each state that follows on it.
+    fn arcs(&self) -> impl Iterator<Item = (usize, usize)> + Clone {
+        (0..self.states()).flat_map(move |state| {
+            self.leaving.of(state).iter().map(move |&edge| (state, self.target(edge)))
+        })
+    }
+
+    fn entering(&self, state: usize) -> &[u32] {
+        let entering = self.entering.get_or_init(|| {
+            Lists::new(self.states(), self.arcs().map(|(from, to)| (to, from as u32)))
+        });
+        entering.of(state)
     }
 
     fn target(&self, edge: u32) -> usize {
@@ -134,11 +143,8 @@ impl<'a> Graph<'a> {
     /// `judge` is asked about each candidate; the first `Best` wins, else the
     /// shortest `Accepted`.
     pub fn cycles(&self, mut judge: impl FnMut(&[usize]) -> Verdict) -> Vec<Vec<usize>> {
-        let states = self.reads_block.len() * MODES.len();
-        let leaving = self.leaving.iter().enumerate();
-        let arcs = leaving
-            .flat_map(|(state, edges)| edges.iter().map(move |&edge| (state, self.target(edge))));
-        let members = components(states, arcs);
+        let states = self.states();
+        let members = components(states, self.arcs());
         let mut component_of = vec![u32::MAX; states];
         for (component, states) in members.iter().enumerate() {
             for &state in states {
@@ -157,28 +163,95 @@ impl<'a> Graph<'a> {
     }
 }
 
+/// For each of so many nodes a list, all of them in one piece of memory.
+#[derive(Debug)]
+struct Lists {
+    /// Where the list of each node begins; one more for the end of the last.
+    starts: Vec<u32>,
+    items: Vec<u32>,
+}
+
+impl Lists {
+    /// `items` are those of a node each; those of one node stay in their order.
+    fn new(nodes: usize, items: impl Iterator<Item = (usize, u32)> + Clone) -> Self {
+        let mut starts = vec![0_u32; nodes + 1];
+        for (node, _) in items.clone() {
+            starts[node + 1] += 1;
+        }
+        for node in 0..nodes {
+            starts[node + 1] += starts[node];
+        }
+        let mut ends = starts.clone();
+        let mut sorted = vec![0; starts[nodes] as usize];
+        for (node, item) in items {
+            sorted[ends[node] as usize] = item;
+            ends[node] += 1;
+        }
+        Self { starts, items: sorted }
+    }
+
+    fn of(&self, node: usize) -> &[u32] {
+        &self.items[self.starts[node] as usize..self.starts[node + 1] as usize]
+    }
+}
+
 /// The strongly connected components of more than one node, each sorted, in the order
 /// of their first nodes.
-pub fn components(nodes: usize, arcs: impl Iterator<Item = (usize, usize)>) -> Vec<Vec<usize>> {
-    let mut graph = DiGraph::<(), (), u32>::with_capacity(nodes, arcs.size_hint().0);
-    for _ in 0..nodes {
-        graph.add_node(());
+pub fn components(
+    nodes: usize,
+    arcs: impl Iterator<Item = (usize, usize)> + Clone,
+) -> Vec<Vec<usize>> {
+    const UNSEEN: u32 = u32::MAX;
+    let lists = Lists::new(nodes, arcs.map(|(from, to)| (from, to as u32)));
+    let mut found: Vec<Vec<usize>> = Vec::new();
+    // When each node was seen first, and the earliest that it leads back to.
+    let mut seen = vec![UNSEEN; nodes];
+    let mut lowest = vec![UNSEEN; nodes];
+    let mut is_done = vec![false; nodes];
+    let mut open: Vec<usize> = Vec::new();
+    let mut path: Vec<(usize, u32)> = Vec::new();
+    let mut clock = 0;
+    for root in 0..nodes {
+        if seen[root] != UNSEEN {
+            continue;
+        }
+        path.push((root, lists.starts[root]));
+        while let Some((node, at)) = path.last_mut() {
+            let node = *node;
+            if seen[node] == UNSEEN {
+                (seen[node], lowest[node]) = (clock, clock);
+                clock += 1;
+                open.push(node);
+            }
+            if *at < lists.starts[node + 1] {
+                let next = lists.items[*at as usize] as usize;
+                *at += 1;
+                if seen[next] == UNSEEN {
+                    path.push((next, lists.starts[next]));
+                } else if !is_done[next] {
+                    lowest[node] = lowest[node].min(seen[next]);
+                }
+                continue;
+            }
+            path.pop();
+            if let Some(&(before, _)) = path.last() {
+                lowest[before] = lowest[before].min(lowest[node]);
+            }
+            if lowest[node] == seen[node] {
+                let first = open.iter().rposition(|&other| other == node).unwrap_or(0);
+                let mut component = open.split_off(first);
+                for &member in &component {
+                    is_done[member] = true;
+                }
+                if component.len() > 1 {
+                    component.sort_unstable();
+                    found.push(component);
+                }
+            }
+        }
     }
-    for (from, to) in arcs {
-        graph.add_edge((from as u32).into(), (to as u32).into(), ());
-    }
-    let mut components: Vec<Vec<usize>> = kosaraju_scc(&graph)
-        .into_iter()
-        .filter(|component| component.len() > 1)
-        .map(|component| {
-            let mut nodes: Vec<usize> =
-                component.into_iter().map(petgraph::graph::NodeIndex::index).collect();
-            nodes.sort_unstable();
-            nodes
-        })
-        .collect();
-    components.sort_unstable_by_key(|component| component[0]);
-    components
+    found.sort_unstable_by_key(|component| component[0]);
+    found
 }
 
 struct Search<'a> {
@@ -196,7 +269,7 @@ impl Search<'_> {
         states: &[usize],
         judge: &mut impl FnMut(&[usize]) -> Verdict,
     ) -> Option<Vec<usize>> {
-        let edges: usize = states.iter().map(|&state| self.graph.leaving[state].len()).sum();
+        let edges: usize = states.iter().map(|&state| self.graph.leaving.of(state).len()).sum();
         let budget = FACTOR * edges + FLOOR;
 
         self.budget = budget;
@@ -257,7 +330,7 @@ impl Search<'_> {
             if self.distance[state] + 1 >= limit {
                 break;
             }
-            for &edge in &self.graph.leaving[state] {
+            for &edge in self.graph.leaving.of(state) {
                 self.budget = self.budget.saturating_sub(1);
                 let next = self.graph.target(edge);
                 if next == root {
@@ -286,7 +359,7 @@ impl Search<'_> {
                     .map(|wanted| self::state(lock, wanted))
                     .find(|&before| {
                         self.distance[before] == nearer
-                            && self.graph.leaving[before].binary_search(&edge).is_ok()
+                            && self.graph.leaving.of(before).binary_search(&edge).is_ok()
                     })
                     .unwrap_or(root);
             }
@@ -329,7 +402,7 @@ impl Search<'_> {
             if self.distance[state] + 1 >= depth || self.budget == 0 {
                 break;
             }
-            for &before in &self.graph.entering[state] {
+            for &before in self.graph.entering(state) {
                 self.budget = self.budget.saturating_sub(1);
                 let before = before as usize;
                 if before > root && self.within(before, root) && self.distance[before] == usize::MAX
@@ -354,7 +427,7 @@ impl Search<'_> {
         best: &mut Option<Vec<usize>>,
     ) -> bool {
         let graph = self.graph;
-        for &edge in &graph.leaving[state] {
+        for &edge in graph.leaving.of(state) {
             if self.budget == 0 {
                 return false;
             }

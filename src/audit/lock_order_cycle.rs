@@ -255,12 +255,14 @@ impl<'a> ClassOrders<'a> {
     /// Leaves those that can be a part of a cycle that no process had on instances:
     /// in one component with a class of several locks. Most runs are done here.
     fn entangle(&mut self, classes: &Classes) {
+        if classes.sizes.iter().all(|&size| size < 2) {
+            self.steps.clear();
+            return;
+        }
         let passed_on = |class: LockKey| classes.handed_over.contains(&class);
         self.steps.retain(|step| !passed_on(step.from) && !passed_on(step.to));
-        let arcs: FxHashSet<(LockKey, LockKey)> =
-            self.steps.iter().map(|step| (step.from, step.to)).collect();
         let mut component_of = vec![None; classes.sizes.len()];
-        let arcs = arcs.into_iter().map(|(from, to)| (from as usize, to as usize));
+        let arcs = self.steps.iter().map(|step| (step.from as usize, step.to as usize));
         for (number, component) in components(classes.sizes.len(), arcs).iter().enumerate() {
             if component.iter().any(|&class| classes.sizes[class] > 1) {
                 for &class in component {
