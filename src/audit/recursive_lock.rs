@@ -13,7 +13,10 @@ use super::{
     text,
 };
 use crate::{
-    model::{Mode, Process, RecursiveLock as Recursion, Resource, Run, origin, pointed_frame},
+    model::{
+        Mode, Nesting, Process, RecursiveLock as Recursion, Resource, Run, nested, origin,
+        pointed_frame,
+    },
     project::Project,
     report::finding::{Confidence, Details, Finding, Origin, Severity},
 };
@@ -85,6 +88,10 @@ impl Recursive<'_> {
         let Recursion { held, wanted, waits, has_writer, .. } = self.recursion;
         // A count of 0: the wait ended, so it was not for itself.
         if held.resource != wanted.resource || self.recursion.count == 0 {
+            return None;
+        }
+        // Branches of one task are polled on, each for itself.
+        if nested(&held.stack, &wanted.stack) != Nesting::Nested {
             return None;
         }
         if *waits {

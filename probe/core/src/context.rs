@@ -35,6 +35,8 @@ pub(crate) struct Context {
     busy: Cell<u32>,
     /// The std and parking_lot locks that this thread holds.
     held: Cell<Option<&'static HeldLocks>>,
+    /// The thread's own record, if it has one.
+    thread: Cell<*const Task>,
     /// The thread is ending, and has given back what it had.
     is_ending: Cell<bool>,
     /// How many of the locks held do not belong to the task that is polled.
@@ -58,6 +60,7 @@ thread_local! {
             orders: [const { Cell::new((0, 0)) }; ORDERS],
             busy: Cell::new(0),
             held: Cell::new(None),
+            thread: Cell::new(std::ptr::null()),
             is_ending: Cell::new(false),
             held_outside: Cell::new(0),
             granted: Cell::new((0, true)),
@@ -68,9 +71,29 @@ thread_local! {
         }
     };
     /// Frees the thread's own record when it ends.
-    static THREAD: RefCell<Option<Arc<Task>>> = const { RefCell::new(None) };
+    static THREAD: RefCell<Option<Record>> = const { RefCell::new(None) };
     /// Gives back [`Context::held`] when the thread ends.
     static LEASE: RefCell<Option<Lease>> = const { RefCell::new(None) };
+}
+
+/// A thread's own record, in its context as long as this lives.
+struct Record(Arc<Task>);
+
+impl Record {
+    fn new(record: Arc<Task>) -> Self {
+        with(|context| context.thread.set(Arc::as_ptr(&record)));
+        Self(record)
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        with(|context| {
+            if context.thread.get() == Arc::as_ptr(&self.0) {
+                context.thread.set(std::ptr::null());
+            }
+        });
+    }
 }
 
 impl Context {
@@ -130,15 +153,16 @@ impl Context {
         }
     }
 
-    /// A hash of the locks that the task holds which this thread polls, those
-    /// whose guards it keeps over its awaits; 0: none.
+    /// A hash of the locks that the task holds which this thread polls, or the
+    /// thread itself, as actors that may pass them on; 0: none.
     #[inline]
     pub(crate) fn carried_key(&self) -> u64 {
         let top = self.task_depth.get().checked_sub(1).and_then(|top| self.tasks.get(top));
-        // SAFETY: as above.
-        let task = top.map(|task| unsafe { &*task.get() });
-        match task {
-            Some(task) if task.held_count.load(Ordering::Relaxed) > 0 => task.held_key(),
+        let actor = top.map_or(self.thread.get(), Cell::get);
+        // SAFETY: null, or as above; the thread's own record is there as long as
+        // it is set.
+        match unsafe { actor.as_ref() } {
+            Some(actor) if actor.held_count.load(Ordering::Relaxed) > 0 => actor.held_key(),
             _ => 0,
         }
     }
@@ -176,7 +200,7 @@ impl Drop for Busy {
 pub(crate) fn set_thread(record: Arc<Task>) {
     let _ = THREAD.try_with(|thread| {
         if let Ok(mut thread) = thread.try_borrow_mut() {
-            *thread = Some(record);
+            *thread = Some(Record::new(record));
         }
     });
 }
@@ -231,7 +255,8 @@ pub(crate) fn current_thread() -> Option<Arc<Task>> {
     THREAD
         .try_with(|thread| {
             let mut thread = thread.try_borrow_mut().ok()?;
-            Some(thread.get_or_insert_with(Task::for_this_thread).clone())
+            let record = thread.get_or_insert_with(|| Record::new(Task::for_this_thread()));
+            Some(Arc::clone(&record.0))
         })
         .ok()
         .flatten()

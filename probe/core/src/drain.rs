@@ -111,7 +111,7 @@ impl Drain {
                 TaskKind::Blocking => {
                     expecting |= task.created_ns + options.drain_max > self.started_ns;
                 }
-                TaskKind::BlockOn | TaskKind::Thread => {}
+                TaskKind::BlockOn | TaskKind::Worker | TaskKind::Thread => {}
             }
             !working
         });

@@ -8,7 +8,8 @@ use std::sync::{
 };
 
 use crate::{
-    clock, context, counters, events,
+    clock, context, counters,
+    events::{self, RecursionKey},
     hash::{FastMap, fold},
     held, next_id, options, outbox,
     resource::Resource,
@@ -145,10 +146,24 @@ pub struct LongHold {
 /// Others that are remembered per lock and shipped per hold.
 const MAX_WAITERS: usize = 8;
 
-/// `actor` found the lock that it wants taken.
-pub(crate) fn wait_begins(operation: u64, wanted: &Acquisition, actor: &Arc<Task>, since_ns: u64) {
+/// `actor` found the lock that it wants taken, perhaps by itself.
+pub(crate) fn wait_begins(
+    operation: u64,
+    wanted: &Acquisition,
+    actor: &Arc<Task>,
+    since_ns: u64,
+) -> Option<RecursionKey> {
     waits(operation, wanted, actor, since_ns);
-    record_edges(actor, &held_by_task(actor), wanted, since_ns, true);
+    if wanted.mode == Mode::Exclusive {
+        wanted.resource.note_writer();
+    }
+    let held = held_by_task(actor);
+    let again = held.iter().find(|mine| mine.resource.id == wanted.resource.id);
+    let recursion = again
+        .filter(|mine| !mine.is_movable)
+        .map(|mine| events::recursion(actor, mine, wanted, true));
+    record_edges(actor, &held, wanted, since_ns, true);
+    recursion
 }
 
 /// As [`wait_begins`], for a lock whose orders are written down already.
@@ -209,8 +224,16 @@ pub(crate) fn acquired(resource: &Arc<Resource>, mode: Mode, is_try: bool, is_mo
         is_try,
         is_movable,
     };
+    if mode == Mode::Exclusive {
+        resource.note_writer();
+    }
     if !is_try {
-        record_edges(&actor, &held_by_task(&actor), &acquisition, now, false);
+        let held = held_by_task(&actor);
+        let again = held.iter().find(|mine| mine.resource.id == resource.id);
+        if let Some(mine) = again.filter(|mine| mine.mode.admits(mode) && !mine.is_movable) {
+            events::recursion(&actor, mine, &acquisition, false);
+        }
+        record_edges(&actor, &held, &acquisition, now, false);
     }
     hold(&actor, Hold::new(acquisition, now, clock::starved_ns()));
 }

@@ -62,29 +62,26 @@ impl Batch {
 /// Takes everything that is new.
 #[must_use]
 pub fn take() -> Batch {
+    batch(lock::unsent_edges(), events::take())
+}
+
+fn batch(edges: Vec<Arc<OrderEdge>>, events: events::News) -> Batch {
     let (ended, holds) = {
         let mut outbox = guard(&OUTBOX);
         (std::mem::take(&mut outbox.ended), std::mem::take(&mut outbox.holds))
     };
-    Batch {
-        ended,
-        holds,
-        edges: lock::unsent_edges(),
-        events: events::take(),
-        knots: stuck::take(),
-    }
+    Batch { ended, holds, edges, events, knots: stuck::take() }
 }
 
 /// Takes everything that is new, and every order edge once more, since the
 /// times of those sent may be out of date.
 #[must_use]
 pub fn take_last() -> Batch {
-    let batch = take();
-    Batch { edges: lock::all_edges(), events: events::take_last(), ..batch }
+    batch(lock::all_edges(), events::take_last())
 }
 
 pub(crate) fn task_ended(task: &Arc<Task>, end: TaskEnd) {
-    if task.kind == TaskKind::Thread {
+    if matches!(task.kind, TaskKind::Thread | TaskKind::Worker) {
         return;
     }
     if WATCHERS.load(Ordering::Relaxed) > 0 {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    clock, context, counters,
+    clock, context, counters, events,
     hash::FastMap,
     is_active,
     lock::{self, Acquisition, Holder, Mode, Waiters},
@@ -344,6 +344,8 @@ pub struct Operation {
     granted: AtomicU64,
     /// A waker of ours was cloned in it: it accounts for one.
     owns_waker: AtomicBool,
+    /// The recursion that the wait is a part of; 0: none.
+    recursion: AtomicU64,
     wait: Mutex<Option<OperationWait>>,
 }
 
@@ -395,6 +397,7 @@ impl Operation {
             is_waiting: AtomicBool::new(false),
             granted: AtomicU64::new(0),
             owns_waker: AtomicBool::new(false),
+            recursion: AtomicU64::new(0),
             wait: Mutex::default(),
         })
     }
@@ -444,7 +447,8 @@ impl Operation {
                 is_try: false,
                 is_movable: self.is_owned(),
             };
-            lock::wait_begins(self.id, &wanted, &actor, since_ns);
+            let recursion = lock::wait_begins(self.id, &wanted, &actor, since_ns);
+            self.recursion.store(recursion.unwrap_or(0), Ordering::Relaxed);
             stuck::note_wait();
         }
     }
@@ -462,6 +466,10 @@ impl Operation {
         }
         if let Some(waiting) = WAITING.get() {
             guard(waiting.shard(self.id)).remove(&self.id);
+        }
+        let recursion = self.recursion.swap(0, Ordering::Relaxed);
+        if recursion != 0 {
+            events::recursion_resolved(recursion);
         }
         if self.mode.is_some() {
             lock::wait_ends(self.id, &self.resource);

@@ -37,6 +37,8 @@ pub enum TaskKind {
     Blocking,
     /// `spawn_local`.
     Local,
+    /// A worker thread of a multi-thread runtime: what it polls is not a part of it.
+    Worker,
     /// No task but a thread: one that was spawned through `std::thread`, or one
     /// that does something while it polls no task.
     Thread,
@@ -210,12 +212,16 @@ impl Task {
 
     /// This is the thread, at its first moment.
     pub(crate) fn thread_begins(self: &Arc<Self>) {
+        self.note_thread();
+        self.register();
+    }
+
+    fn note_thread(&self) {
         self.thread.store(context::thread_id(), Ordering::Relaxed);
         self.stack_high.store(stack::high(), Ordering::Relaxed);
         #[cfg(target_os = "linux")]
         // SAFETY: reads the thread's number.
         self.os_thread.store(unsafe { libc::gettid() } as u32, Ordering::Relaxed);
-        self.register();
     }
 
     /// Of a thread: how often it has been given the CPU and has left it.
@@ -492,6 +498,16 @@ impl Task {
         }
     }
 
+    /// Of a worker: this is its thread.
+    pub fn worker_begins(&self) {
+        self.note_thread();
+    }
+
+    /// Of a worker: it has ended.
+    pub fn worker_ends(self: &Arc<Self>) {
+        self.finish(TaskEnd::Completed);
+    }
+
     /// Its future is about to be dropped: runs `drop_future` as a part of it.
     pub fn drop_future(self: &Arc<Self>, drop_future: impl FnOnce()) {
         let unfinished = self.end() == TaskEnd::Alive;
@@ -539,10 +555,10 @@ pub fn live_tasks() -> Vec<Arc<Task>> {
     })
 }
 
-/// Every thread that was spawned through `std::thread` and runs.
+/// Every thread that was spawned through `std::thread`, or by a runtime, and runs.
 pub(crate) fn live_threads() -> Vec<Arc<Task>> {
     let mut threads = live_tasks();
-    threads.retain(|task| task.kind == TaskKind::Thread);
+    threads.retain(|task| matches!(task.kind, TaskKind::Thread | TaskKind::Worker));
     threads
 }
 

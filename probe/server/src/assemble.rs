@@ -444,7 +444,8 @@ fn task_kind(kind: TaskKind) -> proto::TaskKind {
     match kind {
         TaskKind::Task => proto::TaskKind::Task,
         TaskKind::BlockOn => proto::TaskKind::BlockOn,
-        TaskKind::Blocking => proto::TaskKind::Blocking,
+        // What tokio has it for.
+        TaskKind::Blocking | TaskKind::Worker => proto::TaskKind::Blocking,
         TaskKind::Local => proto::TaskKind::Local,
         TaskKind::Thread => proto::TaskKind::Thread,
     }

@@ -270,7 +270,8 @@ impl View {
         let short_lived =
             self.watch.finished().into_iter().filter(|task| task.created_ns > self.shown_ns);
         for task in task::live_tasks().into_iter().chain(short_lived) {
-            if task.kind != TaskKind::Thread && !self.tasks.contains_key(&task.id) {
+            let is_thread = matches!(task.kind, TaskKind::Thread | TaskKind::Worker);
+            if !is_thread && !self.tasks.contains_key(&task.id) {
                 update.new_tasks.push(new_task(&task));
                 self.tasks.insert(task.id, task);
             }
@@ -402,7 +403,7 @@ fn new_task(task: &Task) -> tasks::Task {
         TaskKind::BlockOn => "block_on",
         TaskKind::Blocking => "blocking",
         TaskKind::Local => "local",
-        TaskKind::Task | TaskKind::Thread => "task",
+        TaskKind::Task | TaskKind::Thread | TaskKind::Worker => "task",
     };
     let mut fields = vec![callsite.field("kind", field::Value::DebugVal(word.to_owned()))];
     if !task.name.is_empty() {

@@ -188,10 +188,11 @@ impl TaskAttributes {
 
     #[inline(never)]
     pub fn finish(self) -> Span {
-        if !is_active() || self.is_worker() {
+        if !is_active() {
             return Span::inert();
         }
-        Span::of_task(Task::spawn(self.kind, &self.name, self.tokio_id, self.position.site()))
+        let kind = if self.is_worker() { TaskKind::Worker } else { self.kind };
+        Span::of_task(Task::spawn(kind, &self.name, self.tokio_id, self.position.site()))
     }
 
     /// The workers of a multi-thread runtime are blocking tasks of tokio's own:

@@ -102,6 +102,14 @@ impl<T: Future> Future for Instrumented<T> {
         // SAFETY: see above.
         let inner = unsafe { Pin::new_unchecked(inner) };
         let Some(task) = this.span.task() else { return inner.poll(cx) };
+        if task.kind == TaskKind::Worker {
+            task.worker_begins();
+            let poll = inner.poll(cx);
+            if poll.is_ready() {
+                task.worker_ends();
+            }
+            return poll;
+        }
         let poll = task.begin_poll(cx.waker());
         let mut context = Context::from_waker(poll.waker());
         match inner.poll(&mut context) {
@@ -132,7 +140,12 @@ impl<T> Drop for Instrumented<T> {
         if self.inner.is_some()
             && let Some(task) = self.span.task()
         {
-            task.drop_future(|| self.inner = None);
+            if task.kind == TaskKind::Worker {
+                self.inner = None;
+                task.worker_ends();
+            } else {
+                task.drop_future(|| self.inner = None);
+            }
         }
     }
 }
