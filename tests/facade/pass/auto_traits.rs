@@ -65,14 +65,33 @@ struct NotSafe(#[allow(dead_code)] PhantomData<&'static mut Cell<u8>>);
 
 fn main() {
     sized_tables![
-        u8, String, Plain, NotSafe, Cell<u8>, RefCell<u8>, Rc<u8>, *const u8, &'static Cell<u8>,
-        &'static mut u8, MutexGuard<'static, u8>, Mutex<Cell<u8>>, std::marker::PhantomPinned,
-        fn(u8), Box<dyn Fn()>, Box<dyn Fn() + Send>,
+        u8,
+        String,
+        Plain,
+        NotSafe,
+        Cell<u8>,
+        RefCell<u8>,
+        Rc<u8>,
+        *const u8,
+        &'static Cell<u8>,
+        &'static mut u8,
+        MutexGuard<'static, u8>,
+        Mutex<Cell<u8>>,
+        std::marker::PhantomPinned,
+        fn(u8),
+        Box<dyn Fn()>,
+        Box<dyn Fn() + Send>,
     ];
     tables![str, [u8], dyn Fn(), dyn Fn() + Send, dyn Fn() + Send + Sync, dyn Debug + Send + Sync];
     table![
-        Barrier, BarrierWaitResult, Condvar, WaitTimeoutResult, Builder, Scope<'static, 'static>,
-        std::thread::Thread, std::sync::Once,
+        Barrier,
+        BarrierWaitResult,
+        Condvar,
+        WaitTimeoutResult,
+        Builder,
+        Scope<'static, 'static>,
+        std::thread::Thread,
+        std::sync::Once,
     ];
     has!(Mutex<u8>: From<u8>);
     has!(RwLock<u8>: From<u8>);

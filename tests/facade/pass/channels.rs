@@ -38,7 +38,11 @@ fn unbounded() {
     println!("{:?}", receiver.recv_timeout(MOMENT));
     sender.send(8).unwrap();
     drop(sender);
-    println!("{:?} {:?}", receiver.recv_timeout(Duration::new(0, 0)), receiver.recv_timeout(MOMENT));
+    println!(
+        "{:?} {:?}",
+        receiver.recv_timeout(Duration::new(0, 0)),
+        receiver.recv_timeout(MOMENT)
+    );
     println!("{:?} {:?}", receiver.recv(), receiver.try_recv());
 
     let (sender, receiver) = mpsc::channel();

@@ -9,7 +9,11 @@ const LONG: Duration = Duration::from_secs(60);
 
 static TURN: (Mutex<u32>, Condvar) = (Mutex::new(0), Condvar::new());
 
-fn after(moment: Duration, pair: &Arc<(Mutex<u32>, Condvar)>, value: u32) -> thread::JoinHandle<()> {
+fn after(
+    moment: Duration,
+    pair: &Arc<(Mutex<u32>, Condvar)>,
+    value: u32,
+) -> thread::JoinHandle<()> {
     let pair = pair.clone();
     thread::spawn(move || {
         thread::sleep(moment);
@@ -57,7 +61,10 @@ fn main() {
     let since = Instant::now();
     let (guard, result): (MutexGuard<'_, u32>, WaitTimeoutResult) =
         changed.wait_timeout(lock.lock().unwrap(), MOMENT).unwrap();
-    println!("wait_timeout {guard} {result:?} {}", since.elapsed() >= MOMENT || !result.timed_out());
+    println!(
+        "wait_timeout {guard} {result:?} {}",
+        since.elapsed() >= MOMENT || !result.timed_out()
+    );
     drop(guard);
     let setter = after(MOMENT, &pair, 3);
     let mut guard = lock.lock().unwrap();
@@ -102,7 +109,8 @@ fn main() {
     // Every way to wait tells of the poison, and gives the guard back.
     let guard = lock.lock().unwrap();
     let panics = poisoned(&pair);
-    let result: LockResult<MutexGuard<'_, u32>> = changed.wait_while(guard, |_| !lock.is_poisoned());
+    let result: LockResult<MutexGuard<'_, u32>> =
+        changed.wait_while(guard, |_| !lock.is_poisoned());
     println!("{:?}", result.is_err() || lock.is_poisoned());
     drop(result);
     panics.join().unwrap_err();
@@ -119,7 +127,8 @@ fn main() {
 
     // A condition that panics leaves the lock poisoned and free.
     let result = std::panic::catch_unwind(|| {
-        let _ = changed.wait_timeout_while(lock.lock().unwrap(), LONG, |_| panic!("in the condition"));
+        let _ =
+            changed.wait_timeout_while(lock.lock().unwrap(), LONG, |_| panic!("in the condition"));
     });
     println!("{} {} {}", result.is_err(), lock.is_poisoned(), lock.try_lock().is_err());
     drop(lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));

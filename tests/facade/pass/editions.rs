@@ -55,7 +55,12 @@ fn main() {
     let shown = Shown(Arc::new(RwLock::new(vec![1, 2, 3])));
     shown.0.write().unwrap().push(4);
     println!("{}", shown);
-    println!("{} {} {}", inner::lock().lock().unwrap(), inner::deeper::once(), inner::deeper::once());
+    println!(
+        "{} {} {}",
+        inner::lock().lock().unwrap(),
+        inner::deeper::once(),
+        inner::deeper::once()
+    );
     let mut out = io::stdout().lock();
     writeln!(out, "{}", std::mem::size_of::<u8>()).unwrap();
 }

@@ -18,9 +18,11 @@ fn main() {
     println!("{:?}", shared);
     println!("{:?} {:?}", Some(1).map(Mutex::from), Some(2).map(RwLock::from));
     println!("{:?}", Some(3).map(Into::<Mutex<_>>::into));
-    let values: LockResult<Vec<u8>> = locks.into_iter().map(Mutex::into_inner).collect::<Result<_, _>>().map_err(
-        |poisoned: PoisonError<u8>| PoisonError::new(vec![poisoned.into_inner()]),
-    );
+    let values: LockResult<Vec<u8>> = locks
+        .into_iter()
+        .map(Mutex::into_inner)
+        .collect::<Result<_, _>>()
+        .map_err(|poisoned: PoisonError<u8>| PoisonError::new(vec![poisoned.into_inner()]));
     println!("{:?}", values);
     println!("{:?}", None.unwrap_or_else(Mutex::<String>::default));
     println!("{:?} {:?}", Option::<RwLock<u8>>::None.unwrap_or_default(), call(Barrier::new, 1));
@@ -30,7 +32,13 @@ fn main() {
     let lock: for<'a> fn(&'a Mutex<u8>) -> LockResult<MutexGuard<'a, u8>> = Mutex::lock;
     let mutex = Mutex::new(5);
     println!("{:?}", lock(&mutex));
-    println!("{:?}", [&mutex, &mutex].iter().map(|lock| lock.lock().map(|guard| *guard)).collect::<Result<Vec<_>, _>>());
+    println!(
+        "{:?}",
+        [&mutex, &mutex]
+            .iter()
+            .map(|lock| lock.lock().map(|guard| *guard))
+            .collect::<Result<Vec<_>, _>>()
+    );
     println!("{}", Mutex::is_poisoned(&mutex));
     println!("{:?}", Some(&mutex).map(Mutex::lock).map(Result::unwrap));
     println!("{:?}", Some(&RwLock::new(1)).map(RwLock::read).map(|result| result.is_ok()));
@@ -51,7 +59,10 @@ fn main() {
     println!("{:?}", spawn(|| 7).join().unwrap());
     let threads: Vec<JoinHandle<u8>> =
         (0..3).map(|number| move || number).map(thread::spawn).collect();
-    println!("{:?}", threads.into_iter().map(JoinHandle::join).map(Result::unwrap).collect::<Vec<_>>());
+    println!(
+        "{:?}",
+        threads.into_iter().map(JoinHandle::join).map(Result::unwrap).collect::<Vec<_>>()
+    );
     let sleep: fn(Duration) = thread::sleep;
     vec![Duration::ZERO, Duration::from_millis(1)].into_iter().for_each(sleep);
     Some(Duration::from_millis(1)).map(thread::park_timeout);
@@ -60,7 +71,14 @@ fn main() {
     let twice = |make: &dyn Fn(u8) -> Mutex<u8>| (make(1), make(2));
     println!("{:?}", twice(&Mutex::new));
     let scoped: Vec<u8> = thread::scope(|scope| {
-        vec![1, 2].into_iter().map(|number| scope.spawn(move || number)).collect::<Vec<_>>().into_iter().map(thread::ScopedJoinHandle::join).map(Result::unwrap).collect()
+        vec![1, 2]
+            .into_iter()
+            .map(|number| scope.spawn(move || number))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(thread::ScopedJoinHandle::join)
+            .map(Result::unwrap)
+            .collect()
     });
     println!("{:?}", scoped);
 }

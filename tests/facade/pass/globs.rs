@@ -40,8 +40,8 @@ mod reexports {
 }
 
 mod glob_of_globs {
-    pub use own::prelude::*;
     use super::own;
+    pub use own::prelude::*;
 
     pub fn count() -> usize {
         static COUNT: AtomicUsize = AtomicUsize::new(0);

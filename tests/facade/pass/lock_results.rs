@@ -5,7 +5,8 @@ use std::fmt::Debug;
 use std::ops::{Deref, DerefMut};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{
-    LockResult, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError, TryLockResult,
+    LockResult, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError,
+    TryLockResult,
 };
 
 static LOCK: Mutex<u8> = Mutex::new(1);
@@ -62,7 +63,10 @@ trait Lock {
 
 impl<T> Lock for Mutex<T> {
     type Value = T;
-    type Guard<'a> = std::sync::MutexGuard<'a, T> where T: 'a;
+    type Guard<'a>
+        = std::sync::MutexGuard<'a, T>
+    where
+        T: 'a;
     fn exclusive(&self) -> LockResult<MutexGuard<'_, T>> {
         self.lock()
     }
@@ -70,7 +74,10 @@ impl<T> Lock for Mutex<T> {
 
 impl<T> Lock for RwLock<T> {
     type Value = T;
-    type Guard<'a> = std::sync::RwLockWriteGuard<'a, T> where T: 'a;
+    type Guard<'a>
+        = std::sync::RwLockWriteGuard<'a, T>
+    where
+        T: 'a;
     fn exclusive(&self) -> LockResult<std::sync::RwLockWriteGuard<'_, T>> {
         self.write()
     }
@@ -114,8 +121,14 @@ fn main() {
     drop(held);
 
     for poison in [
-        (|| { let _guard = LOCK.lock().unwrap(); panic!() }) as fn(),
-        || { let _guard = SHARED.write().unwrap(); panic!() },
+        (|| {
+            let _guard = LOCK.lock().unwrap();
+            panic!()
+        }) as fn(),
+        || {
+            let _guard = SHARED.write().unwrap();
+            panic!()
+        },
     ] {
         catch_unwind(poison).unwrap_err();
     }

@@ -11,7 +11,9 @@ thread_local!(static OTHER: RwLock<std::cell::Cell<u8>> = RwLock::new(Default::d
 static LAZY: LazyLock<Mutex<String>> = LazyLock::new(|| Mutex::new(std::format!("{}", 1)));
 static ONCE: OnceLock<RwLock<u8>> = OnceLock::new();
 
-#[derive(std::fmt::Debug, std::clone::Clone, std::cmp::PartialEq, std::hash::Hash, std::default::Default)]
+#[derive(
+    std::fmt::Debug, std::clone::Clone, std::cmp::PartialEq, std::hash::Hash, std::default::Default,
+)]
 struct Derived {
     field: u8,
 }
@@ -22,7 +24,11 @@ struct Attributed;
 fn main() -> std::result::Result<(), std::boxed::Box<dyn std::error::Error>> {
     OWN.with(|own| own.lock().unwrap().push(1));
     OTHER.with(|other| other.read().unwrap().set(2));
-    std::println!("{:?} {:?}", OWN.with(|own| own.lock().unwrap().clone()), OTHER.with(|other| other.read().unwrap().get()));
+    std::println!(
+        "{:?} {:?}",
+        OWN.with(|own| own.lock().unwrap().clone()),
+        OTHER.with(|other| other.read().unwrap().get())
+    );
     LAZY.lock().unwrap().push('2');
     std::assert_eq!(ONCE.get_or_init(|| RwLock::new(3)).read().map(|value| *value).ok(), Some(3));
     std::assert!(std::matches!(ONCE.get(), Some(_)), "{}", std::line!() > 0);

@@ -94,7 +94,10 @@ fn main() {
     }));
     println!("{:?}", outcome.map(|()| ()).unwrap_err().downcast_ref::<&str>());
     let nested = thread::scope(|outer| {
-        outer.spawn(|| thread::scope(|inner| inner.spawn(|| list.len()).join().unwrap())).join().unwrap()
+        outer
+            .spawn(|| thread::scope(|inner| inner.spawn(|| list.len()).join().unwrap()))
+            .join()
+            .unwrap()
     });
     println!("{nested}");
 }

@@ -46,9 +46,13 @@ fn main() {
     println!("{:?}", error.downcast_ref::<String>());
     let error = thread::spawn(|| std::panic::resume_unwind(Box::new(5u8))).join().unwrap_err();
     println!("{:?}", error.downcast::<u8>());
-    println!("{:?}", std::panic::catch_unwind(|| {
-        let _ = Builder::new().name("with a \0".to_string()).spawn(|| ());
-    }).is_err());
+    println!(
+        "{:?}",
+        std::panic::catch_unwind(|| {
+            let _ = Builder::new().name("with a \0".to_string()).spawn(|| ());
+        })
+        .is_err()
+    );
 
     let parked = Arc::new(AtomicBool::new(false));
     let flag = parked.clone();
@@ -96,10 +100,13 @@ fn main() {
     thread::spawn(move || {
         let own = own;
         *own.lock().unwrap() += 1;
-    }).join().unwrap();
+    })
+    .join()
+    .unwrap();
     println!("{} {:?}", Arc::strong_count(&lock), lock);
 
-    let nested = thread::spawn(|| thread::spawn(|| thread::spawn(|| 7).join().unwrap()).join().unwrap());
+    let nested =
+        thread::spawn(|| thread::spawn(|| thread::spawn(|| 7).join().unwrap()).join().unwrap());
     println!("{:?}", nested.join());
     let result: thread::Result<()> = Ok(());
     println!("{:?}", result.is_ok());

@@ -147,7 +147,10 @@ fn main() {
     println!("{}", &*mapped);
     drop(mapped);
     let shared = RwLock::new(5);
-    println!("{}", *Either::Read(shared.read().unwrap()) + *Either::Write(RwLock::new(1).write().unwrap()));
+    println!(
+        "{}",
+        *Either::Read(shared.read().unwrap()) + *Either::Write(RwLock::new(1).write().unwrap())
+    );
     let arc = Arc::new(Mutex::new(6));
     let owned = Owned::new(arc.clone());
     println!("{:?} {}", owned.guard.as_deref(), arc.try_lock().is_err());
@@ -165,7 +168,8 @@ fn main() {
     swap(&mut one.lock().unwrap(), &mut other.lock().unwrap());
     std::mem::swap(&mut *one.lock().unwrap(), &mut 7);
     println!("{one:?} {other:?}");
-    let guards: Vec<MutexGuard<'_, u8>> = [&one, &other].iter().map(|lock| lock.lock().unwrap()).collect();
+    let guards: Vec<MutexGuard<'_, u8>> =
+        [&one, &other].iter().map(|lock| lock.lock().unwrap()).collect();
     println!("{guards:?} {}", guards.iter().map(|guard| **guard).sum::<u8>());
     drop(guards);
     println!("{}", text(one.lock().unwrap()));

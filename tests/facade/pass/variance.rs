@@ -26,7 +26,11 @@ fn reference<'short, 'long: 'short, T>(lock: &'long Mutex<T>) -> &'short Mutex<T
 }
 
 fn pick<'a, T>(one: MutexGuard<'a, T>, other: MutexGuard<'a, T>, first: bool) -> MutexGuard<'a, T> {
-    if first { one } else { other }
+    if first {
+        one
+    } else {
+        other
+    }
 }
 
 struct Holds<'a, T> {
