@@ -32,13 +32,18 @@ pub static FACADE: LazyLock<Facade> = LazyLock::new(|| {
     let dependencies = said
         .lines()
         .find_map(|line| line.split_once("the probe for ")?.1.split_once(" is in "))
-        .map(|(_, folder)| PathBuf::from(folder))
-        .unwrap_or_else(|| panic!("the folder of the probe is not told\n{said}"));
-    let is_library = |name: &str| name.starts_with("libconcaudit_std-") && name.ends_with(".rlib");
+        .map_or_else(
+            || panic!("the folder of the probe is not told\n{said}"),
+            |(_, folder)| PathBuf::from(folder),
+        );
     let library = fs_err::read_dir(&dependencies)
         .expect("the folder of the probe is there")
         .map(|entry| entry.expect("can be listed").path())
-        .find(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_library))
+        .find(|path| {
+            let name = path.file_stem().and_then(|name| name.to_str());
+            let is_library = path.extension().is_some_and(|extension| extension == "rlib");
+            is_library && name.is_some_and(|name| name.starts_with("libconcaudit_std-"))
+        })
         .expect("the probe has a facade of std");
     Facade { library, dependencies }
 });
