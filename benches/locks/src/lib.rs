@@ -10,7 +10,7 @@ use std::{
 #[cfg(not(feature = "tracing-mutex"))]
 use {parking_lot as parking, std::sync as standard};
 #[cfg(feature = "tracing-mutex")]
-use {tracing_mutex::parking_lot::tracing as parking, tracing_mutex::stdsync::tracing as standard};
+use {tracing_mutex::parkinglot::tracing as parking, tracing_mutex::stdsync::tracing as standard};
 
 /// How long each operation is repeated.
 const REPEAT_FOR: Duration = Duration::from_millis(300);
