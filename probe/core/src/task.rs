@@ -297,6 +297,11 @@ impl Task {
         self.ended_ns.load(Ordering::Relaxed)
     }
 
+    /// As [`context::Context::actor_id`] names it.
+    pub(crate) fn actor_id(&self) -> u64 {
+        if self.kind == TaskKind::Thread { self.thread() } else { self.id }
+    }
+
     /// The thread that last polled it.
     pub fn thread(&self) -> u64 {
         self.thread.load(Ordering::Relaxed)
@@ -404,6 +409,13 @@ impl Task {
         let mut holds = guard(&self.held).clone();
         if self.kind == TaskKind::Thread {
             holds.extend(held::of_thread(self.thread()));
+            let now = clock::now_ns();
+            for wait in guard(&self.operations).values() {
+                for hold in holds.iter_mut().filter(|hold| wait.since_ns >= hold.acquired_ns) {
+                    hold.awaited_ns = now.saturating_sub(wait.since_ns);
+                    hold.await_stack = wait.stack;
+                }
+            }
         }
         holds
     }

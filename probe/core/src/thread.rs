@@ -173,6 +173,7 @@ impl Drop for Blocking {
         if took < options::get().blocking_call {
             return;
         }
+        context::with(|context| context.blocked.set((call.since_ns, took, call.stack)));
         if let Some(task) = &call.task
             && task.kind != TaskKind::Blocking
         {
