@@ -120,7 +120,8 @@ for crate in "${crates[@]}"; do
     outcomes "$out.plain" >"$out.plain-outcomes"
 
     status=0
-    "$tool" concaudit --lib --tests "${jobs[@]}" "${features[@]}" "${flags[@]}" -v --color never \
+    # A slow test is slow plain, too.
+    "$tool" concaudit --lib --tests --time-limit 600s "${jobs[@]}" "${features[@]}" "${flags[@]}" -v --color never \
         --report json="$out.json" >"$out.txt" 2>"$out.err" || status=$?
     if [[ ! -s $out.json ]] || ((status == 101 || status == 2)); then
         printf '%-24s audit ended with %s (%s)\n' "$name" "$status" "$out.err"
