@@ -44,7 +44,10 @@ impl Rule for LongHeldLock {
         for test in &run.tests {
             let was_cut = matches!(
                 test.outcome,
-                Outcome::TimedOut | Outcome::Interrupted | Outcome::Signalled(_)
+                Outcome::TimedOut
+                    | Outcome::Deadlocked
+                    | Outcome::Interrupted
+                    | Outcome::Signalled(_)
             );
             for process in &test.processes {
                 for hold in holds(process) {

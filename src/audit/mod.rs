@@ -7,7 +7,10 @@
 pub mod blocking_call;
 pub mod config;
 mod cycles;
+pub mod deadlock;
+pub mod futurelock;
 mod group;
+mod knots;
 pub mod leaked_handle;
 pub mod leaked_thread;
 pub mod lingering_task;

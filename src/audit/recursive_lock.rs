@@ -8,6 +8,7 @@ use super::{
     config::Config,
     cycles::blocks,
     group::{Draft, Groups, Rank},
+    knots,
     registry::Rule,
     support::{class_identity, is_internal, is_lock},
     text,
@@ -38,7 +39,7 @@ impl Rule for RecursiveLock {
         Severity::Error
     }
 
-    fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {
             for process in &test.processes {
@@ -46,6 +47,9 @@ impl Rule for RecursiveLock {
                     let lock = process.resources.get(&recursion.held.resource);
                     let counts = |lock: &&Resource| is_lock(lock.kind) && !is_internal(lock);
                     let Some(lock) = lock.filter(counts) else { continue };
+                    if recursion.waits && knots::is_told(process, &recursion.wanted.stack, config) {
+                        continue;
+                    }
                     let told = Recursive { project: &run.project, process, recursion, lock };
                     let origin = [&recursion.held, &recursion.wanted]
                         .map(|side| origin(&run.project, &side.stack, &test.identity))

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     model::{
-        Acquisition, Actor, Frame, Hold, Mode, OrderEdge, Outcome, Owner, Process, Resource,
-        ResourceKind, Run, Site, Stack, Task, TaskEnd, TaskKind, Test, TestIdentity, Wait,
+        Acquisition, Actor, Frame, Hold, Knot, Mode, OrderEdge, Outcome, Owner, Party, Process,
+        Resource, ResourceKind, Run, Site, Stack, Task, TaskEnd, TaskKind, Test, TestIdentity,
+        Wait,
     },
     project::{Package, Project},
 };
@@ -245,5 +246,29 @@ pub fn hold(resource: u64, ms: u64) -> Hold {
         awaited_ns: 0,
         await_stack: stack([]),
         waiters: Vec::new(),
+    }
+}
+
+/// A knot of nobody yet, found after four seconds, with three behind it.
+pub fn knot() -> Knot {
+    Knot { closed_ns: 3_000 * MS, found_ns: 4_000 * MS, parties: Vec::new(), behind: 3 }
+}
+
+/// A task that took a lock by a function at a line, two seconds before the knot was
+/// found, and waits for another one since a second.
+pub fn party(task: u64, held: (u64, &str, u32), wanted: (u64, &str, u32)) -> Party {
+    let wanted = acquisition(wanted.0, wanted.1, wanted.2);
+    Party {
+        actor: actor(task),
+        name: None,
+        wanted: Some(wanted.resource),
+        wanted_mode: wanted.mode,
+        stack: wanted.stack,
+        operation: "Mutex::lock".to_owned(),
+        waits_since_ns: 3_000 * MS,
+        held: Some(acquisition(held.0, held.1, held.2)),
+        held_since_ns: 2_000 * MS,
+        is_granted: false,
+        holds: Vec::new(),
     }
 }

@@ -169,6 +169,17 @@ pub struct RunOptions {
         help_heading = "Run options"
     )]
     pub time_limit: Duration,
+    /// What to do with a test as soon as a deadlock is found in it: kill it, or wait until it
+    /// ends or is over its time limit
+    #[arg(
+        long,
+        value_name = "kill|wait",
+        value_enum,
+        default_value_t = OnDeadlock::Kill,
+        hide_possible_values = true,
+        help_heading = "Run options"
+    )]
+    pub on_deadlock: OnDeadlock,
     /// Mention a test that takes longer
     #[arg(
         long,
@@ -181,10 +192,20 @@ pub struct RunOptions {
     /// Let the tests' output through as it comes, one test at a time
     #[arg(long, alias = "nocapture", help_heading = "Run options")]
     pub no_capture: bool,
-    /// Print the address of each test process for tokio-console, lift the time limit, and keep
+    /// Print the address of each test process for tokio-console, lift the time limit, let
+    /// deadlocked tests wait, and keep
     /// a process that is done for as long as a console is attached (or a minute, if none is)
     #[arg(long, help_heading = "Run options")]
     pub console: bool,
+}
+
+/// What becomes of a test that can never go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnDeadlock {
+    /// It is ended at once.
+    Kill,
+    /// It is left to its time limit.
+    Wait,
 }
 
 /// Which rules are asked, and their thresholds.

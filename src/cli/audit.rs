@@ -149,6 +149,7 @@ fn test_report(test: &TestRun, run: &model::Run) -> TestReport {
             Outcome::Failed => TestOutcome::Failed,
             Outcome::Signalled(_) => TestOutcome::Signalled,
             Outcome::TimedOut => TestOutcome::TimedOut,
+            Outcome::Deadlocked => TestOutcome::Deadlocked,
             Outcome::Interrupted => TestOutcome::Interrupted,
             Outcome::SpawnFailed => TestOutcome::SpawnFailed,
         },

@@ -366,6 +366,7 @@ fn verb_of(outcome: Outcome) -> ColoredString {
         Outcome::Failed => "FAIL".red().bold(),
         Outcome::Signalled(signal) => signal_name(signal).red().bold(),
         Outcome::TimedOut => "TIMEOUT".red().bold(),
+        Outcome::Deadlocked => "DEADLOCK".red().bold(),
         Outcome::Interrupted => "INTERRUPTED".yellow().bold(),
         Outcome::SpawnFailed => "NOT STARTED".red().bold(),
     }

@@ -7,6 +7,8 @@ use crate::{audit::RULES, report::finding::Severity};
 /// Rules by name, with their pages. What has no page is no rule.
 const PAGES: &[(&str, &str)] = &[
     ("blocking-call", include_str!("../../docs/rules/blocking-call.md")),
+    ("deadlock", include_str!("../../docs/rules/deadlock.md")),
+    ("futurelock", include_str!("../../docs/rules/futurelock.md")),
     ("leaked-handle", include_str!("../../docs/rules/leaked-handle.md")),
     ("leaked-thread", include_str!("../../docs/rules/leaked-thread.md")),
     ("lingering-task", include_str!("../../docs/rules/lingering-task.md")),

@@ -6,8 +6,8 @@ use anyhow::Context as _;
 
 use super::{
     args::{
-        CleanOptions, ColorChoice, GlobalOptions, RuleOptions, SetupOptions, TestOptions,
-        Thresholds,
+        CleanOptions, ColorChoice, GlobalOptions, OnDeadlock, RuleOptions, SetupOptions,
+        TestOptions, Thresholds,
     },
     audit::Executed,
     console::Console,
@@ -99,6 +99,7 @@ fn execute_options(options: &TestOptions, arguments: TestArguments) -> ExecuteOp
     // Whoever looks at a process with tokio-console must not lose it meanwhile.
     let is_limited = !options.run.console && !options.run.time_limit.is_zero();
     ExecuteOptions {
+        ends_deadlocked: !options.run.console && options.run.on_deadlock == OnDeadlock::Kill,
         jobs: options.run.test_threads.unwrap_or(jobs),
         time_limit: is_limited.then_some(options.run.time_limit),
         slow_after: options.run.slow_after,

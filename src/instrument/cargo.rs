@@ -154,6 +154,7 @@ pub fn build(
         &ProbeOptions {
             cache: &probe::cache_dir()?,
             target: &target,
+            links_statically: configuration.links_statically(triple_of(&target))?,
             offline: args.is_offline(),
             jobs: args.jobs.as_deref(),
         },
@@ -232,6 +233,7 @@ pub fn setup(
         &ProbeOptions {
             cache: &probe::cache_dir()?,
             target: &target,
+            links_statically: configuration.links_statically(triple_of(&target))?,
             offline: options.offline,
             jobs: options.jobs.as_deref(),
         },

@@ -136,6 +136,30 @@ impl Configuration {
         }))
     }
 
+    /// Whether the flags of this target have `crt-static` in them.
+    pub fn links_statically(&self, target: &str) -> Result<bool, ConfigurationError> {
+        let mut flags: Vec<String> =
+            self.files.rustflags(target)?.map_or_else(Vec::new, |flags| flags.flags.clone());
+        for path in [&["build", "rustflags"] as &[&str], &["target", target, "rustflags"]] {
+            match self.argument(path) {
+                Some(Value::String(text)) => flags.push(text.clone()),
+                Some(Value::Array(array)) => {
+                    flags.extend(array.iter().filter_map(|flag| flag.as_str().map(str::to_owned)));
+                }
+                _ => {}
+            }
+        }
+        let last = flags.iter().rev().find_map(|flag| {
+            let features = flag.rsplit_once("target-feature=").map_or(flag.as_str(), |(_, it)| it);
+            features.split([',', ' ']).rev().find_map(|feature| match feature {
+                "+crt-static" => Some(true),
+                "-crt-static" => Some(false),
+                _ => None,
+            })
+        });
+        Ok(last.unwrap_or(false))
+    }
+
     /// The `[env]` table, less what the environment has already (unless it is
     /// to be forced).
     pub fn environment(&self) -> BTreeMap<String, OsString> {
@@ -230,5 +254,20 @@ mod tests {
             configuration.target(),
             Err(ConfigurationError::SeveralTargets { targets }) if targets == "a, b"
         ));
+    }
+
+    #[test]
+    fn a_static_c_library_is_told_by_the_last_flag_that_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let is_static = |argument: &str| {
+            let configuration = Configuration::load(folder.path(), &[argument.to_owned()]).unwrap();
+            configuration.links_statically("x86_64-unknown-linux-gnu").unwrap()
+        };
+        assert!(is_static("build.rustflags=['-C', 'target-feature=+avx,+crt-static']"));
+        assert!(is_static(
+            "target.x86_64-unknown-linux-gnu.rustflags='-Ctarget-feature=+crt-static'"
+        ));
+        assert!(!is_static("build.rustflags=['-Ctarget-feature=+crt-static,-crt-static']"));
+        assert!(!is_static("build.rustflags=['-Copt-level=1']"));
     }
 }

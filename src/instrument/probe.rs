@@ -59,6 +59,14 @@ const MAX_DIAGNOSTICS: usize = 16 * 1024;
 const RUSTFLAGS: [&str; 3] =
     ["-Cmetadata=concaudit", "-Cembed-bitcode=yes", "-Cforce-frame-pointers=yes"];
 
+/// A program that links the C library statically has one `fork`, and the probe
+/// must not have another.
+const STATIC: &str = "--cfg=concaudit_static";
+
+fn rustflags(options: &ProbeOptions<'_>) -> Vec<&'static str> {
+    RUSTFLAGS.into_iter().chain(options.links_statically.then_some(STATIC)).collect()
+}
+
 /// A probe that is ready to be linked.
 #[derive(Debug)]
 pub struct Probe {
@@ -82,6 +90,8 @@ pub struct ProbeOptions<'a> {
     pub cache: &'a Utf8Path,
     /// The target triple of the audited crates.
     pub target: &'a str,
+    /// The audited programs link the C library statically.
+    pub links_statically: bool,
     /// Never touch the network.
     pub offline: bool,
     /// As in `cargo build --jobs`.
@@ -181,7 +191,7 @@ pub fn ensure(
     events: &mut dyn FnMut(BuildEvent<'_>),
 ) -> Result<Probe, ProbeError> {
     let room = options.cache.join("probe");
-    let key = key(sources, toolchain, options.target);
+    let key = key(sources, toolchain, options);
     let folder = room.join(&key);
     let lock_path = room.join(format!("{key}.lock"));
 
@@ -249,12 +259,11 @@ pub fn clean(cache: &Utf8Path) -> Result<bool, ProbeError> {
 }
 
 /// What a probe is built from, in 16 hexadecimal digits.
-fn key(sources: Sources, toolchain: &Toolchain, target: &str) -> String {
+fn key(sources: Sources, toolchain: &Toolchain, options: &ProbeOptions<'_>) -> String {
     let mut hash = Sha256::new();
     sources.hash_into(&mut hash);
-    for part in
-        [env!("CARGO_PKG_VERSION"), &toolchain.verbose_version, target].into_iter().chain(RUSTFLAGS)
-    {
+    let parts = [env!("CARGO_PKG_VERSION"), &toolchain.verbose_version, options.target];
+    for part in parts.into_iter().chain(rustflags(options)) {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
@@ -400,7 +409,7 @@ fn compile(
         // Set and empty, they switch off what `$CARGO_HOME/config.toml` says.
         .env("RUSTC_WRAPPER", "")
         .env("RUSTC_WORKSPACE_WRAPPER", "")
-        .env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\x1f"))
+        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(options).join("\x1f"))
         .env("CARGO_BUILD_BUILD_DIR", &target_dir)
         .env("CARGO_INCREMENTAL", "0")
         .env("CARGO_PROFILE_RELEASE_PANIC", "unwind")
@@ -600,6 +609,11 @@ mod tests {
         (folder, path)
     }
 
+    fn options_in<'a>(cache: &'a Utf8Path, toolchain: &'a Toolchain) -> ProbeOptions<'a> {
+        let target = &toolchain.host;
+        ProbeOptions { cache, target, links_statically: false, offline: true, jobs: None }
+    }
+
     /// The probe, and the names of the events.
     fn ensure_in(
         sources: Sources,
@@ -607,7 +621,7 @@ mod tests {
         toolchain: &Toolchain,
     ) -> (Result<Probe, ProbeError>, Vec<&'static str>) {
         let mut seen = Vec::new();
-        let options = ProbeOptions { cache, target: &toolchain.host, offline: true, jobs: None };
+        let options = options_in(cache, toolchain);
         let probe = ensure(sources, toolchain, &options, &mut |event| {
             seen.push(match event {
                 BuildEvent::ProbeWaiting { .. } => "waiting",
@@ -623,7 +637,8 @@ mod tests {
     fn a_probe_is_built_once_and_again_only_when_it_is_not_whole() {
         let (_guard, cache) = cache();
         let toolchain = toolchain();
-        let folder = cache.join("probe").join(key(SMALL, &toolchain, &toolchain.host));
+        let folder =
+            cache.join("probe").join(key(SMALL, &toolchain, &options_in(&cache, &toolchain)));
         // What an interrupted build leaves behind.
         fs::create_dir_all(format!("{folder}.partial/deps")).unwrap();
         fs::create_dir_all(&folder).unwrap();

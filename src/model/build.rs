@@ -5,10 +5,10 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use super::{
-    Acquisition, Actor, BlockingCall, ChildProcess, Counters, Frame, Gate, Hold, LockAcrossAwait,
-    Mode, Module, OrderEdge, Owner, Process, RecursiveLock, Resource, ResourceKind, Site, Stack,
-    Symboliser, Task, TaskEnd, TaskKind, Wait, Waiter, blame_frame, owner::owner_of, pointed_frame,
-    site_frame,
+    Acquisition, Actor, BlockingCall, ChildProcess, Counters, Frame, Gate, Hold, Knot,
+    LockAcrossAwait, Mode, Module, OrderEdge, Owner, Party, Process, RecursiveLock, Resource,
+    ResourceKind, Site, Stack, Symboliser, Task, TaskEnd, TaskKind, Wait, Waiter, blame_frame,
+    owner::owner_of, pointed_frame, site_frame,
 };
 use crate::telemetry::{Recording, proto};
 
@@ -67,6 +67,7 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
             .values()
             .filter_map(|recursion| builder.recursive_lock(recursion, &known))
             .collect(),
+        knots: recording.knots.values().filter_map(|knot| builder.knot(knot, &known)).collect(),
         children: recording.children.values().map(|child| builder.child(child)).collect(),
         counters: counters(&recording.counters),
         resources,
@@ -324,6 +325,40 @@ impl<'a> Builder<'a> {
         })
     }
 
+    /// `None` where a part of it cannot be told: half a knot is none.
+    fn knot(&self, knot: &proto::Knot, known: &impl Fn(u64) -> bool) -> Option<Knot> {
+        let parties: Option<Vec<Party>> =
+            knot.parties.iter().map(|party| self.party(party, known)).collect();
+        Some(Knot {
+            closed_ns: knot.closed_ns,
+            found_ns: knot.found_ns,
+            parties: parties.filter(|parties| !parties.is_empty())?,
+            behind: knot.behind.into(),
+        })
+    }
+
+    fn party(&self, party: &proto::Party, known: &impl Fn(u64) -> bool) -> Option<Party> {
+        let wanted = party.wanted.as_ref()?;
+        let is_of_lock = wanted.resource != 0;
+        let held = self.acquisition(party.held.as_ref(), known);
+        if (is_of_lock && !known(wanted.resource)) || (party.held.is_some() && held.is_none()) {
+            return None;
+        }
+        Some(Party {
+            actor: self.actor(party.actor.as_ref()?),
+            name: (!party.name.is_empty()).then(|| party.name.clone()),
+            wanted: some(wanted.resource),
+            wanted_mode: mode(wanted.mode()),
+            stack: self.stack(wanted.stack),
+            operation: party.operation.clone(),
+            waits_since_ns: party.waits_since_ns,
+            held,
+            held_since_ns: party.held_since_ns,
+            is_granted: party.is_granted,
+            holds: party.holds.iter().filter_map(|hold| self.hold(hold, known)).collect(),
+        })
+    }
+
     fn child(&self, child: &proto::ChildProcess) -> ChildProcess {
         ChildProcess {
             pid: child.pid,
@@ -548,6 +583,13 @@ mod tests {
             actor: actor.clone(),
             ..Default::default()
         };
+        let party = |wanted, held| proto::Party {
+            actor: actor.clone(),
+            wanted: acquisition(wanted),
+            held: acquisition(held).filter(|held| held.resource != 0),
+            ..Default::default()
+        };
+        let knot = |id, parties| proto::Knot { id, parties, ..Default::default() };
         let process = process(proto::Update {
             resources: vec![lock(1, proto::ResourceKind::StdMutex, "/w/src/lib.rs")],
             locks_across_awaits: vec![across(1, 1), across(2, 77)],
@@ -561,13 +603,22 @@ mod tests {
             blocking_calls: vec![proto::BlockingCall {
                 id: 1,
                 resource: 77,
-                actor,
+                actor: actor.clone(),
                 parent_kind: proto::TaskKind::Blocking.into(),
                 ..Default::default()
             }],
+            knots: vec![
+                knot(1, vec![party(1, 1), party(0, 0)]),
+                knot(2, vec![party(1, 1), party(1, 77)]),
+                knot(3, vec![party(77, 1)]),
+                knot(4, vec![]),
+            ],
             children: vec![proto::ChildProcess { pid: 5, ..Default::default() }],
             ..Default::default()
         });
+        assert_eq!(process.knots.len(), 1);
+        let told: Vec<_> = process.knots[0].parties.iter().map(|one| one.wanted).collect();
+        assert_eq!(told, [Some(1), None]);
         assert_eq!(process.locks_across_awaits.len(), 1);
         let told = &process.locks_across_awaits[0].actor;
         assert_eq!((told.kind, told.task), (TaskKind::Thread, Some(9)));

@@ -14,7 +14,7 @@ pub use blame::{
     TestIdentity, blame_frame, origin, origin_of_task, pointed_frame, site_frame, user_frames,
 };
 pub use build::process_from;
-pub use nesting::{Nesting, nested};
+pub use nesting::{Nesting, is_paused, last_polled_at, nested};
 pub use symbols::{Module, Symboliser};
 pub use types::*;
 pub use waits::{Awaited, awaited};

@@ -1,7 +1,7 @@
 //! Tells what one future acquired while it held a lock from what a sibling
 //! branch of the same task acquired meanwhile.
 
-use super::{Frame, Stack};
+use super::{Frame, Owner, Stack};
 
 /// How an acquisition relates to a lock that its task held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +25,7 @@ pub fn nested(held: &Stack, acquired: &Stack) -> Nesting {
     }
     let held: Vec<&Frame> = within_task(held).collect();
     let acquired: Vec<&Frame> = within_task(acquired).collect();
-    let common =
-        held.iter().zip(&acquired).take_while(|(one, other)| same_call(one, other)).count();
+    let common = common(&held, &acquired);
     let shared = &held[..common];
     if let (Some(one), Some(other)) = (held.get(common), acquired.get(common)) {
         let same_function = one.function == other.function;
@@ -45,6 +44,60 @@ pub fn nested(held: &Stack, acquired: &Stack) -> Nesting {
         None => false,
     });
     if hides_branches { Nesting::Ambiguous } else { Nesting::Nested }
+}
+
+/// Whether a lock that a task holds is in a future that the task has left without
+/// finishing it, now that it waits elsewhere: polled by something that can be left
+/// (a `select!`, a `timeout`, a stream of futures), in which the task is not any more.
+///
+/// What that polled directly, without a function of anybody's between, gave its guard
+/// away when it was left.
+pub fn is_paused(held: &Stack, waiting: &Stack) -> bool {
+    if nested(held, waiting) == Nesting::Separate {
+        return true;
+    }
+    let outside: Vec<&Frame> = within_task(waiting).collect();
+    let held: Vec<&Frame> = within_task(held).collect();
+    let common = common(&held, &outside);
+    let Some(left) = held[common..].iter().position(|frame| can_be_left(frame)) else {
+        return false;
+    };
+    let is_left_by_both = outside[common..].iter().any(|frame| can_be_left(frame));
+    !is_left_by_both
+        && held[common + left..].iter().any(|frame| {
+            let is_anybodys = matches!(frame.owner, Owner::Workspace(_) | Owner::Dependency(_));
+            is_anybodys && !is_adaptor(frame) && !can_be_left(frame)
+        })
+}
+
+/// Where a task polled the future that took the one stack, as seen from where it
+/// waits now: the last frame of the workspace that both are in, as it was then.
+pub fn last_polled_at<'a>(held: &'a Stack, waiting: &Stack) -> Option<&'a Frame> {
+    let waiting: Vec<&Frame> = within_task(waiting).collect();
+    let held: Vec<&Frame> = within_task(held).collect();
+    let common = common(&held, &waiting);
+    let parted = held.get(common).zip(waiting.get(common));
+    let is_same = parted.is_some_and(|(one, other)| one.function == other.function);
+    held[..common + usize::from(is_same)]
+        .iter()
+        .rev()
+        .find(|frame| matches!(frame.owner, Owner::Workspace(_)) && frame.line > 0)
+        .copied()
+}
+
+fn common(one: &[&Frame], other: &[&Frame]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| same_call(one, other)).count()
+}
+
+/// Polls a future, and may return while that is pending.
+fn can_be_left(frame: &Frame) -> bool {
+    const PARTS: &[&str] = &[
+        "tokio::time::timeout::Timeout",
+        "futures_util::async_await::poll",
+        "futures_util::future::future::FutureExt::now_or_never",
+        "::PollImmediate<",
+    ];
+    combinator(frame).is_some() || PARTS.iter().any(|part| frame.function.contains(part))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -30,6 +30,8 @@ pub enum Outcome {
     Signalled(i32),
     /// Over its time limit, ended by us.
     TimedOut,
+    /// Some of it could never go on ([`Knot`]), ended by us.
+    Deadlocked,
     /// Ended by us since the user interrupted the run.
     Interrupted,
     /// Could not be started.
@@ -72,6 +74,8 @@ pub struct Process {
     pub locks_across_awaits: Vec<LockAcrossAwait>,
     /// Locks that an actor took, or wanted, though it held them.
     pub recursive_locks: Vec<RecursiveLock>,
+    /// Actors of which none can ever go on.
+    pub knots: Vec<Knot>,
     /// Child processes that were left at the end.
     pub children: Vec<ChildProcess>,
     /// What the probe counted.
@@ -480,6 +484,50 @@ pub struct RecursiveLock {
     pub has_writer: bool,
     /// How often it was seen.
     pub count: u64,
+}
+
+/// Actors of which none can ever go on: each waits for what the next one has, the
+/// last one for what the first has.
+#[derive(Debug, Clone)]
+pub struct Knot {
+    /// When the last of the waits began.
+    pub closed_ns: u64,
+    /// When it was certain.
+    pub found_ns: u64,
+    /// In their order; at least one.
+    pub parties: Vec<Party>,
+    /// Further actors that wait for one of these.
+    pub behind: u64,
+}
+
+/// A part of a [`Knot`].
+#[derive(Debug, Clone)]
+pub struct Party {
+    /// Who.
+    pub actor: Actor,
+    /// `task::Builder::name` or the thread's name, where it was given.
+    pub name: Option<String>,
+    /// The lock that it waits for; `None` where it waits for the end of the next
+    /// party.
+    pub wanted: Option<u64>,
+    /// How it wants the lock.
+    pub wanted_mode: Mode,
+    /// The stack of the wait.
+    pub stack: Arc<Stack>,
+    /// `Mutex::lock`, `JoinHandle::join`, ...
+    pub operation: String,
+    /// When the wait began.
+    pub waits_since_ns: u64,
+    /// What it has that the party before it waits for; `None` where that one waits
+    /// for its end.
+    pub held: Option<Acquisition>,
+    /// When it was acquired or, of a place in the queue, asked for.
+    pub held_since_ns: u64,
+    /// It has no guard but a place in the queue that was granted to a future which
+    /// is not polled any more; the stack of `held` is where that one waits.
+    pub is_granted: bool,
+    /// Whatever else it holds.
+    pub holds: Vec<Hold>,
 }
 
 /// A child process that was running at the end, or dead and not waited for.

@@ -152,6 +152,31 @@ pub struct Finding {
     pub suppressed: Option<String>,
 }
 
+/// A task or thread that can never go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StuckParty {
+    /// "task 12", "thread `worker`", "the test's thread", "the `block_on`".
+    pub who: String,
+    /// Where it was spawned, "src/lib.rs:7:9", as far as known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub spawned_at: Option<String>,
+    /// What it has that the party before it waits for: "tokio Mutex created at
+    /// src/lib.rs:7:9"; absent where that one waits for its end.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub holds: Option<String>,
+    /// For how long it had held that when the deadlock was found, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub held_ms: Option<u64>,
+    /// It does not hold that: it was granted to a future of its which nobody polls.
+    pub is_granted: bool,
+    /// What it waits for.
+    pub waits_for: String,
+    /// `Mutex::lock`, `JoinHandle::join`, ...
+    pub operation: String,
+    /// For how long it had waited when the deadlock was found, in milliseconds.
+    pub waited_ms: u64,
+}
+
 /// The facts particular to a rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -185,6 +210,28 @@ pub enum Details {
         blocked_ms: u64,
         /// "task" or "block-on".
         task_kind: String,
+    },
+    /// `deadlock`
+    Deadlock {
+        /// Each waits for what the next one has, the last one for what the first has.
+        parties: Vec<StuckParty>,
+        /// Further tasks or threads that are stuck behind these.
+        behind: u64,
+    },
+    /// `futurelock`
+    Futurelock {
+        /// "tokio Mutex", "tokio RwLock (read)", ...
+        lock: String,
+        /// The function of the future that has the lock, or a granted place in its
+        /// queue, and is not polled any more; empty where unknown.
+        future: String,
+        /// From where that future was last polled, "src/lib.rs:7:9", as far as known.
+        last_polled_at: Option<String>,
+        /// The task; where others are part of it, each waits for what the next one
+        /// has.
+        parties: Vec<StuckParty>,
+        /// Further tasks or threads that are stuck behind these.
+        behind: u64,
     },
     /// `leaked-handle`
     LeakedHandle {

@@ -97,6 +97,8 @@ pub enum TestOutcome {
     Signalled,
     /// Over its time limit, ended by us.
     TimedOut,
+    /// Some of it waited for itself for ever, ended by us.
+    Deadlocked,
     /// Ended by us since the user interrupted the run.
     Interrupted,
     /// Could not be started.

@@ -18,7 +18,7 @@ use super::{
     command::{command, program},
     interrupts::Interrupts,
     list::Listing,
-    supervise::{Limits, Stop, supervise},
+    supervise::{Limits, Stop, Telemetry, supervise},
     types::{RunEvent, TestCase, TestRun},
 };
 use crate::{
@@ -31,6 +31,8 @@ use crate::{
 pub struct ExecuteOptions {
     /// Tests at once, unless `--test-threads` says otherwise.
     pub jobs: NonZeroUsize,
+    /// End a test as soon as it is known that it can never go on.
+    pub ends_deadlocked: bool,
     /// After this a test is ended; `None`: never.
     pub time_limit: Option<Duration>,
     /// Between asking a process to end (SIGTERM) and ending it (SIGKILL).
@@ -49,6 +51,7 @@ impl Default for ExecuteOptions {
     fn default() -> Self {
         Self {
             jobs: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            ends_deadlocked: true,
             time_limit: Some(Duration::from_secs(60)),
             grace: Duration::from_secs(2),
             slow_after: Duration::from_secs(10),
@@ -186,6 +189,13 @@ async fn run_test(index: usize, case: TestCase, context: Arc<Context>) -> (usize
         grace: options.grace,
         slow_after: options.slow_after,
     };
+    let deadlocked = async {
+        if options.ends_deadlocked {
+            registry.knotted(token).await;
+        } else {
+            std::future::pending().await
+        }
+    };
     let ended = supervise(
         command,
         &program(&case.binary),
@@ -195,7 +205,7 @@ async fn run_test(index: usize, case: TestCase, context: Arc<Context>) -> (usize
         |elapsed| {
             let _ = slow.send((index, elapsed));
         },
-        registry.snapshot(token),
+        Telemetry { deadlocked, last_words: registry.snapshot(token) },
     )
     .await;
     let recordings = registry.finish(token, ended.pid).await;
@@ -217,7 +227,10 @@ mod tests {
     use super::*;
     use crate::{
         run::{arguments::TestFilter, list::list, testing::script_binary},
-        telemetry::fake_probe::FakeProbe,
+        telemetry::{
+            fake_probe::FakeProbe,
+            proto::{Knot, Update},
+        },
     };
 
     fn listing(scripts: &[(&str, &str)]) -> Listing {
@@ -422,6 +435,37 @@ mod tests {
         let recording = &executed.runs[0].recordings[0];
         assert_eq!(recording.snapshot_ns, Some(FakeProbe::SNAPSHOT_NS));
         assert!(recording.truncated);
+    }
+
+    async fn run_knotted(ends_deadlocked: bool, script: &str) -> (Outcome, usize) {
+        let registry = Arc::new(Registry::bind().unwrap());
+        let (_sender, mut interrupts) = Interrupts::by_hand();
+        let socket = registry.environment(1, &ProbeOptions::default())[0].1.clone();
+        let probe = FakeProbe::start(socket.as_ref(), 1, 42);
+        probe.send(Update { sequence: 1, knots: vec![Knot::default()], ..Update::default() });
+        let options = ExecuteOptions { ends_deadlocked, ..ExecuteOptions::default() };
+        let dying = tokio::spawn({
+            let mut probe = probe;
+            async move {
+                if ends_deadlocked {
+                    probe.snapshot_taken().await;
+                }
+                probe.acknowledged(1).await;
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                probe.kill();
+            }
+        });
+        let listing = listing(&[("knotted", script)]);
+        let executed = execute(listing, &registry, options, &mut interrupts, &mut |_| {}).await;
+        dying.await.unwrap();
+        let run = &executed.runs[0];
+        (run.outcome, run.recordings[0].knots.len())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_deadlocked_test_is_ended_unless_the_user_wants_to_wait() {
+        assert_eq!(run_knotted(true, "sleep 1000").await, (Outcome::Deadlocked, 1));
+        assert_eq!(run_knotted(false, "sleep 0.2").await, (Outcome::Passed, 1));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -60,6 +60,15 @@ pub enum Stop {
     Kill,
 }
 
+/// What is heard from a process while it runs.
+#[derive(Debug)]
+pub struct Telemetry<Deadlocked, LastWords> {
+    /// Resolves when the process can never go on.
+    pub deadlocked: Deadlocked,
+    /// Polled before we end the process since it hangs.
+    pub last_words: LastWords,
+}
+
 /// A process that is no more.
 #[derive(Debug)]
 pub struct Ended {
@@ -76,8 +85,7 @@ pub struct Ended {
 }
 
 /// Starts a process and stays with it until it has ended and its group is
-/// gone. `at_time_limit` is polled when the time limit has passed, before the
-/// process is ended. The output is captured, or else goes where ours goes.
+/// gone. The output is captured, or else goes where ours goes.
 pub async fn supervise(
     mut command: Command,
     program: &str,
@@ -85,7 +93,7 @@ pub async fn supervise(
     limits: Limits,
     mut stop: watch::Receiver<Stop>,
     mut on_slow: impl FnMut(Duration),
-    at_time_limit: impl Future<Output = ()>,
+    telemetry: Telemetry<impl Future<Output = ()>, impl Future<Output = ()>>,
 ) -> Ended {
     let started = Instant::now();
     let could_not = |what: &str, error: &io::Error| Ended {
@@ -128,20 +136,22 @@ pub async fn supervise(
                 None => std::future::pending().await,
             }
         };
-        tokio::pin!(time_limit);
+        let Telemetry { deadlocked, last_words } = telemetry;
+        tokio::pin!(time_limit, deadlocked);
         let slow_after = limits.slow_after.max(Duration::from_millis(1));
         let mut slow = interval_at(started + slow_after, slow_after);
         let outcome = loop {
             tokio::select! {
                 () = reached(&mut stop, Stop::Terminate) => break Outcome::Interrupted,
+                () = &mut deadlocked => break Outcome::Deadlocked,
                 () = &mut time_limit => break Outcome::TimedOut,
                 _ = slow.tick() => on_slow(started.elapsed()),
             }
         };
-        if outcome == Outcome::TimedOut {
+        if outcome != Outcome::Interrupted {
             tokio::select! {
                 () = reached(&mut stop, Stop::Terminate) => {}
-                () = at_time_limit => {}
+                () = last_words => {}
             }
         }
         let _ = ended_by_us.set(outcome);

@@ -43,6 +43,8 @@ pub struct Recording {
     pub locks_across_awaits: BTreeMap<u64, proto::LockAcrossAwait>,
     /// By id.
     pub recursive_locks: BTreeMap<u64, proto::RecursiveLock>,
+    /// By id.
+    pub knots: BTreeMap<u64, proto::Knot>,
     /// By process id.
     pub children: BTreeMap<u32, proto::ChildProcess>,
     /// The newest.
@@ -129,6 +131,7 @@ impl Recording {
             .extend(update.locks_across_awaits.into_iter().map(|across| (across.id, across)));
         self.recursive_locks
             .extend(update.recursive_locks.into_iter().map(|recursion| (recursion.id, recursion)));
+        self.knots.extend(update.knots.into_iter().map(|knot| (knot.id, knot)));
         self.children.extend(update.children.into_iter().map(|child| (child.pid, child)));
         if let Some(counters) = update.counters {
             self.counters = counters;
@@ -196,6 +199,7 @@ mod tests {
             order_edges: vec![proto::OrderEdge { id: 3, ..Default::default() }],
             long_holds: vec![hold(1, 1, 0), hold(1, 2, 0)],
             blocking_calls: vec![proto::BlockingCall { id: 4, count: 1, ..Default::default() }],
+            knots: vec![proto::Knot { id: 8, ..Default::default() }],
             ..Default::default()
         });
         recording.apply(proto::Update {
@@ -208,6 +212,7 @@ mod tests {
             order_edges: vec![proto::OrderEdge { id: 3, contended: true, ..Default::default() }],
             long_holds: vec![hold(1, 1, 30)],
             blocking_calls: vec![proto::BlockingCall { id: 4, count: 9, ..Default::default() }],
+            knots: vec![proto::Knot { id: 8, behind: 2, ..Default::default() }],
             last: true,
             ..Default::default()
         });
@@ -217,6 +222,7 @@ mod tests {
         assert_eq!(recording.tasks[&7].polls, 2);
         assert!(recording.order_edges[&3].contended);
         assert_eq!(recording.blocking_calls[&4].count, 9);
+        assert_eq!(recording.knots[&8].behind, 2);
         let released: Vec<_> = recording.long_holds.values().map(|hold| hold.released_ns).collect();
         assert_eq!(released, [30, 0], "two readers' holds of one instant stay two");
         assert!(!recording.truncated);

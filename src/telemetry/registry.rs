@@ -104,6 +104,8 @@ struct Shared {
     state: Mutex<State>,
     /// Changes when [`State::unread`] shrinks.
     unread_changed: watch::Sender<()>,
+    /// Tests of which a process told of a knot.
+    knotted: watch::Sender<BTreeSet<u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -129,6 +131,8 @@ struct Link {
     following: OnceLock<AbortHandle>,
     /// It delivered its last update, or its connection broke.
     done: watch::Sender<bool>,
+    /// See [`Shared::knotted`].
+    knotted: watch::Sender<BTreeSet<u64>>,
 }
 
 impl Registry {
@@ -154,6 +158,7 @@ impl Registry {
             socket,
             state: Mutex::default(),
             unread_changed: watch::Sender::new(()),
+            knotted: watch::Sender::default(),
         });
         let accepting = tokio::spawn(accept(Arc::clone(&shared), listener)).abort_handle();
         Ok(Self {
@@ -225,6 +230,15 @@ impl Registry {
             }));
         }
         asking.join_all().await;
+    }
+
+    /// Resolves when a process of a test has told of a knot, which the recording then
+    /// has.
+    pub async fn knotted(&self, token: u64) {
+        let mut tokens = self.shared.knotted.subscribe();
+        if tokens.wait_for(|tokens| tokens.contains(&token)).await.is_err() {
+            std::future::pending().await
+        }
     }
 
     /// Every process that announces itself from now on.
@@ -358,6 +372,7 @@ fn welcome(shared: &Shared, announcement: Announcement) {
         channel: OnceLock::new(),
         following: OnceLock::new(),
         done: watch::Sender::new(false),
+        knotted: shared.knotted.clone(),
     });
     let mut state = shared.state();
     if state.finished.contains(&process.token) {
@@ -413,7 +428,12 @@ async fn follow_audit(link: &Link, channel: Channel) {
         let arrived = arrived;
         while let Ok(Some(update)) = updates.message().await {
             let (sequence, last) = (update.sequence, update.last);
+            let is_knotted = !update.knots.is_empty();
             link.recording().apply(update);
+            if is_knotted {
+                let token = link.process.token;
+                link.knotted.send_if_modified(|tokens| tokens.insert(token));
+            }
             arrived.send_replace(sequence);
             if last {
                 break;
@@ -630,6 +650,21 @@ mod tests {
         assert_eq!(recordings[0].snapshot_ns, Some(FakeProbe::SNAPSHOT_NS));
         assert_eq!(recordings[0].tasks.len(), 2, "that of the update and that of the snapshot");
         assert!(recordings[0].truncated);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_knot_is_told_of_while_its_process_lives() {
+        let registry = Registry::bind().unwrap();
+        let (token, other) = (registry.new_token(), registry.new_token());
+        let probe = FakeProbe::start(&registry_socket(&registry), token, 42);
+        probe.send(proto::Update {
+            sequence: 1,
+            knots: vec![proto::Knot { id: 1, ..Default::default() }],
+            ..Default::default()
+        });
+        registry.knotted(token).await;
+        let told = timeout(Duration::ZERO, registry.knotted(other)).await;
+        assert!(told.is_err(), "it is another test's");
     }
 
     #[test]

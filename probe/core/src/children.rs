@@ -73,7 +73,10 @@ fn state(pid: i32) -> State {
 }
 
 /// The calling thread has spawned a process.
-#[cfg_attr(not(all(target_os = "linux", target_env = "gnu")), expect(dead_code))]
+#[cfg_attr(
+    not(all(target_os = "linux", target_env = "gnu", not(concaudit_static))),
+    expect(dead_code)
+)]
 #[inline(never)]
 fn spawned(pid: i32) {
     if !crate::is_active() || context::with(context::Context::is_busy) {
@@ -101,7 +104,7 @@ fn spawned(pid: i32) {
     }
 }
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(all(target_os = "linux", target_env = "gnu", not(concaudit_static)))]
 mod interposed {
     use std::{
         ffi::{CStr, c_char, c_int, c_void},

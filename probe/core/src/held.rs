@@ -51,7 +51,7 @@ pub(crate) struct Held {
 impl Held {
     pub(crate) fn acquisition(&self) -> Acquisition {
         Acquisition {
-            resource: self.lock.resource(),
+            resource: self.lock.resource(self.stack),
             mode: self.mode,
             stack: self.stack,
             is_try: self.is_try,

@@ -187,7 +187,7 @@ impl Label {
 
     fn acquisition(&self, intent: &Intent) -> Acquisition {
         Acquisition {
-            resource: self.resource(intent.id),
+            resource: self.resource(intent.id, intent.stack),
             mode: intent.mode,
             stack: intent.stack,
             is_try: intent.how.is_try(),
@@ -331,8 +331,8 @@ impl Label {
         }
     }
 
-    fn resource(&self, id: u64) -> Arc<Resource> {
-        let resource = self.labelled(id).resource();
+    fn resource(&self, id: u64, taken: StackId) -> Arc<Resource> {
+        let resource = self.labelled(id).resource(taken);
         resource.note_writers(self.writer.load(Ordering::Relaxed));
         resource
     }
@@ -359,7 +359,7 @@ fn released_elsewhere(id: u64, mode: Mode) {
     {
         lock::released(&resource, mode);
     } else if let Some(row) = held::take_from_any(id, mode) {
-        row.lock.resource().hand_over();
+        row.lock.resource(row.stack).hand_over();
     }
 }
 

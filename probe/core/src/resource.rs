@@ -315,16 +315,29 @@ pub(crate) struct Labelled {
 static LABELLED: OnceLock<Sharded<FastMap<u64, Arc<Resource>>>> = OnceLock::new();
 
 impl Labelled {
-    /// The lock as a resource, the same one each time.
-    pub(crate) fn resource(&self) -> Arc<Resource> {
+    /// The lock as a resource, the same one each time. Where nobody wrote down who
+    /// created it, `taken` tells what it is: where it was taken this time.
+    pub(crate) fn resource(&self, taken: StackId) -> Arc<Resource> {
         let mut shard = guard(LABELLED.get_or_init(Sharded::default).shard(self.id));
         let known = shard.entry(self.id).or_insert_with(|| {
             let site =
                 self.site.map(|at| Site { file: at.file(), line: at.line(), column: at.column() });
-            let stack = if site.is_none() { stack::capture(Extent::Task) } else { 0 };
+            let stack = if self.is_placed() { 0 } else { taken };
             Arc::new(Resource::bare(self.id, self.kind, site, self.address, stack))
         });
         Arc::clone(known)
+    }
+
+    /// Whether its site is that of its creator, and not a line of std's, of a
+    /// facade, or within tokio's `watch`.
+    fn is_placed(&self) -> bool {
+        self.site.is_some_and(|at| {
+            let file = at.file();
+            let is_nobodys = file.starts_with("/rustc/")
+                || file.contains("/__concaudit/")
+                || file.contains("/loom/std/");
+            !is_nobodys
+        })
     }
 }
 

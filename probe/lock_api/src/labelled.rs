@@ -3,6 +3,7 @@
 use concaudit_core::{
     label::{How, Label},
     lock::Mode,
+    resource::ResourceKind,
 };
 use real_api::{
     RawMutex, RawMutexFair, RawMutexTimed, RawRwLock, RawRwLockDowngrade, RawRwLockFair,
@@ -21,6 +22,13 @@ use crate::{MUTEX, RW_LOCK, real_api};
 pub struct Labelled<R> {
     pub(crate) label: Label,
     pub(crate) raw: R,
+}
+
+/// The label of a raw lock whose guards are marked by `M`: the marker of those that cannot
+/// be sent to other threads has a pointer in it, the other one nothing.
+const fn label<M>(kind: ResourceKind) -> Label {
+    let label = Label::unplaced(kind);
+    if size_of::<M>() == 0 { label.sendable() } else { label }
 }
 
 /// The lock was released and taken again by what was called.
@@ -90,7 +98,7 @@ macro_rules! upgrade_in_time {
 
 // SAFETY: whether the lock is taken is up to `R` alone.
 unsafe impl<R: RawMutex> RawMutex for Labelled<R> {
-    const INIT: Self = Self { label: Label::unplaced(MUTEX), raw: R::INIT };
+    const INIT: Self = Self { label: label::<R::GuardMarker>(MUTEX), raw: R::INIT };
 
     type GuardMarker = R::GuardMarker;
 
@@ -163,7 +171,7 @@ unsafe impl<R: RawMutexTimed> RawMutexTimed for Labelled<R> {
 
 // SAFETY: as above.
 unsafe impl<R: RawRwLock> RawRwLock for Labelled<R> {
-    const INIT: Self = Self { label: Label::unplaced(RW_LOCK), raw: R::INIT };
+    const INIT: Self = Self { label: label::<R::GuardMarker>(RW_LOCK), raw: R::INIT };
 
     type GuardMarker = R::GuardMarker;
 

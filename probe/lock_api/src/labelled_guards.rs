@@ -19,6 +19,8 @@ use crate::{MUTEX, RW_LOCK, real_api};
 /// It does not dereference to the raw lock: whoever came by a `&R` could release it there,
 /// and the probe would take it for held ever after. A crate that needs this does not
 /// compile, and is then compiled with the real `lock_api`.
+///
+/// Nothing here tells whether its guards can be sent to other threads, so they may be.
 #[derive(Debug)]
 pub struct Labelled<R> {
     pub(crate) label: Label,
@@ -96,7 +98,7 @@ macro_rules! attempt {
 
 // SAFETY: whether the lock is taken is up to `R` alone.
 unsafe impl<R: RawMutex> RawMutex for Labelled<R> {
-    const INIT: Self = Self { label: Label::unplaced(MUTEX), raw: R::INIT };
+    const INIT: Self = Self { label: Label::unplaced(MUTEX).sendable(), raw: R::INIT };
 
     type Guard = R::Guard;
 
@@ -169,7 +171,7 @@ unsafe impl<R: RawMutexTimed> RawMutexTimed for Labelled<R> {
 
 // SAFETY: as above.
 unsafe impl<R: RawRwLock> RawRwLock for Labelled<R> {
-    const INIT: Self = Self { label: Label::unplaced(RW_LOCK), raw: R::INIT };
+    const INIT: Self = Self { label: Label::unplaced(RW_LOCK).sendable(), raw: R::INIT };
 
     type SharedGuard = R::SharedGuard;
     type ExclusiveGuard = R::ExclusiveGuard;

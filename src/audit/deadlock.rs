@@ -1,0 +1,196 @@
+//! `deadlock`: tasks or threads that wait for each other, and never go on.
+//!
+//! The probe sees it happen: each party waits, without limit and with nothing else
+//! that could wake it, for what the next one has.
+
+use super::{
+    config::Config,
+    group::{Draft, Groups, Rank},
+    knots::{self, Story},
+    registry::Rule,
+    text,
+};
+use crate::{
+    model::{Mode, Run, TaskKind, pointed_frame},
+    report::finding::{Confidence, Details, Finding, Severity},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Deadlock;
+
+impl Rule for Deadlock {
+    fn name(&self) -> &'static str {
+        knots::DEADLOCK
+    }
+
+    fn summary(&self) -> &'static str {
+        "tasks or threads wait for each other, or for themselves, for ever"
+    }
+
+    fn default_severity(&self) -> Severity {
+        Severity::Error
+    }
+
+    fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
+        let mut groups = Groups::new(self.name());
+        for (test, story) in knots::each(run, self.name()) {
+            let spot = text::spot(story.project, pointed_frame(&story.parties[0].stack));
+            let rank = Rank {
+                severity: Severity::Error,
+                confidence: Confidence::Observed,
+                weight: story.knot.behind,
+            };
+            groups.add(story.cause(), spot, rank, [test.to_owned()], || tell(&story));
+        }
+        groups.finish()
+    }
+}
+
+fn tell(story: &Story<'_>) -> Option<Draft> {
+    let message = match story.parties[..] {
+        [_] => alone(story),
+        [_, _] => format!("{} wait for each other for ever: {}", story.crowd(), story.chain()),
+        _ => format!("{} wait in a circle for ever: {}", story.crowd(), story.chain()),
+    };
+    Some(Draft {
+        origin: story.origin(),
+        message,
+        locations: text::places(story.locations())?,
+        stacks: story.stacks(),
+        notes: story.notes(),
+        help: help(story).to_owned(),
+        details: Details::Deadlock { parties: story.details(), behind: story.knot.behind },
+    })
+}
+
+/// Of one that waits for itself.
+fn alone(story: &Story<'_>) -> String {
+    let party = story.parties[0];
+    let subject = story.subject(party);
+    let what = if party.actor.kind == TaskKind::Thread { "thread" } else { "task" };
+    let (Some(lock), Some(held)) = (story.wanted(party), &party.held) else {
+        return format!("{subject} waits for the end of its own {what}, for ever");
+    };
+    let name = text::lock_name(story.project, lock);
+    let wants = text::purpose(lock, party.wanted_mode);
+    let holds = text::purpose(lock, held.mode);
+    format!("{subject} waits for {name}{wants}, which its own {what} holds{holds}, for ever")
+}
+
+fn help(story: &Story<'_>) -> &'static str {
+    let waits_for_end = story.parties.iter().any(|party| party.wanted.is_none());
+    match story.parties[..] {
+        [party] => match party.held.as_ref().map(|held| (held.mode, party.wanted_mode)) {
+            Some((Mode::Shared | Mode::Upgradable, Mode::Exclusive)) => {
+                "release the read guard first and check again under the write guard, or take the \
+                 lock for writing from the start"
+            }
+            _ => {
+                "release the guard before the inner code locks, or hand the inner code what the \
+                 guard gives access to instead of the lock"
+            }
+        },
+        _ if waits_for_end => {
+            "release the guard before you join: what is waited for needs the lock to come to its \
+             end"
+        }
+        _ => {
+            "take these locks in the same order everywhere, or release the first before the \
+             second is taken; or put what they guard under one lock"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::testing::*,
+        model::{Knot, Process},
+    };
+
+    fn check(parties: Vec<crate::model::Party>) -> Vec<Finding> {
+        let knot = Knot { parties, ..knot() };
+        let process = Process {
+            knots: vec![knot],
+            ..process([thread(4)], [mutex(7, 3), mutex(8, 4), std_rwlock(9, 5)])
+        };
+        Deadlock.check(&run(process), &Config::default())
+    }
+
+    #[test]
+    fn two_tasks_that_cross_are_told_with_all_four_lines() {
+        let findings = check(vec![
+            party(1, (7, "app::Bank::transfer", 40), (8, "app::Bank::transfer", 41)),
+            party(2, (8, "app::Bank::audit", 50), (7, "app::Bank::audit", 51)),
+        ]);
+        let [finding] = &findings[..] else { panic!("{findings:?}") };
+        assert_eq!((finding.severity, finding.confidence), (Severity::Error, Confidence::Observed));
+        assert_eq!(
+            finding.message,
+            "2 tasks wait for each other for ever: `Bank::audit` holds tokio Mutex created at \
+             src/lib.rs:4:9 and waits for tokio Mutex created at src/lib.rs:3:9; `Bank::transfer` \
+             holds tokio Mutex created at src/lib.rs:3:9 and waits for tokio Mutex created at \
+             src/lib.rs:4:9"
+        );
+        let lines: Vec<u32> = finding.locations.iter().map(|place| place.line).collect();
+        assert_eq!(lines, [51, 50, 41, 40, 3, 4]);
+        assert_eq!(finding.locations[0].label, "task 2 waits for the tokio Mutex here, for ever");
+        assert_eq!(finding.stacks.len(), 4);
+        assert_eq!(
+            finding.notes,
+            [
+                "task 2 spawned at src/lib.rs:20:9 holds tokio Mutex created at src/lib.rs:4:9 \
+                 (taken 2.0 s before), waits for tokio Mutex created at src/lib.rs:3:9 in \
+                 `Mutex::lock` (since 1.0 s)",
+                "task 1 spawned at src/lib.rs:20:9 holds tokio Mutex created at src/lib.rs:3:9 \
+                 (taken 2.0 s before), waits for tokio Mutex created at src/lib.rs:4:9 in \
+                 `Mutex::lock` (since 1.0 s)",
+                "3 further tasks or threads are stuck behind them",
+            ]
+        );
+    }
+
+    #[test]
+    fn whoever_comes_first_it_is_one_cause() {
+        let one = party(1, (7, "app::Bank::transfer", 40), (8, "app::Bank::transfer", 41));
+        let other = party(2, (8, "app::Bank::audit", 50), (7, "app::Bank::audit", 51));
+        let told = |parties| check(parties).remove(0).fingerprint;
+        assert_eq!(told(vec![one.clone(), other.clone()]), told(vec![other, one]));
+    }
+
+    #[test]
+    fn one_that_waits_for_itself_is_told_how() {
+        let mut alone = party(4, (9, "app::Table::get", 40), (9, "app::Table::fill", 44));
+        alone.actor = thread_actor(4);
+        alone.name = Some("works".to_owned());
+        alone.held.as_mut().unwrap().mode = Mode::Shared;
+        let finding = check(vec![alone]).remove(0);
+        assert_eq!(
+            finding.message,
+            "`Table::fill` waits for std RwLock created at src/lib.rs:5:9 for writing, which its \
+             own thread holds for reading, for ever"
+        );
+        assert!(finding.help.contains("for writing from the start"));
+        assert!(finding.locations[0].label.starts_with("the test's thread waits"));
+    }
+
+    #[test]
+    fn a_join_of_one_that_needs_the_lock_is_told() {
+        let mut joiner = party(1, (7, "app::stop", 40), (7, "app::stop", 41));
+        (joiner.actor, joiner.wanted) = (thread_actor(1), None);
+        joiner.operation = "JoinHandle::join".to_owned();
+        let mut joined = party(4, (7, "app::work", 50), (7, "app::work", 51));
+        (joined.actor, joined.held) = (thread_actor(4), None);
+        joined.name = Some("worker".to_owned());
+        let finding = check(vec![joined, joiner]).remove(0);
+        assert_eq!(
+            finding.message,
+            "2 threads wait for each other for ever: `app::stop` holds tokio Mutex created at \
+             src/lib.rs:3:9 and waits for the end of thread `worker`; `app::work` waits for tokio \
+             Mutex created at src/lib.rs:3:9"
+        );
+        assert!(finding.help.contains("before you join"));
+    }
+}

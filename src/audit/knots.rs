@@ -1,0 +1,384 @@
+//! What the rules about knots share: what kind of knot it is, and its story.
+
+use std::sync::Arc;
+
+use super::{
+    config::Config,
+    support::class_identity,
+    text::{self, duration},
+};
+use crate::{
+    model::{
+        Frame, Knot, Party, Process, Resource, Stack, TaskKind, TestIdentity, is_paused, origin,
+        pointed_frame,
+    },
+    project::Project,
+    report::finding::{LabelledStack, Location, Origin, StuckParty},
+};
+
+/// Of a knot of many parties, those that are told in a sentence.
+const MAX_IN_SENTENCE: usize = 4;
+
+/// The rule that tells of knots in general.
+pub const DEADLOCK: &str = "deadlock";
+/// The rule that tells of those that a future ties which nobody polls.
+pub const FUTURELOCK: &str = "futurelock";
+
+/// The rule that tells of a knot.
+pub fn rule_of(knot: &Knot) -> &'static str {
+    let is_alone = knot.parties.len() == 1;
+    let is_left = |party: &Party| {
+        party.held.as_ref().is_some_and(|held| {
+            party.is_granted || (is_alone && is_paused(&held.stack, &party.stack))
+        })
+    };
+    let is_task = |party: &Party| party.actor.kind != TaskKind::Thread;
+    if knot.parties.iter().any(|party| is_task(party) && is_left(party)) {
+        FUTURELOCK
+    } else {
+        DEADLOCK
+    }
+}
+
+/// Whether a wait, by its stack, is part of a knot that a rule tells of: no other rule
+/// needs to.
+pub fn is_told(process: &Process, stack: &Stack, config: &Config) -> bool {
+    process.knots.iter().any(|knot| {
+        config.is_enabled(rule_of(knot)) && knot.parties.iter().any(|party| *party.stack == *stack)
+    })
+}
+
+/// A knot and what is needed to tell it.
+#[derive(Debug)]
+pub struct Story<'a> {
+    /// Whose code is whose.
+    pub project: &'a Project,
+    /// Where it happened.
+    pub process: &'a Process,
+    /// Which test's own code is the test's.
+    pub identity: &'a TestIdentity,
+    /// The knot.
+    pub knot: &'a Knot,
+    /// In their order; the one to blame first, as far as anything tells.
+    pub parties: Vec<&'a Party>,
+}
+
+impl<'a> Story<'a> {
+    /// A knot of this test's process.
+    pub fn new(
+        project: &'a Project,
+        process: &'a Process,
+        identity: &'a TestIdentity,
+        knot: &'a Knot,
+    ) -> Self {
+        let mut parties: Vec<&Party> = knot.parties.iter().collect();
+        let rank = |party: &Party| {
+            let waits = pointed_frame(&party.stack);
+            let holds = party.held.as_ref().and_then(|held| pointed_frame(&held.stack));
+            (
+                origin(project, &party.stack, identity),
+                [text::identity(waits), text::identity(holds)],
+                waits.map_or(0, |frame| frame.line),
+            )
+        };
+        let first = (0..parties.len()).min_by_key(|at| rank(parties[*at])).unwrap_or(0);
+        parties.rotate_left(first);
+        Self { project, process, identity, knot, parties }
+    }
+
+    /// Whose code takes part, the nearest to the project's own.
+    pub fn origin(&self) -> Origin {
+        let waits = self.parties.iter().map(|party| &party.stack);
+        let holds = self.parties.iter().filter_map(|party| Some(&party.held.as_ref()?.stack));
+        waits
+            .chain(holds)
+            .map(|stack| origin(self.project, stack, self.identity))
+            .min()
+            .unwrap_or(Origin::Dependency)
+    }
+
+    /// What identifies the cause, whoever of the parties came first.
+    pub fn cause(&self) -> Vec<String> {
+        let class = |lock: Option<&Resource>| {
+            lock.map_or_else(String::new, |lock| class_identity(self.project, lock))
+        };
+        self.parties
+            .iter()
+            .flat_map(|party| {
+                let held = party.held.as_ref();
+                [
+                    class(self.wanted(party)),
+                    text::identity(pointed_frame(&party.stack)),
+                    text::identity(held.and_then(|held| pointed_frame(&held.stack))),
+                ]
+            })
+            .collect()
+    }
+
+    /// The lock that a party waits for.
+    pub fn wanted(&self, party: &Party) -> Option<&'a Resource> {
+        self.process.resources.get(&party.wanted?)
+    }
+
+    /// The lock that a party has, where the one before it waits for that.
+    pub fn held(&self, party: &Party) -> Option<&'a Resource> {
+        self.process.resources.get(&party.held.as_ref()?.resource)
+    }
+
+    /// The party that this one (by its place) waits for.
+    fn after(&self, at: usize) -> &'a Party {
+        self.parties[(at + 1) % self.parties.len()]
+    }
+
+    /// "the test's thread", "thread `worker`", "task 12", "the `block_on`".
+    pub fn who(&self, party: &Party) -> String {
+        let Party { actor, name, .. } = party;
+        let of_test = || {
+            let name = name.as_deref();
+            name == Some("main") || (name.is_some() && name == self.identity.path.as_deref())
+        };
+        match (actor.kind, name, actor.task) {
+            (TaskKind::Thread, Some(_), _) if of_test() => "the test's thread".to_owned(),
+            (TaskKind::Thread, Some(name), _) => format!("thread `{name}`"),
+            (TaskKind::Thread, None, Some(id)) => format!("thread {id}"),
+            (TaskKind::BlockOn, _, _) => "the `block_on`".to_owned(),
+            (TaskKind::Blocking, _, Some(id)) => format!("blocking task {id}"),
+            (TaskKind::Task | TaskKind::Local, Some(name), _) => format!("task `{name}`"),
+            (_, None, Some(id)) => format!("task {id}"),
+            _ => format!("thread {}", actor.thread),
+        }
+    }
+
+    /// The same, and where that one comes from: " spawned at src/lib.rs:20:5".
+    fn who_and_whence(&self, party: &Party) -> String {
+        let who = self.who(party);
+        let how = if party.actor.kind == TaskKind::BlockOn { "at" } else { "spawned at" };
+        self.whence(party).map_or(who.clone(), |at| format!("{who} {how} {at}"))
+    }
+
+    /// Where it was spawned, as far as that is known.
+    fn whence(&self, party: &Party) -> Option<String> {
+        let actor = &party.actor;
+        let told = actor.spawned_at.as_ref().map(|at| text::site(self.project, at));
+        told.or_else(|| {
+            let record = self.process.tasks.get(&actor.task?)?;
+            let frame = pointed_frame(&record.spawn_stack)?;
+            Some(self.place(frame)?)
+        })
+    }
+
+    /// `src/lib.rs:7:9`
+    pub fn place(&self, frame: &Frame) -> Option<String> {
+        let file = self.project.display_path(frame.file.as_deref()?);
+        Some(match frame.column {
+            0 => format!("{file}:{}", frame.line),
+            column => format!("{file}:{}:{column}", frame.line),
+        })
+    }
+
+    /// The function in which a party waits, or else who it is.
+    pub fn subject(&self, party: &Party) -> String {
+        pointed_frame(&party.stack)
+            .map_or_else(|| self.who(party), |frame| format!("`{}`", text::short(&frame.function)))
+    }
+
+    /// "waits for static `LOCK` for writing", "waits for the end of thread `worker`".
+    fn waits_for(&self, at: usize) -> String {
+        let party = self.parties[at];
+        match self.wanted(party) {
+            Some(lock) => {
+                let purpose = text::purpose(lock, party.wanted_mode);
+                format!("{}{purpose}", text::lock_name(self.project, lock))
+            }
+            None => format!("the end of {}", self.who(self.after(at))),
+        }
+    }
+
+    /// "static `LOCK` for reading"; `None` where others wait for its end.
+    fn has(&self, party: &Party) -> Option<String> {
+        let (lock, held) = (self.held(party)?, party.held.as_ref()?);
+        let purpose = text::purpose(lock, held.mode);
+        Some(format!("{}{purpose}", text::lock_name(self.project, lock)))
+    }
+
+    /// "`Bank::transfer` holds A and waits for B; `Bank::audit` holds B and waits for A".
+    pub fn chain(&self) -> String {
+        let told = self.parties.len().min(MAX_IN_SENTENCE);
+        let mut parts: Vec<String> = (0..told)
+            .map(|at| {
+                let party = self.parties[at];
+                let (subject, waits) = (self.subject(party), self.waits_for(at));
+                match self.has(party) {
+                    Some(has) if party.is_granted => {
+                        format!("{subject} was granted {has} in a future that nobody polls, and waits for {waits}")
+                    }
+                    Some(has) => format!("{subject} holds {has} and waits for {waits}"),
+                    None => format!("{subject} waits for {waits}"),
+                }
+            })
+            .collect();
+        if self.parties.len() > told {
+            parts.push(format!("and {} more", self.parties.len() - told));
+        }
+        parts.join("; ")
+    }
+
+    /// What each party waits for, has, and from where; then where the locks come from.
+    pub fn locations(&self) -> Vec<Option<Location>> {
+        let mut places = Vec::new();
+        for (at, party) in self.parties.iter().enumerate() {
+            let who = self.who(party);
+            let label = match self.wanted(party) {
+                Some(lock) => {
+                    let (kind, purpose) =
+                        (text::type_name(lock), text::purpose(lock, party.wanted_mode));
+                    format!("{who} waits for the {kind}{purpose} here, for ever")
+                }
+                None => format!("{who} waits for the end of {} here", self.who(self.after(at))),
+            };
+            places.push(text::at_stack(self.project, &party.stack, label));
+            if let (Some(lock), Some(held)) = (self.held(party), &party.held) {
+                let (kind, purpose) = (text::type_name(lock), text::purpose(lock, held.mode));
+                let label = if party.is_granted {
+                    format!(
+                        "{who} was granted the {kind}{purpose} here, in a future that nobody polls"
+                    )
+                } else {
+                    format!("{who} took the {kind}{purpose} here, and holds it")
+                };
+                places.push(text::at_stack(self.project, &held.stack, label));
+            }
+        }
+        places.extend(self.created());
+        places
+    }
+
+    /// Where the locks come from.
+    pub fn created(&self) -> Vec<Option<Location>> {
+        let mut ids: Vec<u64> = Vec::new();
+        for party in &self.parties {
+            ids.extend(party.wanted.filter(|id| !ids.contains(id)));
+        }
+        let locks = ids.iter().filter_map(|id| self.process.resources.get(id));
+        locks
+            .map(|lock| {
+                let label = format!("{} {} here", text::type_name(lock), text::made(lock));
+                lock.created_at.as_ref().map(|at| text::at_site(self.project, at, label))
+            })
+            .collect()
+    }
+
+    /// The stacks of every party.
+    pub fn stacks(&self) -> Vec<LabelledStack> {
+        let mut stacks: Vec<LabelledStack> = Vec::new();
+        for party in &self.parties {
+            let who = self.who(party);
+            let kind = if party.actor.kind == TaskKind::Thread { "stack" } else { "await stack" };
+            let waits = format!("{kind} of {who}, waiting");
+            stacks.extend(text::labelled(self.project, &party.stack, waits));
+            let Some(held) = &party.held else { continue };
+            let how = if party.is_granted {
+                "asked for what it was granted"
+            } else {
+                "took what it holds"
+            };
+            let label = format!("where {who} {how}");
+            stacks.extend(text::labelled(self.project, &held.stack, label));
+        }
+        stacks
+    }
+
+    /// A line per party, and what else is known.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes: Vec<String> = (0..self.parties.len()).map(|at| self.note(at)).collect();
+        match self.knot.behind {
+            0 => {}
+            1 => notes.push("1 further task or thread is stuck behind them".to_owned()),
+            count => notes.push(format!("{count} further tasks or threads are stuck behind them")),
+        }
+        notes
+    }
+
+    fn note(&self, at: usize) -> String {
+        let party = self.parties[at];
+        let ago = |since: u64| duration(self.knot.found_ns.saturating_sub(since));
+        let mut parts = Vec::new();
+        if let Some(has) = self.has(party) {
+            let (verb, since) =
+                if party.is_granted { ("was granted", "asked for") } else { ("holds", "taken") };
+            parts.push(format!("{verb} {has} ({since} {} before)", ago(party.held_since_ns)));
+        }
+        let operation = match party.operation.as_str() {
+            "" => String::new(),
+            operation => format!(" in `{operation}`"),
+        };
+        parts.push(format!(
+            "waits for {}{operation} (since {})",
+            self.waits_for(at),
+            ago(party.waits_since_ns)
+        ));
+        let is_told = |id: u64| party.held.as_ref().is_some_and(|held| held.resource == id);
+        let mut further: Vec<String> = Vec::new();
+        for hold in &party.holds {
+            let id = hold.acquisition.resource;
+            if let Some(lock) = self.process.resources.get(&id).filter(|_| !is_told(id)) {
+                further.push(text::lock_name(self.project, lock));
+            }
+        }
+        further.sort();
+        further.dedup();
+        if !further.is_empty() {
+            parts.push(format!("also holds {}", further.join(" and ")));
+        }
+        format!("{} {}", self.who_and_whence(party), parts.join(", "))
+    }
+
+    /// The parties as data.
+    pub fn details(&self) -> Vec<StuckParty> {
+        let ms = |since: u64| self.knot.found_ns.saturating_sub(since) / 1_000_000;
+        (0..self.parties.len())
+            .map(|at| {
+                let party = self.parties[at];
+                StuckParty {
+                    who: self.who(party),
+                    spawned_at: self.whence(party),
+                    holds: self.has(party),
+                    held_ms: party.held.as_ref().map(|_| ms(party.held_since_ns)),
+                    is_granted: party.is_granted,
+                    waits_for: self.waits_for(at),
+                    operation: party.operation.clone(),
+                    waited_ms: ms(party.waits_since_ns),
+                }
+            })
+            .collect()
+    }
+
+    /// How the parties are called together: "2 tasks", "1 task and 2 threads".
+    pub fn crowd(&self) -> String {
+        let threads =
+            self.parties.iter().filter(|party| party.actor.kind == TaskKind::Thread).count();
+        let count = |count: usize, what: &str| match count {
+            0 => None,
+            1 => Some(format!("a {what}")),
+            count => Some(format!("{count} {what}s")),
+        };
+        let tasks = count(self.parties.len() - threads, "task");
+        [tasks, count(threads, "thread")].into_iter().flatten().collect::<Vec<_>>().join(" and ")
+    }
+}
+
+/// Every knot of a kind, with what is needed to tell it and the test it was seen in.
+pub fn each<'a>(
+    run: &'a crate::model::Run,
+    rule: &'a str,
+) -> impl Iterator<Item = (&'a str, Story<'a>)> {
+    let project: &'a Arc<Project> = &run.project;
+    run.tests.iter().flat_map(move |test| {
+        test.processes.iter().flat_map(move |process| {
+            let knots = process.knots.iter().filter(move |knot| rule_of(knot) == rule);
+            knots.map(move |knot| {
+                (test.name.as_str(), Story::new(project, process, &test.identity, knot))
+            })
+        })
+    })
+}
