@@ -14,7 +14,9 @@ use super::{
     text,
 };
 use crate::{
-    model::{Outcome, Process, Run, Stack, Task, TaskEnd, TaskKind, Test, origin, pointed_frame},
+    model::{
+        Outcome, Owner, Process, Run, Stack, Task, TaskEnd, TaskKind, Test, origin, pointed_frame,
+    },
     project::Project,
     report::{
         finding::{Confidence, Details, Finding, Origin, Severity},
@@ -154,7 +156,14 @@ impl Leaked<'_> {
             What::Runtime => "runtime",
         };
         // Not what it was doing: that is another thing in each run.
-        let identity = vec![what.to_owned(), text::identity(blamed)];
+        // What a dependency spawns is its own affair, whichever test has it do so.
+        let spawner = stack
+            .frames
+            .iter()
+            .find(|frame| !matches!(frame.owner, Owner::Std | Owner::Probe | Owner::Tokio))
+            .filter(|frame| matches!(frame.owner, Owner::Dependency(_)))
+            .filter(|_| self.what == What::Thread && origin != Origin::Library);
+        let identity = vec![what.to_owned(), text::identity(spawner.or(blamed))];
         let spot = text::spot(self.project, blamed);
         let rank = Rank { severity, confidence: Confidence::Observed, weight: self.lived_ns() };
         groups.add(identity, spot, rank, [self.test.name.clone()], || self.tell(origin));
@@ -338,6 +347,20 @@ mod tests {
         assert_eq!(spawned(vec![lib("app::Pool::start", 20), closure]), Severity::Warning);
         assert_eq!(spawned(vec![test_code("it::works", 5)]), Severity::Note);
         assert_eq!(spawned(vec![dependency("dep::go")]), Severity::Note);
+    }
+
+    #[test]
+    fn what_a_dependency_spawns_for_several_tests_is_one_finding() {
+        let of_test = |id, name, line| {
+            let frames = [
+                std("std::thread::spawn"),
+                dependency("executor::Pool::grow"),
+                test_code(name, line),
+            ];
+            Task { spawn_stack: stack(frames), ..thread(id) }
+        };
+        let findings = check([of_test(4, "it::works", 5), of_test(5, "it::works_again", 9)]);
+        assert_eq!((findings.len(), findings[0].occurrences), (1, 2));
     }
 
     #[test]

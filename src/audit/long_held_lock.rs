@@ -14,7 +14,7 @@ use super::{
     text,
 };
 use crate::{
-    model::{Hold, Mode, Outcome, Process, Resource, Run, TaskKind, origin, pointed_frame},
+    model::{Hold, Mode, Outcome, Owner, Process, Resource, Run, TaskKind, origin, pointed_frame},
     project::Project,
     report::{
         finding::{Confidence, Details, Finding, Origin, Severity},
@@ -114,7 +114,29 @@ impl Held<'_> {
             && Duration::from_nanos(self.waited_ns()) >= config.wait
     }
 
+    /// Whether the lock is that of a channel's receiver which several threads share, and
+    /// one of them waits for a message while the others queue here to do the same: at the
+    /// lock or at the channel, they are idle.
+    fn is_shared_receiver(&self, config: &Config) -> bool {
+        const RECEIVE: &str = "Receiver<T>::recv";
+        let Self { hold, .. } = self;
+        let is_receiving = hold.await_stack.frames.iter().any(|frame| {
+            !matches!(frame.owner, Owner::Workspace(_)) && frame.function.contains(RECEIVE)
+        });
+        let site = |stack| pointed_frame(stack).map(|frame| (&frame.file, frame.line));
+        let here = site(&hold.acquisition.stack);
+        hold.holder.kind == TaskKind::Thread
+            && is_receiving
+            && Duration::from_nanos(self.held_ns().saturating_sub(hold.awaited_ns))
+                < config.contended_hold
+            && here.is_some()
+            && hold.waiters.iter().all(|waiter| site(&waiter.stack) == here)
+    }
+
     fn severity(&self, config: &Config) -> Option<Severity> {
+        if self.is_shared_receiver(config) {
+            return None;
+        }
         if self.is_contended(config) {
             return Some(Severity::Error);
         }
@@ -131,7 +153,8 @@ impl Held<'_> {
         let purpose = text::purpose(lock, hold.acquisition.mode);
         let mut message = format!("{} held{purpose} for {held}", text::type_name(lock));
         let awaited = hold.awaited_ns > 0;
-        if awaited {
+        let is_thread = hold.holder.kind == TaskKind::Thread;
+        if awaited && !is_thread {
             message += " across an await";
         }
         if contended {
@@ -150,9 +173,13 @@ impl Held<'_> {
         let mut stacks =
             vec![text::labelled(project, &hold.acquisition.stack, "acquisition of the lock")];
         if awaited {
-            let label = "the holder awaits here meanwhile";
+            let (label, title) = if is_thread {
+                ("the holder is blocked here meanwhile", "where the holder is blocked")
+            } else {
+                ("the holder awaits here meanwhile", "await stack of the holder")
+            };
             places.push(text::at_stack(project, &hold.await_stack, label));
-            stacks.push(text::labelled(project, &hold.await_stack, "await stack of the holder"));
+            stacks.push(text::labelled(project, &hold.await_stack, title));
         }
         if contended {
             for waiter in hold.waiters.iter().take(3) {
@@ -172,7 +199,11 @@ impl Held<'_> {
         )];
         if awaited {
             let longest = text::duration(hold.awaited_ns);
-            notes.push(format!("the holder's longest await meanwhile took {longest}"));
+            notes.push(if is_thread {
+                format!("the holder was blocked for {longest} of it")
+            } else {
+                format!("the holder's longest await meanwhile took {longest}")
+            });
         } else if hold.holder.kind != TaskKind::Thread {
             notes.push("the holder did not await meanwhile".to_owned());
         }
@@ -191,7 +222,7 @@ impl Held<'_> {
             notes.push(format!("{starved} in which the process got no CPU are not counted"));
         }
 
-        let advice = if awaited {
+        let advice = if awaited && !is_thread {
             "release the guard before the await: copy out what is needed and drop the guard, or \
              give the data to one task and send it messages"
         } else {
@@ -218,6 +249,8 @@ impl Held<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::{audit::testing::*, model::Waiter};
 
@@ -257,6 +290,36 @@ mod tests {
         assert!(check_hold(|hold| hold.waiters = vec![waiter(90)], 99).is_empty());
         assert!(check_hold(|hold| hold.waiters = vec![waiter(9)], 500).is_empty());
         assert!(check_hold(|_| {}, 999).is_empty());
+    }
+
+    #[test]
+    fn threads_that_share_a_receiver_queue_for_nothing_else() {
+        let receiving = |hold: &mut Hold| {
+            hold.holder = thread_actor(4);
+            let site = Arc::clone(&hold.acquisition.stack);
+            hold.waiters = vec![Waiter { actor: thread_actor(5), stack: site, waited_ns: 80 * MS }];
+            hold.awaited_ns = 2_000 * MS;
+            let recv = std("std::sync::mpsc::Receiver<T>::recv");
+            hold.await_stack = stack([recv, lib("app::Pool::work", 41)]);
+        };
+        assert!(check_hold(receiving, 2_000).is_empty());
+        let other_site = |hold: &mut Hold| {
+            receiving(hold);
+            hold.waiters.push(waiter(80));
+        };
+        assert_eq!(check_hold(other_site, 2_000)[0].severity, Severity::Error);
+        let at_work = |hold: &mut Hold| {
+            receiving(hold);
+            hold.awaited_ns = 1_000 * MS;
+        };
+        assert_eq!(check_hold(at_work, 2_000)[0].severity, Severity::Error);
+        let asleep = |hold: &mut Hold| {
+            receiving(hold);
+            hold.await_stack = stack([std("std::thread::sleep"), lib("app::Pool::work", 41)]);
+        };
+        let lines: Vec<u32> =
+            check_hold(asleep, 2_000)[0].locations.iter().map(|place| place.line).collect();
+        assert!(lines.contains(&41), "where the holder is blocked: {lines:?}");
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl Recursive<'_> {
                     "a writer was seen: once one queues between the two, the second waits for it, \
                      it waits for the first, and both wait for ever"
                 } else {
-                    "no writer was seen: where one queues between the two, both wait for ever"
+                    "no other writer was seen: where one queues between the two, both wait for ever"
                 }
                 .to_owned(),
             );

@@ -480,7 +480,7 @@ pub struct RecursiveLock {
     pub actor: Actor,
     /// The actor waits for itself.
     pub waits: bool,
-    /// Somebody took the lock for writing in the life of the process, or tried to.
+    /// Somebody else took the lock for writing in the life of the process, or tried to.
     pub has_writer: bool,
     /// How often it was seen.
     pub count: u64,

@@ -44,6 +44,9 @@ pub(crate) struct Context {
     /// The resource whose operation was granted last on this thread, and whether
     /// the guard is owned; tells a `lock().await` from a `try_lock`.
     pub(crate) granted: Cell<(u64, bool)>,
+    /// The last call that blocked this thread for long: since when, for how long,
+    /// and where.
+    pub(crate) blocked: Cell<(u64, u64, StackId)>,
     tasks: [Cell<*const Task>; MAX_TASKS],
     task_depth: Cell<usize>,
     scopes: [Cell<ScopePtr>; MAX_SCOPES],
@@ -64,6 +67,7 @@ thread_local! {
             is_ending: Cell::new(false),
             held_outside: Cell::new(0),
             granted: Cell::new((0, true)),
+            blocked: Cell::new((0, 0, 0)),
             tasks: [const { Cell::new(std::ptr::null()) }; MAX_TASKS],
             task_depth: Cell::new(0),
             scopes: [const { Cell::new(ScopePtr::NONE) }; MAX_SCOPES],

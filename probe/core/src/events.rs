@@ -64,6 +64,8 @@ pub struct Recursion {
     pub wanted: Acquisition,
     /// By whom.
     pub actor: Arc<Task>,
+    /// Others do so, too.
+    pub is_of_several: bool,
     /// It waits now.
     pub waits: bool,
     /// How often; 0 where it was a mistake.
@@ -168,6 +170,7 @@ pub(crate) fn recursion(
         held.mode.word() << 8 | wanted.mode.word(),
     );
     let again = |known: &mut Recursion| {
+        known.is_of_several |= known.actor.id != actor.id;
         if waits && !known.waits {
             known.waits = true;
             known.actor = Arc::clone(actor);
@@ -180,6 +183,7 @@ pub(crate) fn recursion(
         held: held.clone(),
         wanted: wanted.clone(),
         actor: Arc::clone(actor),
+        is_of_several: false,
         waits,
         count: 1,
     });

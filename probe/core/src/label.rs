@@ -14,7 +14,7 @@ use std::{
     panic::Location,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -27,8 +27,9 @@ use crate::{
     is_active,
     lock::{self, Acquisition, Mode},
     next_id, options,
-    resource::{self, Labelled, Resource, ResourceKind},
+    resource::{self, Labelled, NOBODY, Resource, ResourceKind, SEVERAL},
     stack::{self, StackId},
+    task::TaskKind,
     thread::{self, Awaited, Blocking},
 };
 
@@ -61,8 +62,8 @@ impl How {
 pub struct Label {
     kind: ResourceKind,
     is_sendable: bool,
-    /// Somebody took it exclusively, or tried to.
-    has_writer: AtomicBool,
+    /// Who took it exclusively, or tried to.
+    writer: AtomicU32,
     site: Option<&'static Location<'static>>,
     /// 0 until it is first used.
     id: AtomicU64,
@@ -105,7 +106,7 @@ impl Label {
         Self {
             kind,
             is_sendable: false,
-            has_writer: AtomicBool::new(false),
+            writer: AtomicU32::new(NOBODY),
             site: None,
             id: AtomicU64::new(0),
         }
@@ -138,8 +139,11 @@ impl Label {
             let Some(held) = context.held_or_new() else { return intent };
             intent.id = self.id();
             intent.stack = stack::capture_again(context);
-            if mode == Mode::Exclusive && !self.has_writer.load(Ordering::Relaxed) {
-                self.note_writer(intent.id);
+            if mode == Mode::Exclusive {
+                let known = self.writer.load(Ordering::Relaxed);
+                if known != SEVERAL && known != resource::writer_word(context.actor_id()) {
+                    self.note_writer(intent.id, context.actor_id());
+                }
             }
             if how.is_try() {
                 return intent;
@@ -309,10 +313,10 @@ impl Label {
     }
 
     #[cold]
-    fn note_writer(&self, id: u64) {
-        self.has_writer.store(true, Ordering::Relaxed);
+    fn note_writer(&self, id: u64, actor: u64) {
+        resource::add_writer(&self.writer, resource::writer_word(actor));
         if let Some(resource) = resource::of_label(id) {
-            resource.note_writer();
+            resource.note_writers(self.writer.load(Ordering::Relaxed));
         }
     }
 
@@ -328,9 +332,7 @@ impl Label {
 
     fn resource(&self, id: u64, taken: StackId) -> Arc<Resource> {
         let resource = self.labelled(id).resource(taken);
-        if self.has_writer.load(Ordering::Relaxed) {
-            resource.note_writer();
-        }
+        resource.note_writers(self.writer.load(Ordering::Relaxed));
         resource
     }
 }
@@ -339,7 +341,12 @@ impl Label {
 fn released_late(row: &Held) {
     let Some(holder) = context::current_actor() else { return };
     let _busy = Busy::begin();
-    lock::hold_ended(row.hold(), holder);
+    let mut hold = row.hold();
+    let (since_ns, took_ns, stack) = context::with(|context| context.blocked.get());
+    if holder.kind == TaskKind::Thread && since_ns >= hold.acquired_ns {
+        (hold.awaited_ns, hold.await_stack) = (took_ns, stack);
+    }
+    lock::hold_ended(hold, holder);
 }
 
 /// The guard was kept over an await, or was sent here from another thread.

@@ -12,7 +12,7 @@ use crate::{
     events::{self, RecursionKey},
     hash::{FastMap, fold},
     held, next_id, options, outbox,
-    resource::Resource,
+    resource::{Resource, writer_word},
     stack::{self, Extent, StackId},
     sync::{Sharded, lock as guard},
     task::Task,
@@ -155,7 +155,7 @@ pub(crate) fn wait_begins(
 ) -> Option<RecursionKey> {
     waits(operation, wanted, actor, since_ns);
     if wanted.mode == Mode::Exclusive {
-        wanted.resource.note_writer();
+        wanted.resource.note_writers(writer_word(actor.actor_id()));
     }
     let held = held_by_task(actor);
     let again = held.iter().find(|mine| mine.resource.id == wanted.resource.id);
@@ -225,7 +225,7 @@ pub(crate) fn acquired(resource: &Arc<Resource>, mode: Mode, is_try: bool, is_mo
         is_movable,
     };
     if mode == Mode::Exclusive {
-        resource.note_writer();
+        resource.note_writers(writer_word(actor.actor_id()));
     }
     if !is_try {
         let held = held_by_task(&actor);

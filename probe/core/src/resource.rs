@@ -6,7 +6,7 @@ use std::{
     panic::Location,
     sync::{
         Arc, Mutex, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -157,10 +157,28 @@ pub struct Resource {
     due_ns: AtomicU64,
     /// See [`Resource::is_handed_over`].
     handed_over: AtomicBool,
-    /// See [`Resource::has_writer`].
-    has_writer: AtomicBool,
+    /// See [`Resource::has_other_writer`].
+    writer: AtomicU32,
     pub(crate) holders: Mutex<Vec<Holder>>,
     pub(crate) waiters: Mutex<Waiters>,
+}
+
+/// No writer.
+pub(crate) const NOBODY: u32 = 0;
+/// More writers than one.
+pub(crate) const SEVERAL: u32 = u32::MAX;
+
+/// The one writer of a lock, as [`crate::context::Context::actor_id`] names it.
+#[inline]
+pub(crate) fn writer_word(actor: u64) -> u32 {
+    (actor as u32).max(1)
+}
+
+pub(crate) fn add_writer(to: &AtomicU32, writer: u32) {
+    let known = to.compare_exchange(NOBODY, writer, Ordering::Relaxed, Ordering::Relaxed);
+    if known.is_err_and(|known| known != writer) {
+        to.store(SEVERAL, Ordering::Relaxed);
+    }
 }
 
 static LIVE: OnceLock<Sharded<FastMap<u64, Weak<Resource>>>> = OnceLock::new();
@@ -216,7 +234,7 @@ impl Resource {
             is_internal: false,
             due_ns: AtomicU64::new(0),
             handed_over: AtomicBool::new(false),
-            has_writer: AtomicBool::new(false),
+            writer: AtomicU32::new(NOBODY),
             holders: Mutex::default(),
             waiters: Mutex::default(),
         }
@@ -252,13 +270,21 @@ impl Resource {
         self.handed_over.store(true, Ordering::Relaxed);
     }
 
-    /// A std or parking_lot lock that somebody took exclusively, or tried to.
-    pub fn has_writer(&self) -> bool {
-        self.has_writer.load(Ordering::Relaxed)
+    /// Whether somebody took it exclusively, or tried to, who is not its only
+    /// `reader`: nobody queues behind himself.
+    pub fn has_other_writer(&self, reader: &Task, has_other_readers: bool) -> bool {
+        match self.writer.load(Ordering::Relaxed) {
+            NOBODY => false,
+            SEVERAL => true,
+            writer => has_other_readers || writer != writer_word(reader.actor_id()),
+        }
     }
 
-    pub(crate) fn note_writer(&self) {
-        self.has_writer.store(true, Ordering::Relaxed);
+    /// As [`add_writer`].
+    pub(crate) fn note_writers(&self, writer: u32) {
+        if writer != NOBODY {
+            add_writer(&self.writer, writer);
+        }
     }
 
     /// Who holds it, for a lock whose holders are tasks.

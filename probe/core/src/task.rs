@@ -224,16 +224,26 @@ impl Task {
         self.os_thread.store(unsafe { libc::gettid() } as u32, Ordering::Relaxed);
     }
 
-    /// Of a thread: how often it has been given the CPU and has left it.
-    pub(crate) fn switches(&self) -> u64 {
+    /// Of a thread: it makes a call that blocks.
+    pub(crate) fn note_call(&self) {
+        self.polls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Of a thread: how many such calls it has made.
+    pub(crate) fn calls(&self) -> u64 {
+        self.polls()
+    }
+
+    /// Of a thread: how often it has been given the CPU and has left it; `None`: it
+    /// has it, or waits for it.
+    pub(crate) fn switches(&self) -> Option<u64> {
         let path = format!("/proc/self/task/{}/status", self.os_thread.load(Ordering::Relaxed));
         let status = std::fs::read_to_string(path).unwrap_or_default();
         let is_running = status.lines().any(|line| line.starts_with("State:\tR"));
         let count = |line: &str| line.rsplit_once('\t').and_then(|(_, n)| n.parse::<u64>().ok());
         let switches =
             status.lines().filter(|line| line.contains("ctxt_switches")).filter_map(count).sum();
-        // One at work is never as it was.
-        if is_running { clock::now_ns() } else { switches }
+        (!is_running).then_some(switches)
     }
 
     /// The record of a thread that was not spawned through `std::thread`.
@@ -295,6 +305,11 @@ impl Task {
     /// When; 0: it has not.
     pub fn ended_ns(&self) -> u64 {
         self.ended_ns.load(Ordering::Relaxed)
+    }
+
+    /// As [`context::Context::actor_id`] names it.
+    pub(crate) fn actor_id(&self) -> u64 {
+        if self.kind == TaskKind::Thread { self.thread() } else { self.id }
     }
 
     /// The thread that last polled it.
@@ -404,6 +419,13 @@ impl Task {
         let mut holds = guard(&self.held).clone();
         if self.kind == TaskKind::Thread {
             holds.extend(held::of_thread(self.thread()));
+            let now = clock::now_ns();
+            for wait in guard(&self.operations).values() {
+                for hold in holds.iter_mut().filter(|hold| wait.since_ns >= hold.acquired_ns) {
+                    hold.awaited_ns = now.saturating_sub(wait.since_ns);
+                    hold.await_stack = wait.stack;
+                }
+            }
         }
         holds
     }

@@ -141,6 +141,7 @@ pub(crate) fn blocking_for(operation: &'static str, awaited: Awaited) -> Blockin
         since_ns: clock::now_ns(),
         starved_at: clock::starved_ns(),
     });
+    call.thread.note_call();
     call.thread.operation_begins(
         call.id,
         Wait {
@@ -173,6 +174,7 @@ impl Drop for Blocking {
         if took < options::get().blocking_call {
             return;
         }
+        context::with(|context| context.blocked.set((call.since_ns, took, call.stack)));
         if let Some(task) = &call.task
             && task.kind != TaskKind::Blocking
         {
@@ -187,26 +189,35 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Looks in a row at which all threads rest.
 const QUIET: u32 = 4;
 
+/// A thread that has blocked more often than this is a loop, and its sleep is not
+/// waited for.
+const MAX_SLEEPS: u64 = 3;
+
 /// A moment of grace at exit: waits for the threads that are about to end, as
 /// long as one of them is at work or sleeps until some time, but no longer than
-/// a drain may take.
+/// a drain may take, and than all of them may where one is at work.
 pub fn settle() {
     let started = clock::now_ns();
+    let starved = clock::starved_ns();
+    let options = options::get();
     let mut before = Vec::new();
     let mut quiet = 0;
     loop {
         let threads = task::live_threads();
-        let is_over = clock::now_ns().saturating_sub(started) >= options::get().drain_max;
-        if threads.is_empty() || is_over || quiet >= QUIET {
+        let activity: Vec<(u64, Option<u64>)> =
+            threads.iter().map(|thread| (thread.id, thread.switches())).collect();
+        let is_at_work = activity.iter().any(|(_, switches)| switches.is_none());
+        let sleeps = |thread: &Arc<Task>| {
+            thread.calls() <= MAX_SLEEPS
+                && thread.waits().iter().any(|wait| wait.operation == "thread::sleep")
+        };
+        let rests = !is_at_work && activity == before && !threads.iter().any(sleeps);
+        quiet = if rests { quiet + 1 } else { 0 };
+        let (took, starved) = events::took(started, starved);
+        let limit = if is_at_work { options.drain_total } else { options.drain_max };
+        if threads.is_empty() || quiet >= QUIET || took.saturating_sub(starved) >= limit {
             return;
         }
-        let activity: Vec<(u64, u64)> =
-            threads.iter().map(|thread| (thread.id, thread.switches())).collect();
-        let sleeps = |thread: &Arc<Task>| {
-            thread.waits().iter().any(|wait| wait.operation == "thread::sleep")
-        };
-        let rests = activity == before && !threads.iter().any(sleeps);
-        quiet = if rests { quiet + 1 } else { 0 };
         before = activity;
         std::thread::sleep(PAUSE);
     }

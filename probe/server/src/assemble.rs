@@ -305,7 +305,10 @@ impl<'a> Assembler<'a> {
             wanted: Some(self.acquisition(&recursion.wanted)),
             actor: Some(actor(&recursion.actor, 0, 0)),
             waits: recursion.waits,
-            has_writer: recursion.held.resource.has_writer(),
+            has_writer: recursion
+                .held
+                .resource
+                .has_other_writer(&recursion.actor, recursion.is_of_several),
             count: recursion.count,
         }
     }

@@ -22,7 +22,9 @@ pub fn attempts(plan: &Plan) -> Vec<Vec<Facade>> {
         [] => Vec::new(),
         // tokio's tasks are worth more than the lock of `watch`.
         [Facade::Tokio, Facade::StdInTokio] => vec![vec![Facade::StdInTokio], all],
-        _ => vec![all],
+        [_] => vec![all],
+        // What stays is worth the attempts; most of all the facade for std.
+        _ => all.iter().rev().map(|one| vec![*one]).chain([all.clone()]).collect(),
     }
 }
 
@@ -130,6 +132,10 @@ mod tests {
             [vec![Facade::StdInTokio], vec![Facade::Tokio, Facade::StdInTokio]]
         );
         assert_eq!(attempts(&plan_of("a", "1.0.0", "")), [vec![Facade::Std]]);
+        let mut both = plan_of("a", "1.0.0", "");
+        both.applied.insert(Facade::LockApi);
+        let (std, lock_api) = (Facade::Std, Facade::LockApi);
+        assert_eq!(attempts(&both), [vec![lock_api], vec![std], vec![std, lock_api]]);
         assert!(attempts(&plan_of("parking_lot", "0.12.0", "")).is_empty());
     }
 }

@@ -363,7 +363,7 @@ pub struct RecursiveLock {
     /// The actor waits: nobody but itself can let it go on.
     #[prost(bool, tag = "5")]
     pub waits: bool,
-    /// Somebody took the lock for writing in the life of the process, or tried to.
+    /// Somebody else took the lock for writing in the life of the process, or tried to.
     #[prost(bool, tag = "6")]
     pub has_writer: bool,
     #[prost(uint64, tag = "7")]
