@@ -163,7 +163,7 @@ impl<'a> Story<'a> {
         told.or_else(|| {
             let record = self.process.tasks.get(&actor.task?)?;
             let frame = pointed_frame(&record.spawn_stack)?;
-            Some(self.place(frame)?)
+            self.place(frame)
         })
     }
 
