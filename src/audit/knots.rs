@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     model::{
-        Frame, Knot, Party, Process, Resource, Stack, TaskKind, TestIdentity, is_paused, origin,
-        pointed_frame,
+        Acquisition, Frame, Knot, Party, Process, Resource, Stack, TaskKind, TestIdentity,
+        is_paused, origin, pointed_frame,
     },
     project::Project,
     report::finding::{LabelledStack, Location, Origin, StuckParty},
@@ -40,12 +40,19 @@ pub fn rule_of(knot: &Knot) -> &'static str {
     }
 }
 
-/// Whether a wait, by its stack, is part of a knot that a rule tells of: no other rule
+/// Whether a wait for a lock is part of a knot that a rule tells of: no other rule
 /// needs to.
-pub fn is_told(process: &Process, stack: &Stack, config: &Config) -> bool {
-    process.knots.iter().any(|knot| {
-        config.is_enabled(rule_of(knot)) && knot.parties.iter().any(|party| *party.stack == *stack)
-    })
+///
+/// By its line: the stacks of an acquisition and of its wait end in different frames.
+pub fn is_told(process: &Process, wanted: &Acquisition, config: &Config) -> bool {
+    let line = |stack: &Stack| {
+        pointed_frame(stack).map(|frame| (frame.function.clone(), frame.file.clone(), frame.line))
+    };
+    let is_it = |party: &Party| {
+        party.wanted == Some(wanted.resource) && line(&party.stack) == line(&wanted.stack)
+    };
+    let knots = process.knots.iter();
+    knots.filter(|knot| config.is_enabled(rule_of(knot))).any(|knot| knot.parties.iter().any(is_it))
 }
 
 /// A knot and what is needed to tell it.
