@@ -298,6 +298,8 @@ impl<'a> Story<'a> {
     /// A line per party, and what else is known.
     pub fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = (0..self.parties.len()).map(|at| self.note(at)).collect();
+        let found = self.knot.found_ns.saturating_sub(self.knot.closed_ns);
+        notes.push(format!("certain {} after the last of these waits began", duration(found)));
         match self.knot.behind {
             0 => {}
             1 => notes.push("1 further task or thread is stuck behind them".to_owned()),
@@ -309,17 +311,17 @@ impl<'a> Story<'a> {
     fn note(&self, at: usize) -> String {
         let party = self.parties[at];
         let ago = |since: u64| duration(self.knot.found_ns.saturating_sub(since));
-        let mut parts = Vec::new();
+        let mut facts = Vec::new();
         if let Some(has) = self.has(party) {
             let (verb, since) =
                 if party.is_granted { ("was granted", "asked for") } else { ("holds", "taken") };
-            parts.push(format!("{verb} {has} ({since} {} before)", ago(party.held_since_ns)));
+            facts.push(format!("{verb} {has} ({since} {} before)", ago(party.held_since_ns)));
         }
         let operation = match party.operation.as_str() {
             "" => String::new(),
             operation => format!(" in `{operation}`"),
         };
-        parts.push(format!(
+        facts.push(format!(
             "waits for {}{operation} (since {})",
             self.waits_for(at),
             ago(party.waits_since_ns)
@@ -335,9 +337,9 @@ impl<'a> Story<'a> {
         further.sort();
         further.dedup();
         if !further.is_empty() {
-            parts.push(format!("also holds {}", further.join(" and ")));
+            facts.push(format!("also holds {}", further.join(" and ")));
         }
-        format!("{} {}", self.who_and_whence(party), parts.join(", "))
+        format!("{} {}", self.who_and_whence(party), facts.join(", "))
     }
 
     /// The parties as data.
