@@ -299,7 +299,10 @@ impl<'a> Story<'a> {
     pub fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = (0..self.parties.len()).map(|at| self.note(at)).collect();
         let found = self.knot.found_ns.saturating_sub(self.knot.closed_ns);
-        notes.push(format!("certain {} after the last of these waits began", duration(found)));
+        // A grant may come long after the waits began.
+        if !self.parties.iter().any(|party| party.is_granted) {
+            notes.push(format!("certain {} after the last of these waits began", duration(found)));
+        }
         match self.knot.behind {
             0 => {}
             1 => notes.push("1 further task or thread is stuck behind them".to_owned()),
