@@ -4,71 +4,34 @@
 #
 #   benches/run.sh [ROUNDS]      5 unless told otherwise
 #
-# Ratios are what counts; the nanoseconds are this machine's. Needs nothing but
-# cargo, bash, awk and GNU date.
-set -euo pipefail
+# `benches/locks.sh` does the same for std and parking_lot.
+. "$(dirname "$0")/lib.sh" overhead "$@"
 
-rounds=${1:-5}
-here=$(cd "$(dirname "$0")" && pwd)
-root=$(dirname "$here")
-work=${OVERHEAD_WORK:-$root/target/overhead}
 tasks=1000000
 # console-subscriber keeps some 25 KB per finished task: a million would not fit.
 console_tasks=50000
 
-unset RUSTFLAGS CARGO_TARGET_DIR OVERHEAD_OUTPUT OVERHEAD_TASKS
-mkdir -p "$work"
-rm -rf "$work"/{plain,console,audited,results}
-mkdir "$work/results"
-cd "$here/overhead"
-
-say() { printf '%s\n' "$*" >&2; }
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-note() { echo "$3" >>"$work/results/$1.$2"; }
-# median BUILD MEASURE
-median() {
-    sort -g "$work/results/$1.$2" 2>/dev/null | awk '
-        { value[NR] = $1 }
-        END { if (NR) print NR % 2 ? value[(NR + 1) / 2] : (value[NR / 2] + value[NR / 2 + 1]) / 2 }'
-}
-field() { grep -o "\"$1\": *[0-9]*" "$2" | head -n 1 | grep -o '[0-9]*$'; }
-
-say "building the tool"
-cargo build --quiet --release --manifest-path "$root/Cargo.toml"
-tool=${CARGO_CONCAUDIT:-$root/target/release/cargo-concaudit}
-"$tool" concaudit setup >&2
-
-audit() { "$tool" concaudit --quiet --target-dir "$work/audited" --time-limit 600s "$@" >/dev/null; }
-# The newest test binary of a name, in a build.
-binary() { ls -t "$work/$1"/debug/deps/"$2"-* | grep -v '\.d$' | head -n 1; }
-
-say "building plain"
 start=$(now_ms)
-cargo test --quiet --no-run --target-dir "$work/plain" 2>&1 | grep -v Executable >&2 || true
+build plain
 note plain build $(($(now_ms) - start))
 
 say "building audited"
 audit --exact e00 --format json --output "$work/audited.json"
 note audited build "$(field build_ms "$work/audited.json")"
 
-say "building with console-subscriber"
 start=$(now_ms)
-RUSTFLAGS='--cfg tokio_unstable' cargo test --quiet --no-run --features console \
-    --target-dir "$work/console" 2>&1 | grep -v Executable >&2 || true
+RUSTFLAGS='--cfg tokio_unstable' build console --features console
 note console build $(($(now_ms) - start))
 
 # measure BUILD TASKS|-
 measure() {
-    local output=$work/output
-    rm -f "$output"
-    local variables=(OVERHEAD_OUTPUT="$output")
-    [[ $2 == - ]] || variables+=(OVERHEAD_TASKS="$2")
+    local variables=()
+    [[ $2 == - ]] || variables=(OVERHEAD_TASKS="$2")
     case $1 in
-        audited) env "${variables[@]}" bash -c '"$@" >/dev/null' - \
+        audited) measured_by audited env "${variables[@]}" bash -c '"$@" >/dev/null' - \
             "$tool" concaudit --quiet --target-dir "$work/audited" --time-limit 600s --test measure ;;
-        *) env "${variables[@]}" "$(binary "$1" measure)" ;;
+        *) measured_by "$1" env "${variables[@]}" "$(binary "$1" measure)" ;;
     esac
-    while read -r name value; do note "$1" "$name" "$value"; done <"$output"
 }
 
 # suite BUILD TARGET JOBS: wall time of a process per test, in ms.
@@ -87,7 +50,6 @@ suite() {
     fi
 }
 
-cores=$(nproc)
 for ((round = 1; round <= rounds; round++)); do
     say "round $round of $rounds"
     for build in plain audited console; do

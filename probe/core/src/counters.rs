@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::held;
+
 /// A number that only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -27,8 +29,8 @@ impl Counter {
 pub static TASKS_SPAWNED: Counter = Counter::new();
 /// Locks that were created, or used for the first time.
 pub static LOCKS_SEEN: Counter = Counter::new();
-/// Locks acquired.
-pub static ACQUISITIONS: Counter = Counter::new();
+/// tokio's locks acquired; see [`acquisitions`].
+pub(crate) static ACQUISITIONS: Counter = Counter::new();
 /// Roots that were held back.
 pub static DRAINS: Counter = Counter::new();
 /// For how long, in nanoseconds.
@@ -46,6 +48,12 @@ pub static DROPPED_HOLDS: Counter = Counter::new();
 pub static THREADS_SPAWNED: Counter = Counter::new();
 /// Blocking calls, guards across awaits and recursions that were not kept.
 pub static DROPPED_EVENTS: Counter = Counter::new();
+
+/// Locks acquired.
+#[must_use]
+pub fn acquisitions() -> u64 {
+    ACQUISITIONS.get() + held::taken()
+}
 
 static ALIVE: AtomicU64 = AtomicU64::new(0);
 static PEAK: AtomicU64 = AtomicU64::new(0);

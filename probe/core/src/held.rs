@@ -80,6 +80,8 @@ pub(crate) struct HeldLocks {
     record: Mutex<Option<Arc<Task>>>,
     /// Rows from here on are empty. Only the thread itself writes it.
     len: AtomicUsize,
+    /// Locks taken, by all threads that have had these rows.
+    taken: AtomicU64,
     rows: [Row; MAX_HELD],
 }
 
@@ -89,6 +91,7 @@ impl HeldLocks {
             thread: AtomicU64::new(0),
             record: Mutex::new(None),
             len: AtomicUsize::new(0),
+            taken: AtomicU64::new(0),
             rows: std::array::from_fn(|_| Row::default()),
         }
     }
@@ -141,6 +144,8 @@ impl HeldLocks {
     /// By the thread itself.
     #[inline]
     pub(crate) fn push(&self, held: &Held) {
+        // Nobody else writes it.
+        self.taken.store(self.taken.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         let mut len = self.len.load(Ordering::Relaxed);
         if len >= MAX_HELD {
             len = self.compact();
@@ -282,6 +287,12 @@ pub fn of_thread(thread: u64) -> Vec<Hold> {
         owner != 0 && owner == thread
     });
     rows.map_or_else(Vec::new, |rows| rows.iter(0).map(|held| held.hold()).collect())
+}
+
+/// How many std and parking_lot locks were taken.
+#[must_use]
+pub(crate) fn taken() -> u64 {
+    guard(&ALL).iter().map(|rows| rows.taken.load(Ordering::Relaxed)).sum()
 }
 
 /// The record of a thread that has taken a lock before.

@@ -137,7 +137,7 @@ impl Label {
             }
             let Some(held) = context.held_or_new() else { return intent };
             intent.id = self.id();
-            intent.stack = stack::capture_again();
+            intent.stack = stack::capture_again(context);
             if mode == Mode::Exclusive && !self.has_writer.load(Ordering::Relaxed) {
                 self.note_writer(intent.id);
             }
@@ -241,7 +241,6 @@ impl Label {
 
     #[inline(never)]
     fn acquired_audited(&self, intent: &Intent) {
-        counters::ACQUISITIONS.add(1);
         if let Some(held) = context::with(Context::held) {
             held.push(&Held {
                 lock: self.labelled(intent.id),

@@ -9,7 +9,8 @@
 use std::{cell::Cell, mem::MaybeUninit};
 
 use crate::{
-    context, counters,
+    context::{self, Context},
+    counters,
     hash::{FastMap, fold},
     sync::{Sharded, lock},
 };
@@ -226,9 +227,12 @@ const TELLING: usize = 16;
 /// over: where the innermost frames, their depth and the end of the walk are as
 /// before, so is the rest.
 #[inline(never)]
-pub(crate) fn capture_again() -> StackId {
-    let bounds = bounds();
-    let base = context::with(|context| context.poll_frame.get());
+pub(crate) fn capture_again(context: &Context) -> StackId {
+    let mut bounds = context.stack_bounds.get();
+    if bounds.high == 0 {
+        bounds = self::bounds();
+    }
+    let base = context.poll_frame.get();
     let mut limit = bounds.high.saturating_sub(16);
     if base != 0 {
         limit = limit.min(base);
@@ -251,13 +255,13 @@ pub(crate) fn capture_again() -> StackId {
     }
     key ^= key >> 29;
     let slot = key as usize % CACHE_SIZE;
-    let cached = context::with(|context| context.quick_cache[slot].get());
+    let cached = context.quick_cache[slot].get();
     if cached.0 == key {
         return cached.1;
     }
     let _busy = context::Busy::begin();
     let id = capture(Extent::Task);
-    context::with(|context| context.quick_cache[slot].set((key, id)));
+    context.quick_cache[slot].set((key, id));
     id
 }
 

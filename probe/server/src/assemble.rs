@@ -383,7 +383,7 @@ fn count() -> proto::Counters {
         tasks_alive: counters::tasks_alive(),
         peak_tasks: counters::peak_tasks(),
         locks_seen: counters::LOCKS_SEEN.get(),
-        acquisitions: counters::ACQUISITIONS.get(),
+        acquisitions: counters::acquisitions(),
         drains: counters::DRAINS.get(),
         drain_ns: counters::DRAIN_NS.get(),
         dropped_order_edges: counters::DROPPED_ORDER_EDGES.get(),
