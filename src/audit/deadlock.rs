@@ -147,6 +147,7 @@ mod tests {
                 "task 1 spawned at src/lib.rs:20:9 holds tokio Mutex created at src/lib.rs:3:9 \
                  (taken 2.0 s before), waits for tokio Mutex created at src/lib.rs:4:9 in \
                  `Mutex::lock` (since 1.0 s)",
+                "certain 1.0 s after the last of these waits began",
                 "3 further tasks or threads are stuck behind them",
             ]
         );
@@ -178,13 +179,13 @@ mod tests {
 
     #[test]
     fn a_join_of_one_that_needs_the_lock_is_told() {
-        let mut joiner = party(1, (7, "app::stop", 40), (7, "app::stop", 41));
-        (joiner.actor, joiner.wanted) = (thread_actor(1), None);
-        joiner.operation = "JoinHandle::join".to_owned();
+        let mut waiter = party(1, (7, "app::stop", 40), (7, "app::stop", 41));
+        (waiter.actor, waiter.wanted) = (thread_actor(1), None);
+        waiter.operation = "JoinHandle::join".to_owned();
         let mut joined = party(4, (7, "app::work", 50), (7, "app::work", 51));
         (joined.actor, joined.held) = (thread_actor(4), None);
         joined.name = Some("worker".to_owned());
-        let finding = check(vec![joined, joiner]).remove(0);
+        let finding = check(vec![joined, waiter]).remove(0);
         assert_eq!(
             finding.message,
             "2 threads wait for each other for ever: `app::stop` holds tokio Mutex created at \

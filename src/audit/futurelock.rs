@@ -48,6 +48,8 @@ impl Rule for Futurelock {
     }
 }
 
+const LAST_POLLED: &str = "that future was last polled from here";
+
 fn tell(story: &Story<'_>) -> Option<Draft> {
     let project = story.project;
     // The one with the future: of several parties, the one that was granted its place.
@@ -57,24 +59,28 @@ fn tell(story: &Story<'_>) -> Option<Draft> {
     let future = pointed_frame(&held.stack);
     let name = future.map(|frame| text::short(&frame.function));
     let whose = name.as_ref().map_or_else(
-        || "a future of the same task".to_owned(),
-        |name| format!("a future of the same task, `{name}`,"),
+        || "a future that it polls no more".to_owned(),
+        |name| format!("a future that it polls no more, `{name}`,"),
     );
     let polled = last_polled_at(&held.stack, &party.stack);
+    let (then, now) = polled.unzip();
     let lock = story.held(party)?;
     let kind = text::type_name(lock);
     let lock_name = text::lock_name(project, lock);
-    let subject = story.subject(party);
+    // Both may well have been polled by one function, and be of another one.
+    let subject = now.map_or_else(
+        || story.subject(party),
+        |frame| format!("`{}`", text::short(&frame.function)),
+    );
     let has = if party.is_granted { "was granted" } else { "holds" };
     let message = if story.parties.len() == 1 {
         format!(
-            "{subject} waits for ever for {lock_name}, which {whose} {has} and cannot release: \
-             nobody polls that future any more"
+            "{subject} waits for ever for {lock_name}: {whose} {has} it, and can never release it"
         )
     } else {
         format!(
-            "{} wait for each other for ever, since {whose} {has} {lock_name} and is not polled \
-             any more: {}",
+            "{} wait for each other for ever, one of them for a future of its own that it polls \
+             no more: {}",
             story.crowd(),
             story.chain()
         )
@@ -91,14 +97,18 @@ fn tell(story: &Story<'_>) -> Option<Draft> {
             format!("the future that nobody polls took the {kind} here, and holds it")
         };
         places.push(text::at_stack(project, &held.stack, label));
-        if let Some(frame) = polled {
-            places.push(text::at_frame(project, frame, "that future was last polled from here"));
+        if let Some(frame) = then {
+            places.push(text::at_frame(project, frame, LAST_POLLED));
+        }
+        let elsewhere = now.filter(|frame| Some(*frame) != pointed_frame(&party.stack));
+        if let Some(frame) = elsewhere {
+            places.push(text::at_frame(project, frame, "and the task awaits something else here"));
         }
         places.extend(story.created());
     } else {
         places.extend(story.locations());
-        if let Some(frame) = polled {
-            places.push(text::at_frame(project, frame, "that future was last polled from here"));
+        if let Some(frame) = then {
+            places.push(text::at_frame(project, frame, LAST_POLLED));
         }
     }
     let mut notes = story.notes();
@@ -123,7 +133,7 @@ fn tell(story: &Story<'_>) -> Option<Draft> {
         details: Details::Futurelock {
             lock: text::lock_kind(lock, held.mode),
             future: name.unwrap_or_default(),
-            last_polled_at: polled.and_then(|frame| story.place(frame)),
+            last_polled_at: then.and_then(|frame| story.place(frame)),
             parties: story.details(),
             behind: story.knot.behind,
         },
@@ -168,12 +178,11 @@ mod tests {
         assert_eq!((finding.severity, finding.confidence), (Severity::Error, Confidence::Observed));
         assert_eq!(
             finding.message,
-            "`app::op` waits for ever for tokio Mutex created at src/lib.rs:3:9, which a future \
-             of the same task, `app::op`, was granted and cannot release: nobody polls that \
-             future any more"
+            "`app::do_stuff` waits for ever for tokio Mutex created at src/lib.rs:3:9: a future \
+             that it polls no more, `app::op`, was granted it, and can never release it"
         );
         let lines: Vec<u32> = finding.locations.iter().map(|place| place.line).collect();
-        assert_eq!(lines, [12, 12, 30, 3]);
+        assert_eq!(lines, [12, 12, 30, 33, 3]);
         let Details::Futurelock { last_polled_at, .. } = &finding.details else { panic!() };
         assert_eq!(last_polled_at.as_deref(), Some("src/lib.rs:30:5"));
     }

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     model::{
-        Frame, Knot, Party, Process, Resource, Stack, TaskKind, TestIdentity, is_paused, origin,
-        pointed_frame,
+        Acquisition, Frame, Knot, Party, Process, Resource, Stack, TaskKind, TestIdentity,
+        is_paused, origin, pointed_frame,
     },
     project::Project,
     report::finding::{LabelledStack, Location, Origin, StuckParty},
@@ -40,12 +40,19 @@ pub fn rule_of(knot: &Knot) -> &'static str {
     }
 }
 
-/// Whether a wait, by its stack, is part of a knot that a rule tells of: no other rule
+/// Whether a wait for a lock is part of a knot that a rule tells of: no other rule
 /// needs to.
-pub fn is_told(process: &Process, stack: &Stack, config: &Config) -> bool {
-    process.knots.iter().any(|knot| {
-        config.is_enabled(rule_of(knot)) && knot.parties.iter().any(|party| *party.stack == *stack)
-    })
+///
+/// By its line: the stacks of an acquisition and of its wait end in different frames.
+pub fn is_told(process: &Process, wanted: &Acquisition, config: &Config) -> bool {
+    let line = |stack: &Stack| {
+        pointed_frame(stack).map(|frame| (frame.function.clone(), frame.file.clone(), frame.line))
+    };
+    let is_it = |party: &Party| {
+        party.wanted == Some(wanted.resource) && line(&party.stack) == line(&wanted.stack)
+    };
+    let knots = process.knots.iter();
+    knots.filter(|knot| config.is_enabled(rule_of(knot))).any(|knot| knot.parties.iter().any(is_it))
 }
 
 /// A knot and what is needed to tell it.
@@ -163,7 +170,7 @@ impl<'a> Story<'a> {
         told.or_else(|| {
             let record = self.process.tasks.get(&actor.task?)?;
             let frame = pointed_frame(&record.spawn_stack)?;
-            Some(self.place(frame)?)
+            self.place(frame)
         })
     }
 
@@ -291,6 +298,11 @@ impl<'a> Story<'a> {
     /// A line per party, and what else is known.
     pub fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = (0..self.parties.len()).map(|at| self.note(at)).collect();
+        let found = self.knot.found_ns.saturating_sub(self.knot.closed_ns);
+        // A grant may come long after the waits began.
+        if !self.parties.iter().any(|party| party.is_granted) {
+            notes.push(format!("certain {} after the last of these waits began", duration(found)));
+        }
         match self.knot.behind {
             0 => {}
             1 => notes.push("1 further task or thread is stuck behind them".to_owned()),
@@ -302,17 +314,17 @@ impl<'a> Story<'a> {
     fn note(&self, at: usize) -> String {
         let party = self.parties[at];
         let ago = |since: u64| duration(self.knot.found_ns.saturating_sub(since));
-        let mut parts = Vec::new();
+        let mut facts = Vec::new();
         if let Some(has) = self.has(party) {
             let (verb, since) =
                 if party.is_granted { ("was granted", "asked for") } else { ("holds", "taken") };
-            parts.push(format!("{verb} {has} ({since} {} before)", ago(party.held_since_ns)));
+            facts.push(format!("{verb} {has} ({since} {} before)", ago(party.held_since_ns)));
         }
         let operation = match party.operation.as_str() {
             "" => String::new(),
             operation => format!(" in `{operation}`"),
         };
-        parts.push(format!(
+        facts.push(format!(
             "waits for {}{operation} (since {})",
             self.waits_for(at),
             ago(party.waits_since_ns)
@@ -328,9 +340,9 @@ impl<'a> Story<'a> {
         further.sort();
         further.dedup();
         if !further.is_empty() {
-            parts.push(format!("also holds {}", further.join(" and ")));
+            facts.push(format!("also holds {}", further.join(" and ")));
         }
-        format!("{} {}", self.who_and_whence(party), parts.join(", "))
+        format!("{} {}", self.who_and_whence(party), facts.join(", "))
     }
 
     /// The parties as data.

@@ -47,7 +47,7 @@ impl Rule for RecursiveLock {
                     let lock = process.resources.get(&recursion.held.resource);
                     let counts = |lock: &&Resource| is_lock(lock.kind) && !is_internal(lock);
                     let Some(lock) = lock.filter(counts) else { continue };
-                    if recursion.waits && knots::is_told(process, &recursion.wanted.stack, config) {
+                    if recursion.waits && knots::is_told(process, &recursion.wanted, config) {
                         continue;
                     }
                     let told = Recursive { project: &run.project, process, recursion, lock };

@@ -70,19 +70,22 @@ pub fn is_paused(held: &Stack, waiting: &Stack) -> bool {
         })
 }
 
-/// Where a task polled the future that took the one stack, as seen from where it
-/// waits now: the last frame of the workspace that both are in, as it was then.
-pub fn last_polled_at<'a>(held: &'a Stack, waiting: &Stack) -> Option<&'a Frame> {
+/// Where a task polled the future that took the one stack, and where it is now that
+/// it waits with the other one: the last function of the workspace that both are in,
+/// then and now.
+pub fn last_polled_at<'a>(held: &'a Stack, waiting: &'a Stack) -> Option<(&'a Frame, &'a Frame)> {
     let waiting: Vec<&Frame> = within_task(waiting).collect();
     let held: Vec<&Frame> = within_task(held).collect();
     let common = common(&held, &waiting);
     let parted = held.get(common).zip(waiting.get(common));
     let is_same = parted.is_some_and(|(one, other)| one.function == other.function);
-    held[..common + usize::from(is_same)]
+    let shared = ..common + usize::from(is_same);
+    held[shared]
         .iter()
+        .zip(&waiting[shared])
         .rev()
-        .find(|frame| matches!(frame.owner, Owner::Workspace(_)) && frame.line > 0)
-        .copied()
+        .find(|(then, _)| matches!(then.owner, Owner::Workspace(_)) && then.line > 0)
+        .map(|(then, now)| (*then, *now))
 }
 
 fn common(one: &[&Frame], other: &[&Frame]) -> usize {

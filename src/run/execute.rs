@@ -193,7 +193,7 @@ async fn run_test(index: usize, case: TestCase, context: Arc<Context>) -> (usize
         if options.ends_deadlocked {
             registry.knotted(token).await;
         } else {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     };
     let ended = supervise(

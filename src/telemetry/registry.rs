@@ -237,7 +237,7 @@ impl Registry {
     pub async fn knotted(&self, token: u64) {
         let mut tokens = self.shared.knotted.subscribe();
         if tokens.wait_for(|tokens| tokens.contains(&token)).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

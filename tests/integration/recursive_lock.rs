@@ -34,16 +34,17 @@ expectations! { Workspace::Rules, "recursive-lock::recursion ";
     an_entry_that_is_copied_is_fine => silent();
 }
 
-/// What hangs for ever, and runs into a short time limit.
+/// What hangs for ever: a deadlock of one, which is told as that and ended.
 pub mod stuck {
-    use super::RULE;
     use crate::support::{Expected, Workspace, error, expectations, silent};
 
     const LIB: &str = "src/lib.rs";
 
     /// Who waits for its own lock holds it for long, too, and blocks.
     fn waits_for_itself(again: &'static str, first: &'static str) -> Expected {
-        error(RULE, LIB, again).showing(&[first]).besides(&["long-held-lock", "blocking-call"])
+        error("deadlock", LIB, again)
+            .showing(&[first])
+            .besides(&["long-held-lock", "blocking-call"])
     }
 
     expectations! { Workspace::Stuck, "stuck::hangs ";
@@ -63,12 +64,12 @@ pub mod stuck {
     }
 
     #[test]
-    fn a_test_that_waits_for_itself_runs_into_its_time_limit() {
+    fn a_test_that_waits_for_itself_is_ended() {
         let audit = Workspace::Stuck.audit();
         audit.finished.assert_code(100);
         for test in &audit.report.tests {
             let hangs = test.name.ends_with("_hangs");
-            let expected = if hangs { "timed-out" } else { "passed" };
+            let expected = if hangs { "deadlocked" } else { "passed" };
             assert_eq!(test.outcome, expected, "{}\n{}", test.name, audit.finished);
         }
     }

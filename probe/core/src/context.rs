@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     held::{HeldLocks, Lease},
-    resource::ScopePtr,
+    resource::{Operation, Resource, ScopePtr},
     stack::{Bounds, CACHE_SIZE, Cache, StackId},
     task::Task,
 };
@@ -293,6 +293,21 @@ pub(crate) fn push_scope(scope: ScopePtr) {
 #[inline]
 pub(crate) fn pop_scope() {
     with(|context| context.scope_depth.set(context.scope_depth.get().saturating_sub(1)));
+}
+
+/// The operation of `resource` that is the innermost one below the innermost scope.
+pub(crate) fn operation_around(resource: *const Resource) -> Option<*const Operation> {
+    with(|context| {
+        let depth = context.scope_depth.get().min(MAX_SCOPES);
+        let below = context.scopes.get(..depth.saturating_sub(1))?;
+        let operation = below.iter().rev().find_map(|scope| match scope.get() {
+            ScopePtr::Operation(operation) => Some(operation),
+            ScopePtr::Resource(_) | ScopePtr::None => None,
+        })?;
+        // SAFETY: a scope is left before its operation is let go of.
+        let is_of_it = unsafe { std::ptr::eq(Arc::as_ptr(&(*operation).resource), resource) };
+        is_of_it.then_some(operation)
+    })
 }
 
 /// The innermost scope.

@@ -379,7 +379,9 @@ pub struct Operation {
     pub created_ns: u64,
     /// Whether `wait` is filled, to be read without its lock.
     is_waiting: AtomicBool,
-    /// Permits that it was granted in the queue.
+    /// Permits that it needs; 0: not known.
+    requested: AtomicU64,
+    /// Permits that it was granted, or took before it queued for the rest.
     granted: AtomicU64,
     /// A waker of ours was cloned in it: it accounts for one.
     owns_waker: AtomicBool,
@@ -403,13 +405,17 @@ static WAITING: OnceLock<Sharded<FastMap<u64, Weak<Operation>>>> = OnceLock::new
 
 impl Operation {
     /// Begins an operation within the innermost scope: on the resource there,
-    /// or as a part of the operation there, which then serves for both. `None`
-    /// outside of every scope.
+    /// or as a part of the operation there or around it, which then serves for
+    /// both: a mutex is its semaphore. `None` outside of every scope.
     #[must_use]
     pub fn begin(source: &str) -> Option<Arc<Self>> {
         match context::scope() {
-            // SAFETY: a scope is left before its resource is let go of.
+            // SAFETY: a scope is left before its resource or operation is let go of.
             ScopePtr::Resource(resource) => unsafe {
+                if let Some(operation) = context::operation_around(resource) {
+                    Arc::increment_strong_count(operation);
+                    return Some(Arc::from_raw(operation));
+                }
                 Arc::increment_strong_count(resource);
                 Some(Self::on(Arc::from_raw(resource), source))
             },
@@ -434,6 +440,7 @@ impl Operation {
             mode,
             created_ns: clock::now_ns(),
             is_waiting: AtomicBool::new(false),
+            requested: AtomicU64::new(0),
             granted: AtomicU64::new(0),
             owns_waker: AtomicBool::new(false),
             recursion: AtomicU64::new(0),
@@ -446,9 +453,10 @@ impl Operation {
         guard(&self.wait).clone()
     }
 
-    /// It was granted a place, or a part of it, and its task was woken for that.
+    /// It was granted all that it needs, and its task was woken for that.
     pub(crate) fn is_granted(&self) -> bool {
-        self.granted.load(Ordering::Relaxed) > 0
+        let requested = self.requested.load(Ordering::Relaxed).max(1);
+        self.granted.load(Ordering::Relaxed) >= requested
     }
 
     /// One of the clones of its task's waker is its own.
@@ -655,6 +663,16 @@ pub fn polled(is_ready: bool) {
         operation.stop_waiting();
     } else {
         operation.start_waiting();
+    }
+}
+
+/// The operation of the innermost scope needs so many permits.
+#[inline(never)]
+pub fn requested(permits: u64) {
+    if is_active()
+        && let Some((_, Some(operation))) = context::scope().upgrade()
+    {
+        operation.requested.store(permits, Ordering::Relaxed);
     }
 }
 
