@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     held::{HeldLocks, Lease},
-    resource::ScopePtr,
+    resource::{Operation, ScopePtr},
     stack::{Bounds, CACHE_SIZE, Cache, StackId},
     task::Task,
 };
@@ -289,6 +289,17 @@ pub(crate) fn push_scope(scope: ScopePtr) {
 #[inline]
 pub(crate) fn pop_scope() {
     with(|context| context.scope_depth.set(context.scope_depth.get().saturating_sub(1)));
+}
+
+/// The innermost operation, if nothing but resources was entered within it.
+pub(crate) fn operation_around() -> Option<*const Operation> {
+    with(|context| {
+        let depth = context.scope_depth.get().min(MAX_SCOPES);
+        context.scopes[..depth].iter().rev().find_map(|scope| match scope.get() {
+            ScopePtr::Operation(operation) => Some(operation),
+            ScopePtr::Resource(_) | ScopePtr::None => None,
+        })
+    })
 }
 
 /// The innermost scope.

@@ -376,16 +376,19 @@ pub struct OperationWait {
 static WAITING: OnceLock<Sharded<FastMap<u64, Weak<Operation>>>> = OnceLock::new();
 
 impl Operation {
-    /// Begins an operation within the innermost scope: on the resource there,
-    /// or as a part of the operation there, which then serves for both. `None`
-    /// outside of every scope.
+    /// Begins an operation within the innermost scope: on the resource there, or as
+    /// a part of the operation there (or around it, on the same resource), which
+    /// then serves for both. `None` outside of every scope.
     #[must_use]
     pub fn begin(source: &str) -> Option<Arc<Self>> {
         match context::scope() {
             // SAFETY: a scope is left before its resource is let go of.
             ScopePtr::Resource(resource) => unsafe {
                 Arc::increment_strong_count(resource);
-                Some(Self::on(Arc::from_raw(resource), source))
+                let resource = Arc::from_raw(resource);
+                // tokio enters the semaphore of a lock, which is the lock, anew.
+                let around = Self::around().filter(|around| around.resource.id == resource.id);
+                Some(around.unwrap_or_else(|| Self::on(resource, source)))
             },
             // SAFETY: as above.
             ScopePtr::Operation(operation) => unsafe {
@@ -393,6 +396,16 @@ impl Operation {
                 Some(Arc::from_raw(operation))
             },
             ScopePtr::None => None,
+        }
+    }
+
+    /// The innermost one that is being polled.
+    fn around() -> Option<Arc<Self>> {
+        let operation = context::operation_around()?;
+        // SAFETY: a scope is left before its operation is let go of.
+        unsafe {
+            Arc::increment_strong_count(operation);
+            Some(Arc::from_raw(operation))
         }
     }
 
