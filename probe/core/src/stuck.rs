@@ -186,8 +186,10 @@ struct Blocker {
 #[derive(Debug, Default)]
 struct Graph {
     candidates: BTreeMap<u64, Candidate>,
-    /// By thread: the candidate that it cannot go on without.
-    driven: BTreeMap<u64, u64>,
+    /// By thread: the candidate that it cannot go on without, and since when.
+    driven: BTreeMap<u64, (u64, u64)>,
+    /// By task that is being polled by such a thread, below the candidate: that one.
+    hosted: BTreeMap<u64, u64>,
 }
 
 impl Graph {
@@ -210,7 +212,7 @@ impl Graph {
             };
             // A thread that is blocked in the middle of a poll is its task.
             let actor = call.task.as_ref().unwrap_or(&call.thread);
-            graph.driven.insert(call.thread.id, actor.id);
+            graph.driven.insert(call.thread.id, (actor.id, call.since_ns));
             let wait = Wait {
                 id: call.id,
                 target,
@@ -272,18 +274,51 @@ impl Graph {
             {
                 let thread = held::record_of(task.thread());
                 if let Some(thread) = thread {
-                    self.driven.entry(thread.id).or_insert(candidate.actor.id);
+                    let since = (candidate.actor.id, task.created_ns);
+                    self.driven.entry(thread.id).or_insert(since);
                 }
             }
             true
         });
+        self.gather_hosts();
+    }
+
+    /// A task in a poll that blocks its thread goes on when the thread does; one
+    /// that is polled by a root's thread meanwhile goes on by itself, and the thread
+    /// with it.
+    fn gather_hosts(&mut self) {
+        let mut busy = BTreeSet::new();
+        task::all_live(|task| {
+            if !task.is_running() || self.candidates.contains_key(&task.id) {
+                return true;
+            }
+            let Some(thread) = held::record_of(task.thread()) else { return true };
+            if let Some((candidate, since)) = self.driven.get(&thread.id) {
+                if task.poll_started_ns() < *since {
+                    self.hosted.insert(task.id, *candidate);
+                } else {
+                    busy.insert(thread.id);
+                }
+            }
+            true
+        });
+        self.driven.retain(|thread, _| !busy.contains(thread));
+    }
+
+    /// The candidate that stands for an actor that holds something.
+    fn stand_in(&self, holder: u64) -> u64 {
+        if self.candidates.contains_key(&holder) {
+            return holder;
+        }
+        let driven = self.driven.get(&holder).map(|(candidate, _)| *candidate);
+        self.hosted.get(&holder).copied().or(driven).unwrap_or(holder)
     }
 
     fn blockers(&self, candidate: &Candidate, wait: &Wait) -> Vec<Blocker> {
         let mut blockers = Vec::new();
         match &wait.target {
             Target::Thread(record) => {
-                let driven = self.driven.get(&record.id).copied();
+                let driven = self.driven.get(&record.id).map(|(candidate, _)| *candidate);
                 blockers.extend(driven.map(|candidate| Blocker {
                     candidate,
                     held: None,
@@ -297,13 +332,13 @@ impl Graph {
                         hold.acquisition.resource.id == lock.id && !hold.acquisition.is_movable
                     });
                     blockers.extend(hold.map(|Hold { acquisition, acquired_ns, .. }| Blocker {
-                        candidate: holder.id,
+                        candidate: self.stand_in(holder.id),
                         held: Some((acquisition, acquired_ns)),
                         is_granted: false,
                     }));
                 }
                 for (record, row) in held::holders_of(lock.id) {
-                    let Some(&driven) = self.driven.get(&record.id) else { continue };
+                    let Some(&(driven, _)) = self.driven.get(&record.id) else { continue };
                     let is_own = driven == candidate.actor.id;
                     if row.lock.is_sendable || (is_own && *how == How::Upgrade) {
                         continue;
