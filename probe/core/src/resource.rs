@@ -353,6 +353,8 @@ pub struct Operation {
     pub created_ns: u64,
     /// Whether `wait` is filled, to be read without its lock.
     is_waiting: AtomicBool,
+    /// Permits that it needs; 0 where not known.
+    requested: AtomicU64,
     /// Permits that it was granted in the queue.
     granted: AtomicU64,
     /// A waker of ours was cloned in it: it accounts for one.
@@ -421,6 +423,7 @@ impl Operation {
             mode,
             created_ns: clock::now_ns(),
             is_waiting: AtomicBool::new(false),
+            requested: AtomicU64::new(0),
             granted: AtomicU64::new(0),
             owns_waker: AtomicBool::new(false),
             recursion: AtomicU64::new(0),
@@ -433,9 +436,10 @@ impl Operation {
         guard(&self.wait).clone()
     }
 
-    /// It was granted a place, or a part of it, and its task was woken for that.
+    /// It was granted all that it needs, and its task was woken for that.
     pub(crate) fn is_granted(&self) -> bool {
-        self.granted.load(Ordering::Relaxed) > 0
+        let requested = self.requested.load(Ordering::Relaxed).max(1);
+        self.granted.load(Ordering::Relaxed) >= requested
     }
 
     /// One of the clones of its task's waker is its own.
@@ -642,6 +646,14 @@ pub fn polled(is_ready: bool) {
         operation.stop_waiting();
     } else {
         operation.start_waiting();
+    }
+}
+
+/// The operation of the innermost scope needs so many permits.
+#[inline(never)]
+pub fn requested(permits: u64) {
+    if let Some((_, Some(operation))) = context::scope().upgrade() {
+        operation.requested.store(permits, Ordering::Relaxed);
     }
 }
 

@@ -66,6 +66,13 @@ pub fn reader(op: &str) {
 }
 
 #[inline(never)]
+pub fn requested(permits: usize) {
+    if is_active() {
+        resource::requested(permits as u64);
+    }
+}
+
+#[inline(never)]
 pub fn granted(permits: usize) {
     resource::granted(permits as u64);
 }

@@ -49,6 +49,9 @@ macro_rules! trace {
     (target: "runtime::resource::state_update", current_readers = $n:expr, current_readers.op = $op:expr $(,)?) => {
         $crate::__private::reader($op)
     };
+    (target: "runtime::resource::async_op::state_update", permits_requested = $n:expr, permits.op = "override" $(,)?) => {
+        $crate::__private::requested($n)
+    };
     (target: "runtime::resource::async_op::state_update", permits_obtained = $n:expr, permits.op = "add" $(,)?) => {
         $crate::__private::granted($n)
     };
