@@ -11,6 +11,8 @@ mod behaviour;
 mod blocking_call;
 mod cli;
 mod console;
+mod deadlock;
+mod futurelock;
 mod graph;
 mod leaked;
 mod lingering;

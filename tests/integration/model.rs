@@ -45,6 +45,15 @@ fn every_test_of_the_fixtures_has_an_expectation() {
     assert_eq!(missing(Workspace::OldTokio, &[crate::old_tokio::TESTS]), [""; 0]);
     assert_eq!(missing(Workspace::StdOnly, &[crate::std_only::TESTS]), [""; 0]);
     assert_eq!(missing(Workspace::Stuck, &[crate::recursive_lock::stuck::TESTS]), [""; 0]);
+    let expected = [
+        crate::deadlock::one::TESTS,
+        crate::deadlock::many::TESTS,
+        crate::deadlock::own::TESTS,
+        crate::deadlock::threads::TESTS,
+    ];
+    assert_eq!(missing(Workspace::Deadlock, &expected), [""; 0]);
+    let expected = [crate::futurelock::one::TESTS, crate::futurelock::many::TESTS];
+    assert_eq!(missing(Workspace::Futurelock, &expected), [""; 0]);
 }
 
 #[test]
@@ -86,6 +95,8 @@ fn an_audit_changes_nothing_in_the_project() {
         Workspace::Behaviour,
         Workspace::StdOnly,
         Workspace::Stuck,
+        Workspace::Deadlock,
+        Workspace::Futurelock,
     ] {
         let [before, after] = &workspace.audit().trees;
         assert_eq!(before, after, "{workspace:?}");

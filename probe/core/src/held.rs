@@ -295,13 +295,6 @@ pub(crate) fn taken() -> u64 {
     guard(&ALL).iter().map(|rows| rows.taken.load(Ordering::Relaxed)).sum()
 }
 
-/// The record of a thread that has taken a lock before.
-pub(crate) fn record_of(thread: u64) -> Option<Arc<Task>> {
-    let all = guard(&ALL).clone();
-    let rows = all.into_iter().find(|rows| rows.thread.load(Ordering::Relaxed) == thread)?;
-    guard(&rows.record).clone()
-}
-
 /// The threads that hold a lock, and how.
 pub(crate) fn holders_of(id: u64) -> Vec<(Arc<Task>, Held)> {
     let all = guard(&ALL).clone();

@@ -212,7 +212,7 @@ impl Graph {
             };
             // A thread that is blocked in the middle of a poll is its task.
             let actor = call.task.as_ref().unwrap_or(&call.thread);
-            graph.driven.insert(call.thread.id, (actor.id, call.since_ns));
+            graph.driven.insert(call.thread.thread(), (actor.id, call.since_ns));
             let wait = Wait {
                 id: call.id,
                 target,
@@ -272,11 +272,8 @@ impl Graph {
             if task.kind == TaskKind::BlockOn
                 && let Some(candidate) = self.candidates.get(&task.id)
             {
-                let thread = held::record_of(task.thread());
-                if let Some(thread) = thread {
-                    let since = (candidate.actor.id, task.created_ns);
-                    self.driven.entry(thread.id).or_insert(since);
-                }
+                let since = (candidate.actor.id, task.created_ns);
+                self.driven.entry(task.thread()).or_insert(since);
             }
             true
         });
@@ -292,12 +289,11 @@ impl Graph {
             if !task.is_running() || self.candidates.contains_key(&task.id) {
                 return true;
             }
-            let Some(thread) = held::record_of(task.thread()) else { return true };
-            if let Some((candidate, since)) = self.driven.get(&thread.id) {
+            if let Some((candidate, since)) = self.driven.get(&task.thread()) {
                 if task.poll_started_ns() < *since {
                     self.hosted.insert(task.id, *candidate);
                 } else {
-                    busy.insert(thread.id);
+                    busy.insert(task.thread());
                 }
             }
             true
@@ -306,19 +302,23 @@ impl Graph {
     }
 
     /// The candidate that stands for an actor that holds something.
-    fn stand_in(&self, holder: u64) -> u64 {
-        if self.candidates.contains_key(&holder) {
-            return holder;
+    fn stand_in(&self, holder: &Task) -> u64 {
+        if self.candidates.contains_key(&holder.id) {
+            return holder.id;
         }
-        let driven = self.driven.get(&holder).map(|(candidate, _)| *candidate);
-        self.hosted.get(&holder).copied().or(driven).unwrap_or(holder)
+        let stand_in = if holder.kind == TaskKind::Thread {
+            self.driven.get(&holder.thread()).map(|(candidate, _)| *candidate)
+        } else {
+            self.hosted.get(&holder.id).copied()
+        };
+        stand_in.unwrap_or(holder.id)
     }
 
     fn blockers(&self, candidate: &Candidate, wait: &Wait) -> Vec<Blocker> {
         let mut blockers = Vec::new();
         match &wait.target {
             Target::Thread(record) => {
-                let driven = self.driven.get(&record.id).map(|(candidate, _)| *candidate);
+                let driven = self.driven.get(&record.thread()).map(|(candidate, _)| *candidate);
                 blockers.extend(driven.map(|candidate| Blocker {
                     candidate,
                     held: None,
@@ -332,13 +332,13 @@ impl Graph {
                         hold.acquisition.resource.id == lock.id && !hold.acquisition.is_movable
                     });
                     blockers.extend(hold.map(|Hold { acquisition, acquired_ns, .. }| Blocker {
-                        candidate: self.stand_in(holder.id),
+                        candidate: self.stand_in(&holder),
                         held: Some((acquisition, acquired_ns)),
                         is_granted: false,
                     }));
                 }
                 for (record, row) in held::holders_of(lock.id) {
-                    let Some(&(driven, _)) = self.driven.get(&record.id) else { continue };
+                    let Some(&(driven, _)) = self.driven.get(&record.thread()) else { continue };
                     let is_own = driven == candidate.actor.id;
                     if row.lock.is_sendable || (is_own && *how == How::Upgrade) {
                         continue;

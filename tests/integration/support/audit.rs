@@ -21,6 +21,10 @@ pub enum Workspace {
     StdOnly,
     /// `fixtures/stuck`: tests that hang.
     Stuck,
+    /// `fixtures/deadlock`: tests that hang, and some that do not.
+    Deadlock,
+    /// `fixtures/futurelock`: the same.
+    Futurelock,
 }
 
 /// What came of auditing a workspace.
@@ -46,12 +50,14 @@ impl Workspace {
             Self::Behaviour => "behaviour",
             Self::StdOnly => "std-only",
             Self::Stuck => "stuck",
+            Self::Deadlock => "deadlock",
+            Self::Futurelock => "futurelock",
         }
     }
 
     /// Whether tests of it fail or hang, on purpose.
     pub fn has_failing_tests(self) -> bool {
-        matches!(self, Self::Behaviour | Self::Stuck)
+        matches!(self, Self::Behaviour | Self::Stuck | Self::Deadlock | Self::Futurelock)
     }
 
     /// Audits it, the first time.
@@ -60,7 +66,7 @@ impl Workspace {
     /// With what the tool said, if there is no report.
     #[track_caller]
     pub fn audit(self) -> &'static Audit {
-        static AUDITS: [OnceLock<Result<Audit, String>>; 5] = [const { OnceLock::new() }; 5];
+        static AUDITS: [OnceLock<Result<Audit, String>>; 7] = [const { OnceLock::new() }; 7];
         match AUDITS[self as usize].get_or_init(|| self.run()) {
             Ok(audit) => audit,
             Err(reason) => panic!("no report of {self:?}\n{reason}"),

@@ -13,6 +13,8 @@ use super::{
 pub enum Expected {
     /// Nothing at all.
     Silent,
+    /// Whatever is not of these rules.
+    Without(&'static [&'static str]),
     /// Notes of this rule, or nothing.
     AtMostNote(&'static str),
     /// Exactly one finding.
@@ -61,6 +63,11 @@ pub fn silent() -> Expected {
     Expected::Silent
 }
 
+/// Nothing of these rules.
+pub fn without(rules: &'static [&'static str]) -> Expected {
+    Expected::Without(rules)
+}
+
 /// Nothing but notes of this rule.
 pub fn at_most_a_note(rule: &'static str) -> Expected {
     Expected::AtMostNote(rule)
@@ -105,6 +112,15 @@ impl Expected {
     pub fn by(mut self, origin: &'static str) -> Self {
         if let Self::Finding(shape) = &mut self {
             shape.origin = origin;
+        }
+        self
+    }
+
+    /// Any of these lines is to blame as well: all parties are.
+    pub fn or(mut self, markers: &[&'static str]) -> Self {
+        if let Self::Finding(shape) = &mut self {
+            shape.blamed.extend(markers);
+            shape.shown.extend(markers);
         }
         self
     }
@@ -225,6 +241,11 @@ fn compare(
     match expected {
         Expected::Silent if findings.is_empty() => {}
         Expected::Silent => wrong.push("there is a finding, and nothing is wrong".to_owned()),
+        Expected::Without(rules) => {
+            if findings.iter().any(|found| rules.contains(&found.rule.as_str())) {
+                wrong.push(format!("there is a finding of {rules:?}"));
+            }
+        }
         Expected::AtMostNote(rule) => {
             if findings.iter().any(|found| found.severity != "note" || found.rule != *rule) {
                 wrong.push(format!("there is more than a note of {rule}"));

@@ -1,0 +1,137 @@
+//! `deadlock`: what waits for each other for ever, and what only seems to.
+
+use crate::support::{Expected, Workspace, error, expectations, without};
+
+const RULE: &str = "deadlock";
+/// What hangs is wrong in more than one way.
+const BESIDES: &[&str] = &[
+    "lock-order-cycle",
+    "recursive-lock",
+    "long-held-lock",
+    "blocking-call",
+    "lock-across-await",
+    "lingering-task",
+];
+
+fn knot(file: &'static str, waits: &[&'static str], holds: &[&'static str]) -> Expected {
+    error(RULE, file, waits[0]).or(waits).showing(holds).besides(BESIDES)
+}
+
+fn no_knot() -> Expected {
+    without(&[RULE, "futurelock"])
+}
+
+macro_rules! on_tasks {
+    ($module:ident, $prefix:literal) => {
+        pub mod $module {
+            use super::*;
+
+            const TASKS: &str = "src/tasks.rs";
+
+            expectations! { Workspace::Deadlock, $prefix;
+                two_tasks_that_lock_in_both_orders_hang
+                    => knot(TASKS, &["post-waits", "audit-waits"], &["post-holds", "audit-holds"]);
+                two_tasks_that_lock_in_one_order_pass => no_knot();
+                three_tasks_in_a_ring_hang => knot(TASKS, &["eat-waits"], &["eat-holds"]);
+                three_tasks_in_a_ring_in_order_pass => no_knot();
+                two_tasks_that_read_what_the_other_writes_hang
+                    => knot(
+                        TASKS,
+                        &["publish-waits", "retire-waits"],
+                        &["publish-holds", "retire-holds"],
+                    );
+                two_tasks_that_copy_what_the_other_writes_pass => no_knot();
+                a_task_and_a_thread_hang
+                    => knot(
+                        "src/mixed.rs",
+                        &["look-up-waits", "evict-waits"],
+                        &["look-up-holds", "evict-holds"],
+                    );
+                a_task_and_a_thread_in_steps_pass => no_knot();
+                // A thread that polls a future by itself may be woken by anything.
+                a_task_and_a_thread_without_a_runtime_hang => no_knot();
+                a_task_and_a_thread_without_a_runtime_in_steps_pass => no_knot();
+                two_readers_that_want_to_write_hang
+                    => knot("src/upgrade.rs", &["tokio-upgrade-waits"], &["tokio-upgrade-holds"]);
+                two_readers_that_write_in_steps_pass => no_knot();
+                a_task_that_locks_twice_hangs
+                    => knot("src/own.rs", &["tokio-own-waits"], &["tokio-own-holds"]);
+                a_task_that_locks_in_steps_passes => no_knot();
+                a_root_that_locks_twice_hangs
+                    => knot("src/own.rs", &["tokio-own-waits"], &["tokio-own-holds"]);
+                // The waker that a join handle has is in a hand that the probe does not know.
+                a_task_that_joins_who_waits_for_its_lock_hangs => no_knot();
+                a_task_that_joins_and_lets_go_passes => no_knot();
+                timed_waits_in_both_orders_pass => no_knot();
+                tries_in_both_orders_pass => no_knot();
+                a_timer_that_can_untie_it_passes => no_knot();
+                a_message_that_can_untie_it_passes => no_knot();
+                joined_futures_that_share_a_lock_pass => no_knot();
+                a_guard_that_is_passed_on_passes => no_knot();
+                a_shop_under_load_passes => no_knot();
+            }
+        }
+    };
+}
+
+on_tasks!(one, "deadlock::one_thread ");
+on_tasks!(many, "deadlock::many_threads ");
+
+/// What needs several threads of a runtime.
+pub mod own {
+    use super::*;
+
+    expectations! { Workspace::Deadlock, "deadlock::many_threads ";
+        a_task_that_blocks_on_its_own_lock_in_a_drop_hangs
+            => knot("src/own.rs", &["drop-waits"], &["drop-holds"]);
+        a_task_that_blocks_in_a_drop_afterwards_passes => no_knot();
+    }
+}
+
+/// Without a runtime.
+pub mod threads {
+    use super::*;
+
+    const THREADS: &str = "src/threads.rs";
+
+    expectations! { Workspace::Deadlock, "deadlock::threads ";
+        two_threads_that_lock_in_both_orders_hang
+            => knot(
+                THREADS,
+                &["std-post-waits", "std-audit-waits"],
+                &["std-post-holds", "std-audit-holds"],
+            );
+        two_threads_that_lock_in_one_order_pass => no_knot();
+        two_threads_with_parking_lot_hang
+            => knot(
+                THREADS,
+                &["parking-post-waits", "parking-audit-waits"],
+                &["parking-post-holds", "parking-audit-holds"],
+            );
+        two_threads_with_parking_lot_in_order_pass => no_knot();
+        two_threads_with_statics_of_a_macro_hang
+            => knot(
+                THREADS,
+                &["static-user-waits", "static-group-waits"],
+                &["static-user-holds", "static-group-holds"],
+            );
+        two_threads_with_statics_of_a_macro_in_steps_pass => no_knot();
+        two_readers_that_want_to_write_hang
+            => knot("src/upgrade.rs", &["std-upgrade-waits"], &["std-upgrade-holds"]);
+        two_readers_that_write_in_steps_pass => no_knot();
+        two_parking_lot_readers_that_want_to_write_hang
+            => knot("src/upgrade.rs", &["parking-upgrade-waits"], &["parking-upgrade-holds"]);
+        two_parking_lot_readers_that_upgrade_pass => no_knot();
+        a_push_while_iterating_hangs
+            => knot("src/own.rs", &["iterator-waits"], &["iterator-holds"]);
+        a_push_after_iterating_passes => no_knot();
+        a_guard_kept_in_a_struct_hangs => knot("src/own.rs", &["struct-waits"], &["struct-holds"]);
+        a_guard_kept_in_a_struct_that_is_dropped_passes => no_knot();
+        a_thread_that_joins_who_waits_for_its_lock_hangs
+            => knot("src/joins.rs", &["worker-waits", "stop-waits"], &["stop-holds"]);
+        a_thread_that_joins_and_lets_go_passes => no_knot();
+        timed_waits_in_both_orders_pass => no_knot();
+        a_message_that_can_untie_it_passes => no_knot();
+        a_shop_under_load_passes => no_knot();
+    }
+}
