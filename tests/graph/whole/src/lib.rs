@@ -1,0 +1,1 @@
+//! Nothing of its own: what is built is what it depends on.
