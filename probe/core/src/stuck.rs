@@ -245,14 +245,21 @@ impl Graph {
             let entry = tasks
                 .entry(wait.actor.id)
                 .or_insert_with(|| (Arc::clone(&wait.actor), Vec::new(), 0));
-            entry.1.push(Wait {
-                id: operation.id,
-                target: Target::Lock(wanted, How::Wait),
-                stack: wait.stack,
-                operation: operation.source,
-                since_ns: wait.since_ns,
-            });
-            entry.2 += u64::from(operation.owns_waker());
+            // Those under a waker of ours first: the others may belong to a set of
+            // futures that nobody polls.
+            let owns_waker = operation.owns_waker();
+            let place = if owns_waker { 0 } else { entry.1.len() };
+            entry.1.insert(
+                place,
+                Wait {
+                    id: operation.id,
+                    target: Target::Lock(wanted, How::Wait),
+                    stack: wait.stack,
+                    operation: operation.source,
+                    since_ns: wait.since_ns,
+                },
+            );
+            entry.2 += u64::from(owns_waker);
         }
         for (id, (actor, waits, owned)) in tasks {
             let (clones, drops) = actor.wakers();
