@@ -188,6 +188,7 @@ fn the_text_report_is_what_a_person_wants() {
         "two_locks_taken_in_both_orders_are_a_cycle",
         "a_lock_held_across_a_fetch_starves_its_reader",
     ])
+    .args(&["-p", "lingering", "-p", "lock-order", "-p", "long-held"])
     .run();
     finished.assert_code(1);
     let filters = [

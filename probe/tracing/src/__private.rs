@@ -66,13 +66,13 @@ pub fn reader(op: &str) {
 }
 
 #[inline(never)]
-pub fn requested(permits: usize) {
-    resource::requested(permits as u64);
+pub fn requested(permits: u64) {
+    resource::requested(permits);
 }
 
 #[inline(never)]
-pub fn granted(permits: usize) {
-    resource::granted(permits as u64);
+pub fn granted(permits: u64) {
+    resource::granted(permits);
 }
 
 #[inline(never)]

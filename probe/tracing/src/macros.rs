@@ -50,10 +50,10 @@ macro_rules! trace {
         $crate::__private::reader($op)
     };
     (target: "runtime::resource::async_op::state_update", permits_requested = $n:expr, permits.op = "override" $(,)?) => {
-        $crate::__private::requested($n)
+        $crate::__private::requested($n as u64)
     };
     (target: "runtime::resource::async_op::state_update", permits_obtained = $n:expr, permits.op = "add" $(,)?) => {
-        $crate::__private::granted($n)
+        $crate::__private::granted($n as u64)
     };
     (target: "runtime::resource::state_update", duration = $duration:expr, duration.unit = "ms", $($rest:tt)*) => {
         $crate::__private::timer_set($duration)
