@@ -188,12 +188,15 @@ fn the_text_report_is_what_a_person_wants() {
         "two_locks_taken_in_both_orders_are_a_cycle",
         "a_lock_held_across_a_fetch_starves_its_reader",
     ])
-    .args(&["-p", "lingering", "-p", "lock-order", "-p", "long-held"])
+    .args(&["--exclude", "blocking-call", "--exclude", "leaked", "--exclude", "lock-across-await"])
+    .args(&["--exclude", "recursive-lock", "--exclude", "thread-locks"])
     .run();
     finished.assert_code(1);
     let filters = [
+        // Other crates take locks of their own, and not always as many.
+        (r"\d+ locks, \d+ acquisitions", "[number] locks, [number] acquisitions"),
         // Durations, the ids of tasks and threads, hashes, addresses.
-        (r"\b\d+(\.\d+)? ?(ns|µs|us|ms|s|min)\b", "[duration]"),
+        (r"\b(\d+ min )?\d+(\.\d+)? ?(ns|µs|us|ms|s|min)\b", "[duration]"),
         (r"\b(task|thread) \d+", "$1 [id]"),
         (r"\b[0-9a-f]{16,}\b", "[hash]"),
         (r"/[^\s:]*/\.cargo/registry/src/[^/]*", "[registry]"),
