@@ -5,14 +5,14 @@
 
 use super::{
     config::Config,
-    group::{Draft, Groups, Rank},
+    group::Draft,
     knots::{self, Story},
     registry::Rule,
     text,
 };
 use crate::{
-    model::{Mode, Run, TaskKind, pointed_frame},
-    report::finding::{Confidence, Details, Finding, Severity},
+    model::{Mode, Run, TaskKind},
+    report::finding::{Details, Finding, Severity},
 };
 
 /// See the module.
@@ -33,17 +33,7 @@ impl Rule for Deadlock {
     }
 
     fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
-        let mut groups = Groups::new(self.name());
-        for (test, story) in knots::each(run, self.name()) {
-            let spot = text::spot(story.project, pointed_frame(&story.parties[0].stack));
-            let rank = Rank {
-                severity: Severity::Error,
-                confidence: Confidence::Observed,
-                weight: story.knot.behind,
-            };
-            groups.add(story.cause(), spot, rank, [test.to_owned()], || tell(&story));
-        }
-        groups.finish()
+        knots::findings(run, self.name(), tell)
     }
 }
 
@@ -108,6 +98,7 @@ mod tests {
     use crate::{
         audit::testing::*,
         model::{Knot, Process},
+        report::finding::Confidence,
     };
 
     fn check(parties: Vec<crate::model::Party>) -> Vec<Finding> {

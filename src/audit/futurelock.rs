@@ -6,14 +6,14 @@
 
 use super::{
     config::Config,
-    group::{Draft, Groups, Rank},
+    group::Draft,
     knots::{self, Story},
     registry::Rule,
     text,
 };
 use crate::{
     model::{Party, Run, last_polled_at, pointed_frame},
-    report::finding::{Confidence, Details, Finding, Severity},
+    report::finding::{Details, Finding, Severity},
 };
 
 /// See the module.
@@ -34,17 +34,7 @@ impl Rule for Futurelock {
     }
 
     fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
-        let mut groups = Groups::new(self.name());
-        for (test, story) in knots::each(run, self.name()) {
-            let spot = text::spot(story.project, pointed_frame(&story.parties[0].stack));
-            let rank = Rank {
-                severity: Severity::Error,
-                confidence: Confidence::Observed,
-                weight: story.knot.behind,
-            };
-            groups.add(story.cause(), spot, rank, [test.to_owned()], || tell(&story));
-        }
-        groups.finish()
+        knots::findings(run, self.name(), tell)
     }
 }
 
@@ -146,6 +136,7 @@ mod tests {
     use crate::{
         audit::{deadlock::Deadlock, recursive_lock::RecursiveLock, testing::*},
         model::{Knot, Process, RecursiveLock as Recursion},
+        report::finding::Confidence,
     };
 
     /// `op` waits directly below `do_stuff`, the paused one below its `timeout`.

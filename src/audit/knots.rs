@@ -1,19 +1,18 @@
 //! What the rules about knots share: what kind of knot it is, and its story.
 
-use std::sync::Arc;
-
 use super::{
     config::Config,
+    group::{Draft, Groups, Rank},
     support::class_identity,
     text::{self, duration},
 };
 use crate::{
     model::{
-        Acquisition, Frame, Knot, Party, Process, Resource, Stack, TaskKind, TestIdentity,
+        Acquisition, Frame, Knot, Party, Process, Resource, Run, Stack, TaskKind, TestIdentity,
         is_paused, origin, pointed_frame,
     },
     project::Project,
-    report::finding::{LabelledStack, Location, Origin, StuckParty},
+    report::finding::{Confidence, Finding, LabelledStack, Location, Origin, Severity, StuckParty},
 };
 
 /// Of a knot of many parties, those that are told in a sentence.
@@ -379,18 +378,27 @@ impl<'a> Story<'a> {
     }
 }
 
-/// Every knot of a kind, with what is needed to tell it and the test it was seen in.
-pub fn each<'a>(
-    run: &'a crate::model::Run,
-    rule: &'a str,
-) -> impl Iterator<Item = (&'a str, Story<'a>)> {
-    let project: &'a Arc<Project> = &run.project;
-    run.tests.iter().flat_map(move |test| {
-        test.processes.iter().flat_map(move |process| {
-            let knots = process.knots.iter().filter(move |knot| rule_of(knot) == rule);
-            knots.map(move |knot| {
-                (test.name.as_str(), Story::new(project, process, &test.identity, knot))
-            })
-        })
-    })
+/// The findings of the rule of this name: one per cause among the knots that are
+/// its own, told by `tell`.
+pub fn findings(
+    run: &Run,
+    rule: &'static str,
+    tell: impl Fn(&Story<'_>) -> Option<Draft>,
+) -> Vec<Finding> {
+    let mut groups = Groups::new(rule);
+    for test in &run.tests {
+        for process in &test.processes {
+            for knot in process.knots.iter().filter(|knot| rule_of(knot) == rule) {
+                let story = Story::new(&run.project, process, &test.identity, knot);
+                let spot = text::spot(story.project, pointed_frame(&story.parties[0].stack));
+                let rank = Rank {
+                    severity: Severity::Error,
+                    confidence: Confidence::Observed,
+                    weight: knot.behind,
+                };
+                groups.add(story.cause(), spot, rank, [test.name.clone()], || tell(&story));
+            }
+        }
+    }
+    groups.finish()
 }
