@@ -37,6 +37,10 @@ use super::{
 /// Overrides where the probe is kept; an absolute folder, created if missing.
 pub const CACHE_DIR_ENV: &str = "CARGO_CONCAUDIT_CACHE_DIR";
 
+/// Names a folder in which cargo's output is kept from one build of the probe to
+/// the next: for those who work on the probe.
+const BUILD_DIR_ENV: &str = "__CARGO_CONCAUDIT_PROBE_BUILD_DIR";
+
 /// What a probe must have: see [`Libraries`].
 const LIBRARIES: [&str; 5] = [
     "concaudit_tracing",
@@ -368,9 +372,11 @@ fn build(
     }
     sources.unpack(&partial.join("src")).map_err(cache_error("unpack the probe"))?;
 
-    let artifacts = compile(toolchain, options, &partial, events)?;
+    let kept = env::var(BUILD_DIR_ENV).ok().filter(|kept| !kept.is_empty());
+    let target_dir = kept.as_ref().map_or_else(|| partial.join("target"), Utf8PathBuf::from);
+    let artifacts = compile(toolchain, options, &partial, &target_dir, events)?;
     let crates = artifacts.len();
-    let mut stamp = collect(&artifacts, options.target, &partial)
+    let mut stamp = collect(&artifacts, &target_dir.join(options.target), &partial)
         .map_err(cache_error("collect the probe's libraries"))?;
     if let Some(missing) = LIBRARIES.iter().find(|name| !stamp.own.contains_key(**name)) {
         return Err(ProbeError::Embedded { what: format!("it has no crate {missing}") });
@@ -378,7 +384,9 @@ fn build(
     stamp.sources = COMPILED_LATER.iter().flat_map(|folder| sources.below(folder)).collect();
     fs::write(partial.join(STAMP), serde_json::to_vec_pretty(&stamp).expect("plain data"))
         .map_err(cache_error("write the stamp"))?;
-    fs::remove_dir_all(partial.join("target")).map_err(cache_error("remove build output"))?;
+    if kept.is_none() {
+        fs::remove_dir_all(&target_dir).map_err(cache_error("remove build output"))?;
+    }
     fs::rename(&partial, folder).map_err(cache_error("put the build into place"))?;
     events(BuildEvent::ProbeFinished { crates, elapsed: started.elapsed() });
     Ok(())
@@ -390,11 +398,11 @@ fn compile(
     toolchain: &Toolchain,
     options: &ProbeOptions<'_>,
     partial: &Utf8Path,
+    target_dir: &Utf8Path,
     events: &mut dyn FnMut(BuildEvent<'_>),
 ) -> Result<Vec<Artifact>, ProbeError> {
     let mut command = Command::new(&toolchain.bare_cargo);
     keep_settings_out(&mut command);
-    let target_dir = partial.join("target");
     command
         .args(["build", "--release", "--locked", "--workspace", "--lib", "--color=never"])
         .arg("--message-format=json-render-diagnostics")
@@ -410,7 +418,7 @@ fn compile(
         .env("RUSTC_WRAPPER", "")
         .env("RUSTC_WORKSPACE_WRAPPER", "")
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags(options).join("\x1f"))
-        .env("CARGO_BUILD_BUILD_DIR", &target_dir)
+        .env("CARGO_BUILD_BUILD_DIR", target_dir)
         .env("CARGO_INCREMENTAL", "0")
         .env("CARGO_PROFILE_RELEASE_PANIC", "unwind")
         .env("CARGO_PROFILE_RELEASE_LTO", "false")
@@ -467,11 +475,14 @@ fn compile(
     }
 }
 
-/// Moves the libraries that a user's crates will link into one folder.
-fn collect(artifacts: &[Artifact], target: &str, partial: &Utf8Path) -> io::Result<Stamp> {
+/// Gathers the libraries that a user's crates will link in one folder.
+fn collect(
+    artifacts: &[Artifact],
+    target_output: &Utf8Path,
+    partial: &Utf8Path,
+) -> io::Result<Stamp> {
     let dependencies = partial.join("deps");
     fs::create_dir_all(&dependencies)?;
-    let target_output = partial.join("target").join(target);
     let mut stamp = Stamp {
         identity: String::new(),
         own: BTreeMap::new(),
@@ -483,12 +494,14 @@ fn collect(artifacts: &[Artifact], target: &str, partial: &Utf8Path) -> io::Resu
         // of the procedural ones, which is the host's.
         let is_proc_macro = artifact.target.is_proc_macro();
         let Some(file) = library(artifact, is_proc_macro) else { continue };
-        if !is_proc_macro && !file.starts_with(&target_output) {
+        if !is_proc_macro && !file.starts_with(target_output) {
             continue;
         }
         let name = file.file_name().unwrap_or_default().to_owned();
         let to = dependencies.join(&name);
-        fs::rename(&file, &to)?;
+        if fs::hard_link(&file, &to).is_err() {
+            fs::copy(&file, &to)?;
+        }
         if artifact.target.name.starts_with("concaudit_") {
             stamp.own.insert(artifact.target.name.clone(), name.clone());
         }

@@ -87,7 +87,10 @@ fn is_of_the_surroundings(name: &str) -> bool {
         "RUST_BACKTRACE",
         "RUST_TEST_THREADS",
     ];
-    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    // Where whoever works on the probe wants it to be built.
+    const KEPT: &str = "__CARGO_CONCAUDIT_PROBE_BUILD_DIR";
+    let is_named = NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    is_named && name != KEPT
 }
 
 impl Tool {
