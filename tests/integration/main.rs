@@ -22,6 +22,7 @@ mod long_held;
 mod model;
 mod old_tokio;
 mod recursive_lock;
+mod silent_panic;
 mod std_only;
 mod support;
 mod surroundings;
