@@ -19,6 +19,7 @@ pub mod lock_order_cycle;
 pub mod long_held_lock;
 pub mod recursive_lock;
 pub mod registry;
+pub mod silent_panic;
 mod support;
 #[cfg(test)]
 mod testing;

@@ -6,7 +6,7 @@ use super::{
     blocking_call::BlockingCall, config::Config, deadlock::Deadlock, futurelock::Futurelock,
     leaked_handle::LeakedHandle, leaked_thread::LeakedThread, lingering_task::LingeringTask,
     lock_across_await::LockAcrossAwait, lock_order_cycle::LockOrderCycle,
-    long_held_lock::LongHeldLock, recursive_lock::RecursiveLock,
+    long_held_lock::LongHeldLock, recursive_lock::RecursiveLock, silent_panic::SilentPanic,
 };
 use crate::{
     model::Run,
@@ -37,6 +37,7 @@ pub const RULES: &[&dyn Rule] = &[
     &LockOrderCycle,
     &LongHeldLock,
     &RecursiveLock,
+    &SilentPanic,
 ];
 
 /// Asks every enabled rule, one after the other.

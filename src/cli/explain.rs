@@ -16,6 +16,7 @@ const PAGES: &[(&str, &str)] = &[
     ("lock-order-cycle", include_str!("../../docs/rules/lock-order-cycle.md")),
     ("long-held-lock", include_str!("../../docs/rules/long-held-lock.md")),
     ("recursive-lock", include_str!("../../docs/rules/recursive-lock.md")),
+    ("silent-panic", include_str!("../../docs/rules/silent-panic.md")),
 ];
 
 /// The public names of the rules.

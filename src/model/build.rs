@@ -7,8 +7,8 @@ use rustc_hash::FxHashMap;
 use super::{
     Acquisition, Actor, BlockingCall, ChildProcess, Counters, Frame, Gate, Hold, Knot,
     LockAcrossAwait, Mode, Module, OrderEdge, Owner, Party, Process, RecursiveLock, Resource,
-    ResourceKind, Site, Stack, Symboliser, Task, TaskEnd, TaskKind, Wait, Waiter, blame_frame,
-    owner::owner_of, pointed_frame, site_frame,
+    ResourceKind, Site, Stack, Symboliser, Task, TaskEnd, TaskKind, UnreadPanic, Wait, Waiter,
+    blame_frame, owner::owner_of, pointed_frame, site_frame,
 };
 use crate::telemetry::{Recording, proto};
 
@@ -68,6 +68,7 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
             .filter_map(|recursion| builder.recursive_lock(recursion, &known))
             .collect(),
         knots: recording.knots.values().filter_map(|knot| builder.knot(knot, &known)).collect(),
+        panics: recording.panics.iter().filter_map(|panic| builder.panic(panic)).collect(),
         children: recording.children.values().map(|child| builder.child(child)).collect(),
         counters: counters(&recording.counters),
         resources,
@@ -359,6 +360,20 @@ impl<'a> Builder<'a> {
         })
     }
 
+    fn panic(&self, panic: &proto::Panic) -> Option<UnreadPanic> {
+        let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+        Some(UnreadPanic {
+            actor: self.actor(panic.actor.as_ref()?),
+            name: text(&panic.name),
+            spawn_stack: self.stack(panic.spawn_stack),
+            message: text(&panic.message),
+            location: panic.location.as_ref().and_then(|at| self.site(at)),
+            stack: without_hooks(self.stack(panic.stack)),
+            is_detached: panic.is_detached,
+            is_of_main: panic.is_of_main,
+        })
+    }
+
     fn child(&self, child: &proto::ChildProcess) -> ChildProcess {
         ChildProcess {
             pid: child.pid,
@@ -368,6 +383,16 @@ impl<'a> Builder<'a> {
             spawned_ns: child.spawned_ns,
             actor: child.actor.as_ref().map(|actor| self.actor(actor)),
         }
+    }
+}
+
+/// The stack of a panic, without the hooks that are called for it, the program's own
+/// among them.
+fn without_hooks(stack: Arc<Stack>) -> Arc<Stack> {
+    let of_std = |frame: &Frame| frame.function.starts_with("std::panicking::");
+    match stack.frames.iter().position(of_std) {
+        None | Some(0) => stack,
+        Some(at) => Arc::new(Stack { frames: stack.frames[at..].to_vec() }),
     }
 }
 
@@ -638,6 +663,19 @@ mod tests {
             "tokio::runtime::task::harness::Harness<T,S>::poll",
             "tokio::runtime::blocking::pool::Inner::run",
         ])));
+    }
+
+    #[test]
+    fn the_hooks_are_no_part_of_a_panics_stack() {
+        let shown = |functions: &[&str]| {
+            let stack = without_hooks(Arc::new(stack(functions)));
+            stack.frames.iter().map(|frame| frame.function.clone()).collect::<Vec<_>>()
+        };
+        let std = ["std::panicking::panic_with_hook", "core::panicking::panic_fmt", "app::f"];
+        let hooked =
+            [&["concaudit_core::panics::note", "it::works::{{closure}}"][..], &std].concat();
+        assert_eq!(shown(&hooked), std);
+        assert_eq!(shown(&["app::f"]), ["app::f"]);
     }
 
     #[test]

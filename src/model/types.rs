@@ -76,6 +76,8 @@ pub struct Process {
     pub recursive_locks: Vec<RecursiveLock>,
     /// Actors of which none can ever go on.
     pub knots: Vec<Knot>,
+    /// Panics that ended a task or thread whose handle nobody read.
+    pub panics: Vec<UnreadPanic>,
     /// Child processes that were left at the end.
     pub children: Vec<ChildProcess>,
     /// What the probe counted.
@@ -528,6 +530,28 @@ pub struct Party {
     pub is_granted: bool,
     /// Whatever else it holds.
     pub holds: Vec<Hold>,
+}
+
+/// A task or thread that panicked, and whose `JoinHandle` told nobody so by the end.
+#[derive(Debug, Clone)]
+pub struct UnreadPanic {
+    /// It.
+    pub actor: Actor,
+    /// `task::Builder::name` or the thread's name, where it was given.
+    pub name: Option<String>,
+    /// Where it was spawned.
+    pub spawn_stack: Arc<Stack>,
+    /// What the panic said; `None` where that is not known, or no text.
+    pub message: Option<String>,
+    /// Where it was raised, as far as known.
+    pub location: Option<Site>,
+    /// The stack of the panic; empty where none was taken.
+    pub stack: Arc<Stack>,
+    /// Its handle was gone before it panicked.
+    pub is_detached: bool,
+    /// It is of no task, and of no thread that anybody is seen to have spawned: the
+    /// test's own. Such a one is told whatever became of it.
+    pub is_of_main: bool,
 }
 
 /// A child process that was running at the end, or dead and not waited for.

@@ -279,6 +279,19 @@ pub enum Details {
         /// The longest single await of the holder meanwhile, in milliseconds.
         awaited_ms: u64,
     },
+    /// `silent-panic`
+    SilentPanic {
+        /// "task", "local", "blocking" or "thread".
+        task_kind: String,
+        /// `task::Builder::name` or the thread's name, where it was given.
+        task_name: Option<String>,
+        /// What the panic said, where that is known.
+        panic_message: Option<String>,
+        /// Where, "src/lib.rs:7:9", as far as known.
+        panicked_at: Option<String>,
+        /// The `JoinHandle` was gone before the panic.
+        detached: bool,
+    },
     /// `lock-order-cycle`
     LockOrderCycle {
         /// The locks in order; the last is taken before the first again.

@@ -45,6 +45,8 @@ pub struct Recording {
     pub recursive_locks: BTreeMap<u64, proto::RecursiveLock>,
     /// By id.
     pub knots: BTreeMap<u64, proto::Knot>,
+    /// As the last update has them.
+    pub panics: Vec<proto::Panic>,
     /// By process id.
     pub children: BTreeMap<u32, proto::ChildProcess>,
     /// The newest.
@@ -133,6 +135,7 @@ impl Recording {
             .extend(update.recursive_locks.into_iter().map(|recursion| (recursion.id, recursion)));
         self.knots.extend(update.knots.into_iter().map(|knot| (knot.id, knot)));
         self.children.extend(update.children.into_iter().map(|child| (child.pid, child)));
+        self.panics.extend(update.panics);
         if let Some(counters) = update.counters {
             self.counters = counters;
         }

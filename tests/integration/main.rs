@@ -26,6 +26,7 @@ mod model;
 mod often;
 mod old_tokio;
 mod recursive_lock;
+mod silent_panic;
 mod std_only;
 mod support;
 mod surroundings;

@@ -30,6 +30,7 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         crate::thread_locks::orders::TESTS,
         crate::thread_locks::holds::TESTS,
         crate::recursive_lock::TESTS,
+        crate::silent_panic::TESTS,
         crate::lock_across_await::TESTS,
         crate::blocking_call::TESTS,
         crate::leaked::threads::TESTS,

@@ -19,6 +19,7 @@
 //! | [`events`] | what is told once per place: calls that block a poll, and the like |
 //! | [`children`] | child processes and where they were spawned |
 //! | [`stuck`] | actors that can never go on |
+//! | [`panics`] | panics that end a task or a thread, and who looks at them |
 //! | [`drain`] | the moment of grace after a root future |
 //! | [`outbox`] | what has yet to leave the process |
 
@@ -34,6 +35,7 @@ pub mod label;
 pub mod lock;
 pub mod options;
 pub mod outbox;
+pub mod panics;
 pub mod resource;
 pub mod stack;
 pub mod stuck;

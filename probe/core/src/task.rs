@@ -20,7 +20,7 @@ use crate::{
     hash::{FastMap, fold},
     held::{self, HeldLocks},
     lock::{self, Acquisition, Hold},
-    next_id, outbox,
+    next_id, outbox, panics,
     resource::{self, Resource, Site},
     stack::{self, Extent, StackId},
     sync::{Sharded, lock as guard},
@@ -145,6 +145,10 @@ pub struct Task {
     is_running: AtomicBool,
     /// Its future is being dropped unfinished.
     is_dropping: AtomicBool,
+    /// Of a thread: nobody is seen to have spawned it.
+    is_foreign: bool,
+    /// Of a thread: see [`Task::look_after`].
+    is_looked_after: AtomicBool,
     woken_by_drop_of: AtomicU64,
     wakes: AtomicU64,
     self_wakes: AtomicU64,
@@ -248,7 +252,8 @@ impl Task {
 
     /// The record of a thread that was not spawned through `std::thread`.
     pub(crate) fn for_this_thread() -> Arc<Self> {
-        Arc::new(Self::new(TaskKind::Thread, "", 0, None))
+        let thread = Self::new(TaskKind::Thread, "", 0, None);
+        Arc::new(Self { is_foreign: true, ..thread })
     }
 
     fn new(kind: TaskKind, name: &str, tokio_id: u64, site: Option<Site>) -> Self {
@@ -276,6 +281,8 @@ impl Task {
             is_scheduled: AtomicBool::new(!matches!(kind, TaskKind::Thread)),
             is_running: AtomicBool::new(false),
             is_dropping: AtomicBool::new(false),
+            is_foreign: false,
+            is_looked_after: AtomicBool::new(false),
             woken_by_drop_of: AtomicU64::new(0),
             wakes: AtomicU64::new(0),
             self_wakes: AtomicU64::new(0),
@@ -305,6 +312,46 @@ impl Task {
     /// When; 0: it has not.
     pub fn ended_ns(&self) -> u64 {
         self.ended_ns.load(Ordering::Relaxed)
+    }
+
+    /// Of a thread: nobody is seen to have spawned it.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.is_foreign
+    }
+
+    /// Of a thread: how it ends cannot go unnoticed, or would in a way that is not seen.
+    pub fn look_after(&self) {
+        self.is_looked_after.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_looked_after(&self) -> bool {
+        self.is_looked_after.load(Ordering::Relaxed)
+    }
+
+    /// Of a task that is being polled: whether its `JoinHandle` is still there.
+    ///
+    /// tokio's wakers point at the head of the task, which begins with the word of its
+    /// state. So it is from tokio 1.0 to 1.54; a word that cannot be that of a task in
+    /// the middle of a poll is not believed.
+    fn has_handle(&self) -> Option<bool> {
+        /// The lowest two bits of a task that is being polled.
+        const LIFECYCLE: usize = 0b11;
+        const RUNNING: usize = 0b01;
+        const JOIN_INTEREST: usize = 0b1000;
+        const REFERENCES: u32 = 6;
+        if !matches!(self.kind, TaskKind::Task | TaskKind::Local | TaskKind::Blocking) {
+            return None;
+        }
+        let head = guard(&self.inner).as_ref()?.data().cast::<AtomicUsize>();
+        if head.is_null() || !head.is_aligned() {
+            return None;
+        }
+        // SAFETY: the task lives as long as the waker that is kept of it, and tokio
+        // itself changes the word by atomic operations alone.
+        let state = unsafe { &*head }.load(Ordering::Acquire);
+        let is_plausible =
+            state & LIFECYCLE == RUNNING && (1..1 << 20).contains(&(state >> REFERENCES));
+        is_plausible.then_some(state & JOIN_INTEREST != 0)
     }
 
     /// As [`context::Context::actor_id`] names it.
@@ -459,9 +506,9 @@ impl Task {
     }
 
     /// Its poll begins on this thread, in the function that calls this.
-    /// `inner` is tokio's waker.
+    /// `inner` is tokio's waker, and `future` where the future is.
     #[inline(never)]
-    pub fn begin_poll(self: &Arc<Self>, inner: &Waker) -> Poll {
+    pub fn begin_poll(self: &Arc<Self>, inner: &Waker, future: usize) -> Poll {
         let frame = stack::caller_frame(stack::frame_pointer());
         let now = clock::now_ns();
         if self.held_count.load(Ordering::Relaxed) > 0 {
@@ -481,6 +528,9 @@ impl Task {
         self.thread.store(context::thread_id(), Ordering::Relaxed);
         if self.polls.fetch_add(1, Ordering::Relaxed) == 0 {
             self.first_poll_ns.store(now, Ordering::Relaxed);
+            if panics::is_any_readable() {
+                panics::replaced(future);
+            }
         }
         self.poll_started_ns.store(now, Ordering::Relaxed);
         context::push_task(self);
@@ -500,6 +550,7 @@ impl Task {
         Poll {
             task: Arc::clone(self),
             waker: ManuallyDrop::new(waker),
+            future,
             outer_frame,
             outer_held,
             held_before,
@@ -617,6 +668,7 @@ impl Drop for Current {
 pub struct Poll {
     task: Arc<Task>,
     waker: ManuallyDrop<Waker>,
+    future: usize,
     outer_frame: usize,
     outer_held: usize,
     /// The locks that this thread held as the poll began.
@@ -662,6 +714,7 @@ impl Drop for Poll {
         task.poll_ended_ns.store(now, Ordering::Relaxed);
         task.is_running.store(false, Ordering::Relaxed);
         if !self.returned {
+            panics::task_unwinds(task, task.has_handle(), self.future);
             task.finish(TaskEnd::Panicked);
         }
     }

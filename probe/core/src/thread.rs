@@ -11,7 +11,7 @@ use crate::{
     is_active,
     label::How,
     lock::Mode,
-    next_id, options,
+    next_id, options, panics,
     resource::Resource,
     stack::{self, Extent, StackId},
     stuck,
@@ -51,6 +51,9 @@ impl Drop for Running {
         let Some(record) = self.0.take() else { return };
         let _busy = context::Busy::begin();
         let panicked = std::thread::panicking();
+        if panicked {
+            panics::thread_unwinds(&record);
+        }
         record.finish(if panicked { TaskEnd::Panicked } else { TaskEnd::Completed });
     }
 }

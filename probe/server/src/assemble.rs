@@ -8,6 +8,7 @@ use concaudit_core::{
     events::{AcrossAwait, BlockingCall, Recursion},
     lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
     outbox::Batch,
+    panics::{self, Unread},
     resource::{Resource, ResourceKind, Site},
     stack::{self, StackId},
     stuck::{Knot, Party},
@@ -45,6 +46,7 @@ pub(crate) fn last_update(sent: &mut Sent, batch: &Batch) -> proto::Update {
     assembler.add_batch(batch);
     assembler.add_live_tasks();
     assembler.add_children();
+    assembler.add_panics();
     assembler.update.last = true;
     assembler.update
 }
@@ -121,6 +123,13 @@ impl<'a> Assembler<'a> {
         for child in children::remaining() {
             let child = self.child(&child);
             self.update.children.push(child);
+        }
+    }
+
+    fn add_panics(&mut self) {
+        for unread in panics::unread() {
+            let panic = self.panic(&unread);
+            self.update.panics.push(panic);
         }
     }
 
@@ -203,6 +212,8 @@ impl<'a> Assembler<'a> {
             parent_kind: task_kind(task.parent_kind.unwrap_or(TaskKind::Task)).into(),
             woken_by_drop_of: last.woken_by_drop_of,
             had_grace: last.had_grace,
+            lost_waker_stack: 0,
+            lost_waker_ns: 0,
         }
     }
 
@@ -354,6 +365,27 @@ impl<'a> Assembler<'a> {
             spawn_stack: self.stack(child.stack),
             spawned_ns: child.spawned_ns,
             actor: Some(actor(&child.actor, 0, 0)),
+        }
+    }
+
+    fn panic(&mut self, unread: &Unread) -> proto::Panic {
+        let Unread { actor: ended, raised, .. } = unread;
+        let raised = raised.as_ref();
+        let location = raised.and_then(|raised| raised.location.as_ref());
+        proto::Panic {
+            actor: Some(actor(ended, ended.created_ns, ended.ended_ns())),
+            name: ended.name.to_string(),
+            spawn_stack: self.stack(ended.spawn_stack),
+            message: raised.map(|raised| raised.message.to_string()).unwrap_or_default(),
+            location: location.map(|(file, line, column)| proto::Location {
+                file: file.to_string(),
+                line: *line,
+                column: *column,
+            }),
+            stack: raised.map_or(0, |raised| self.stack(raised.stack)),
+            ended_ns: ended.ended_ns(),
+            is_detached: unread.is_detached,
+            is_of_main: unread.is_of_main,
         }
     }
 

@@ -52,6 +52,14 @@ pub struct Update {
     pub children: ::prost::alloc::vec::Vec<ChildProcess>,
     #[prost(message, repeated, tag = "15")]
     pub knots: ::prost::alloc::vec::Vec<Knot>,
+    /// In the last update only.
+    #[prost(message, repeated, tag = "17")]
+    pub spawn_storms: ::prost::alloc::vec::Vec<SpawnStorm>,
+    #[prost(message, repeated, tag = "18")]
+    pub orphaned_tasks: ::prost::alloc::vec::Vec<OrphanedTask>,
+    /// In the last update only.
+    #[prost(message, repeated, tag = "21")]
+    pub panics: ::prost::alloc::vec::Vec<Panic>,
 }
 /// An executable or shared object mapped into the process.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -186,6 +194,13 @@ pub struct Task {
     /// With `scheduled`: the unfinished task whose drop woke it last.
     #[prost(uint64, tag = "28")]
     pub woken_by_drop_of: u64,
+    /// Where its last waker was dropped between two polls without waking it, so that
+    /// nothing can wake it any more.
+    #[prost(uint64, tag = "30")]
+    pub lost_waker_stack: u64,
+    /// When; 0: that did not happen.
+    #[prost(uint64, tag = "31")]
+    pub lost_waker_ns: u64,
 }
 /// One clone of a waker that is still out, as far as counts can tell.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -416,6 +431,74 @@ pub struct Party {
     /// Everything else that it holds.
     #[prost(message, repeated, tag = "9")]
     pub holds: ::prost::alloc::vec::Vec<Hold>,
+}
+/// A task or thread that panicked, and whose `JoinHandle` told nobody so by the end of
+/// the process.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Panic {
+    #[prost(message, optional, tag = "1")]
+    pub actor: ::core::option::Option<Actor>,
+    /// `task::Builder::name` or the thread's name, or empty.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub spawn_stack: u64,
+    /// Of the panic: what it said, in part where that is long; where; and the stack.
+    /// Not known where the program has a panic hook of its own that does not call the
+    /// one before, or where the panic was resumed without a call of the hook.
+    #[prost(string, tag = "4")]
+    pub message: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "5")]
+    pub location: ::core::option::Option<Location>,
+    #[prost(uint64, tag = "6")]
+    pub stack: u64,
+    /// When the task or thread ended.
+    #[prost(uint64, tag = "7")]
+    pub ended_ns: u64,
+    /// Its handle was gone by then.
+    #[prost(bool, tag = "8")]
+    pub is_detached: bool,
+    /// On a thread that nobody is seen to have spawned, and in no task: the test's
+    /// own. Such a panic is told whatever became of it.
+    #[prost(bool, tag = "9")]
+    pub is_of_main: bool,
+}
+/// Tasks of one spawn site of which more were alive at once than the run's threshold.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SpawnStorm {
+    #[prost(message, optional, tag = "1")]
+    pub spawned_at: ::core::option::Option<Location>,
+    #[prost(enumeration = "TaskKind", tag = "2")]
+    pub kind: i32,
+    /// The stack of the spawn that went above the threshold, and who spawned it.
+    #[prost(uint64, tag = "3")]
+    pub spawn_stack: u64,
+    #[prost(message, optional, tag = "4")]
+    pub spawner: ::core::option::Option<Actor>,
+    /// Most alive at once, and when.
+    #[prost(uint64, tag = "5")]
+    pub peak: u64,
+    #[prost(uint64, tag = "6")]
+    pub peak_ns: u64,
+    /// All that were spawned there.
+    #[prost(uint64, tag = "7")]
+    pub spawned: u64,
+}
+/// A task whose `JoinHandle` went with the future of its parent, which was cancelled,
+/// and which went on for longer than the run's threshold.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OrphanedTask {
+    /// As it was when it was found.
+    #[prost(message, optional, tag = "1")]
+    pub child: ::core::option::Option<Task>,
+    /// `drop_stack` tells where it was cancelled.
+    #[prost(message, optional, tag = "2")]
+    pub parent: ::core::option::Option<Task>,
+    #[prost(uint64, tag = "3")]
+    pub found_ns: u64,
+    /// Of the time since the parent's end, what the machine withheld.
+    #[prost(uint64, tag = "4")]
+    pub starved_ns: u64,
 }
 /// A child process that was running at exit, or dead and not waited for.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
