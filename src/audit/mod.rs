@@ -19,10 +19,12 @@ pub mod lock_order_cycle;
 pub mod long_held_lock;
 pub mod recursive_lock;
 pub mod registry;
+mod rollup;
 mod support;
 #[cfg(test)]
 mod testing;
 mod text;
+mod unstopped;
 
 pub use config::Config;
 pub use registry::{RULES, audit};

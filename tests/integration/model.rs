@@ -24,6 +24,8 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         l::server::TESTS,
         l::timer::TESTS,
         l::runtime::TESTS,
+        l::blocking::TESTS,
+        l::nested::TESTS,
         l::tree::TESTS,
         crate::long_held::TESTS,
         crate::lock_order::TESTS,

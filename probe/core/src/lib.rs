@@ -19,6 +19,7 @@
 //! | [`events`] | what is told once per place: calls that block a poll, and the like |
 //! | [`children`] | child processes and where they were spawned |
 //! | [`stuck`] | actors that can never go on |
+//! | [`ending`] | tasks that go on though they were told to stop |
 //! | [`drain`] | the moment of grace after a root future |
 //! | [`outbox`] | what has yet to leave the process |
 
@@ -27,6 +28,7 @@ pub mod clock;
 pub mod context;
 pub mod counters;
 pub mod drain;
+pub mod ending;
 pub mod events;
 mod hash;
 mod held;
