@@ -11,6 +11,7 @@ use super::{
     config::Config,
     group::{Draft, Groups, Rank},
     leaked_thread::threads_of_leaked_runtimes,
+    owners::{awaits_token, owner_of},
     registry::Rule,
     rollup::{end_ns, idle_ns, tops},
     support::{in_initialiser, is_lock},
@@ -181,6 +182,7 @@ impl Lingering<'_> {
                 wakers: task.wakers(),
                 due_in_ms: self.due_in_ns().map(|ns| ns / 1_000_000),
                 descendants: self.descendants,
+                owner: owner_of(task).map(|owner| owner.name().to_owned()),
                 ended_by: match task.end {
                     TaskEnd::Alive => "process-exit",
                     TaskEnd::Shutdown => "runtime-shutdown",
@@ -308,6 +310,14 @@ impl Lingering<'_> {
                 notes.push(format!("it {}", waits_for(project, process, task, wait)));
             }
         }
+        if awaits_token(process, task) {
+            notes.push("nobody cancelled its token".to_owned());
+        }
+        if self.unstopped.is_none()
+            && let Some(owner) = owner_of(task)
+        {
+            notes.push(owner.note(process).to_owned());
+        }
         let is_idle = !task.running && self.unstopped.is_none();
         if is_idle {
             notes.push(format!(
@@ -364,41 +374,47 @@ impl Lingering<'_> {
 fn advice(awaited: &Awaited) -> (u8, &'static str) {
     match awaited {
         Awaited::Timer { .. } => (
-            0,
+            1,
             "tell the task to stop instead of letting it sleep: `select!` between the timer and a \
              `CancellationToken`, or keep the `JoinHandle` and abort it when its owner is dropped",
         ),
         Awaited::Channel { sends: false, .. } => (
-            1,
+            2,
             "close the channel when the owner is dropped (the task must not hold an end of it that \
              keeps it open), or keep the `JoinHandle` and abort the task",
         ),
         Awaited::Channel { sends: true, .. } => (
-            2,
+            3,
             "drop the receiver when nobody reads it any more, so that sending fails, or keep the \
              `JoinHandle` and abort the task when its owner is dropped",
         ),
         Awaited::Lock { .. } | Awaited::Semaphore => (
-            3,
+            4,
             "find out why the holder does not release it; keep the `JoinHandle` and abort the task \
              when its owner is dropped",
         ),
         Awaited::Notify => (
-            4,
+            5,
             "notify the task when its owner is dropped, for one with a `CancellationToken` and its \
              `DropGuard`, or keep the `JoinHandle` and abort it",
         ),
+        Awaited::Cancellation => (
+            // Whatever else it waits for, this is how it means to be stopped.
+            0,
+            "cancel the token when its owner is dropped: keep its `DropGuard` there. A child token \
+             is cancelled with its parent, and not the other way round",
+        ),
         Awaited::Io(_) | Awaited::Signal | Awaited::ChildProcess => (
-            5,
+            6,
             "`select!` between that event and a `CancellationToken` that the owner cancels on \
              drop, or keep the `JoinHandle` (or a `JoinSet`) and abort the task",
         ),
         Awaited::Join => (
-            6,
+            7,
             "stop the task that it waits for first; a `JoinSet` aborts its tasks when it is dropped",
         ),
         Awaited::Barrier | Awaited::Other => (
-            7,
+            8,
             "keep the `JoinHandle` and abort or await it when the owner is dropped, spawn into a \
              `JoinSet`, or give the task a `CancellationToken`",
         ),

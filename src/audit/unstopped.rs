@@ -52,6 +52,10 @@ impl Unstopped {
             Self::Aborted(_) if task.end == TaskEnd::Alive && !is_timed(task) => Severity::Error,
             Self::AtExit if is_blocked(task) && !is_timed(task) => Severity::Error,
             Self::WaitedFor(ns) if ns < LONG_NS => Severity::Note,
+            // That its polls are long has a rule of its own.
+            Self::Aborted(_) if task.end != TaskEnd::Alive && task.kind != TaskKind::Blocking => {
+                Severity::Note
+            }
             Self::Aborted(_) | Self::AtExit | Self::WaitedFor(_) => Severity::Warning,
         }
     }
@@ -235,6 +239,8 @@ mod tests {
         assert!(finding.message.ends_with("was aborted, and went on for 2.0 s all the same"));
         let Details::LingeringTask { aborted_ms, .. } = finding.details else { panic!() };
         assert_eq!(aborted_ms, Some(2_000));
+        let in_a_poll = Task { end: TaskEnd::Cancelled, aborted_ns: Some(2_000 * MS), ..task(1) };
+        assert_eq!(check(in_a_poll).unwrap().severity, Severity::Note);
         let alive = check(blocking(|task| task.aborted_ns = Some(2_000 * MS))).unwrap();
         assert_eq!(alive.severity, Severity::Error);
         assert!(

@@ -195,6 +195,56 @@ pub mod blocking {
     }
 }
 
+pub mod owners {
+    use super::RULE;
+    use crate::support::{
+        Expected, Finding, Workspace, error, expectations, note, silent, warning,
+    };
+
+    const OWNERS: &str = "lingering/src/owners.rs";
+
+    fn notes(finding: &Finding, expected: &str) -> Result<(), String> {
+        if finding.notes.iter().any(|note| note.contains(expected)) {
+            Ok(())
+        } else {
+            Err(format!("no note says {expected:?}"))
+        }
+    }
+
+    fn tracked() -> Expected {
+        error(RULE, OWNERS, "is-tracked-and-deaf")
+            .with(|finding| notes(finding, "`TaskTracker` that nobody waited for"))
+    }
+
+    fn not_cancelled() -> Expected {
+        error(RULE, OWNERS, "waits-for-its-token")
+            .with(|finding| notes(finding, "nobody cancelled its token"))
+    }
+
+    expectations! { Workspace::Rules, "lingering::owners ";
+        a_tracker_that_is_waited_for_leaves_nothing => silent();
+        a_tracker_that_is_waited_for_leaves_nothing_on_many_threads => silent();
+        a_tracker_that_nobody_waits_for_leaves_its_task => tracked();
+        a_tracker_that_nobody_waits_for_leaves_its_task_on_many_threads => tracked();
+        a_token_that_nobody_cancels_leaves_its_task => not_cancelled();
+        a_token_that_nobody_cancels_leaves_its_task_on_many_threads => not_cancelled();
+        a_task_that_goes_on_after_its_token_was_cancelled_is_left
+            => error(RULE, OWNERS, "hears-and-goes-on");
+        a_task_that_goes_on_after_its_token_was_cancelled_is_left_on_many_threads
+            => error(RULE, OWNERS, "hears-and-goes-on");
+        a_set_that_is_dropped_does_not_stop_its_closure
+            => warning(RULE, OWNERS, "is-not-stopped-by-its-set");
+        a_set_that_is_dropped_does_not_stop_its_closure_on_many_threads
+            => warning(RULE, OWNERS, "is-not-stopped-by-its-set");
+        a_set_that_is_waited_for_leaves_nothing => silent();
+        a_task_that_is_aborted_in_the_middle_of_a_poll_goes_on
+            => note(RULE, OWNERS, "is-stuck-in-its-poll")
+                .by("library")
+                .besides(&["blocking-call", "blocking-poll"]);
+        a_task_that_is_aborted_between_two_polls_leaves_nothing => silent();
+    }
+}
+
 pub mod nested {
     use super::{CLIENT, RULE, SURVIVES};
     use crate::support::{Workspace, error, expectations, silent};

@@ -25,6 +25,7 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         l::timer::TESTS,
         l::runtime::TESTS,
         l::blocking::TESTS,
+        l::owners::TESTS,
         l::nested::TESTS,
         l::tree::TESTS,
         crate::long_held::TESTS,
