@@ -165,6 +165,14 @@ mod tests {
         blocking
     }
 
+    /// One that completed by itself.
+    fn ended(change: impl FnOnce(&mut Task)) -> Task {
+        let mut ended = blocking(|_| {});
+        (ended.end, ended.ended_ns, ended.running) = (TaskEnd::Completed, 4_000 * MS, false);
+        change(&mut ended);
+        ended
+    }
+
     fn check(task: Task) -> Option<Finding> {
         LingeringTask.check(&run(process([task], [])), &Config::default()).pop()
     }
@@ -194,12 +202,7 @@ mod tests {
     fn a_closure_that_never_began_and_one_that_is_done_are_silent() {
         assert!(check(blocking(|task| task.running = false)).is_none());
         assert!(check(blocking(|task| task.polls = 0)).is_none());
-        let done = |task: &mut Task| {
-            task.end = TaskEnd::Completed;
-            task.ended_ns = 4_000 * MS;
-            task.running = false;
-        };
-        assert!(check(blocking(done)).is_none());
+        assert!(check(ended(|_| {})).is_none());
     }
 
     #[test]
@@ -215,13 +218,7 @@ mod tests {
 
     #[test]
     fn what_a_shutdown_waited_for_is_bad_where_it_was_long() {
-        let waited = |ms| {
-            check(blocking(|task| {
-                task.end = TaskEnd::Completed;
-                task.ended_ns = 4_000 * MS;
-                task.waited_for_ns = ms * MS;
-            }))
-        };
+        let waited = |ms| check(ended(|task| task.waited_for_ns = ms * MS));
         assert!(waited(50).is_none());
         assert_eq!(waited(300).unwrap().severity, Severity::Note);
         let finding = waited(2_000).unwrap();
@@ -231,8 +228,7 @@ mod tests {
 
     #[test]
     fn what_goes_on_after_an_abort_is_told_by_how_long() {
-        let aborted =
-            |at: u64| check(Task { end: TaskEnd::Cancelled, aborted_ns: Some(at * MS), ..task(1) });
+        let aborted = |at: u64| check(ended(|task| task.aborted_ns = Some(at * MS)));
         assert!(aborted(3_950).is_none());
         let finding = aborted(2_000).unwrap();
         assert_eq!(finding.severity, Severity::Warning);

@@ -202,8 +202,8 @@ pub enum Details {
         /// "runtime-shutdown" or "process-exit"; of a task that went on for too long,
         /// "itself" or "abort", too.
         ended_by: String,
-        /// What it was spawned through that could have stopped it: "TaskTracker" or
-        /// "JoinSet".
+        /// What it was spawned through that could have stopped it: `TaskTracker` or
+        /// `JoinSet`.
         owner: Option<String>,
         /// For how long it went on after it had been aborted, in milliseconds.
         aborted_ms: Option<u64>,
