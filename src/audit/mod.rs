@@ -17,13 +17,16 @@ pub mod lingering_task;
 pub mod lock_across_await;
 pub mod lock_order_cycle;
 pub mod long_held_lock;
+mod owners;
 pub mod recursive_lock;
 pub mod registry;
 pub mod silent_panic;
+mod rollup;
 mod support;
 #[cfg(test)]
 mod testing;
 mod text;
+mod unstopped;
 
 pub use config::Config;
 pub use registry::{RULES, audit};

@@ -211,6 +211,13 @@ impl<'a> Builder<'a> {
             running: task.running,
             drained: task.drained,
             had_grace: task.had_grace,
+            aborted_ns: some(task.aborted_ns),
+            waited_for_ns: if is_shutdown(&self.stack(task.waiter_stack)) {
+                task.waited_for_ns
+            } else {
+                0
+            },
+            thread: task.thread,
             waker_clones: task.waker_clones,
             waker_drops: task.waker_drops,
             waits: task

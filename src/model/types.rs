@@ -300,6 +300,13 @@ pub struct Task {
     pub drained: bool,
     /// A root was held back for its sake.
     pub had_grace: bool,
+    /// When it was seen, in the middle of a poll, that it had been aborted.
+    pub aborted_ns: Option<u64>,
+    /// Of a blocking task that completed: for how long the drop of its runtime, or
+    /// a `shutdown_timeout`, had waited for it.
+    pub waited_for_ns: u64,
+    /// The thread that polled it last; of a thread, itself.
+    pub thread: u64,
     /// Clones of its waker that were ever made.
     pub waker_clones: u64,
     /// Clones of its waker that were dropped or used up by a wake.

@@ -199,8 +199,16 @@ pub enum Details {
         due_in_ms: Option<u64>,
         /// Lingering tasks that it spawned, directly or not.
         descendants: u64,
-        /// "runtime-shutdown" or "process-exit".
+        /// "runtime-shutdown" or "process-exit"; of a task that went on for too long,
+        /// "itself" or "abort", too.
         ended_by: String,
+        /// What it was spawned through that could have stopped it: `TaskTracker` or
+        /// `JoinSet`.
+        owner: Option<String>,
+        /// For how long it went on after it had been aborted, in milliseconds.
+        aborted_ms: Option<u64>,
+        /// For how long the shutdown of its runtime waited for it, in milliseconds.
+        shutdown_waited_ms: Option<u64>,
     },
     /// `blocking-call`
     BlockingCall {

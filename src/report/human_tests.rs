@@ -138,6 +138,9 @@ pub fn lingering_task() -> Finding {
             due_in_ms: None,
             descendants: 3,
             ended_by: "runtime-shutdown".to_owned(),
+            owner: None,
+            aborted_ms: None,
+            shutdown_waited_ms: None,
         },
         suppressed: None,
     }

@@ -21,6 +21,7 @@
 //! | [`children`] | child processes and where they were spawned |
 //! | [`stuck`] | actors that can never go on |
 //! | [`panics`] | panics that end a task or a thread, and who looks at them |
+//! | [`ending`] | tasks that go on though they were told to stop |
 //! | [`drain`] | the moment of grace after a root future |
 //! | [`outbox`] | what has yet to leave the process |
 
@@ -29,6 +30,7 @@ pub mod clock;
 pub mod context;
 pub mod counters;
 pub mod drain;
+pub mod ending;
 pub mod events;
 mod hash;
 mod held;

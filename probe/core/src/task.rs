@@ -17,6 +17,7 @@ use std::{
 
 use crate::{
     clock, context, counters, drain,
+    ending::{self, Ending},
     hash::{FastMap, fold},
     held::{self, HeldLocks},
     lock::{self, Acquisition, Hold},
@@ -162,9 +163,12 @@ pub struct Task {
     /// How many, to be read without the lock.
     pub(crate) held_count: AtomicU32,
     last_state: Mutex<Option<Box<State>>>,
-    /// Of a thread: its number for the system; 0 where not known.
+    /// See [`crate::ending`].
+    pub(crate) ending: Ending,
+    /// Of a thread, and of a blocking task, the thread that runs it: its number for
+    /// the system; 0 where not known.
     pub(crate) os_thread: AtomicU32,
-    /// Of a thread: where its stack ends.
+    /// Of these: where the stack ends.
     pub(crate) stack_high: AtomicUsize,
 }
 
@@ -183,6 +187,7 @@ impl Task {
         if kind.counts() {
             counters::task_born();
         }
+        ending::note_birth(kind);
         task.register();
         task
     }
@@ -228,17 +233,7 @@ impl Task {
         self.os_thread.store(unsafe { libc::gettid() } as u32, Ordering::Relaxed);
     }
 
-    /// Of a thread: it makes a call that blocks.
-    pub(crate) fn note_call(&self) {
-        self.polls.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Of a thread: how many such calls it has made.
-    pub(crate) fn calls(&self) -> u64 {
-        self.polls()
-    }
-
-    /// Of a thread: how often it has been given the CPU and has left it; `None`: it
+    /// Of a thread or a blocking task: how often it has been given the CPU and has left it; `None`: it
     /// has it, or waits for it.
     pub(crate) fn switches(&self) -> Option<u64> {
         let path = format!("/proc/self/task/{}/status", self.os_thread.load(Ordering::Relaxed));
@@ -294,6 +289,7 @@ impl Task {
             held: Mutex::default(),
             held_count: AtomicU32::new(0),
             last_state: Mutex::default(),
+            ending: Ending::default(),
             os_thread: AtomicU32::new(0),
             stack_high: AtomicUsize::new(0),
         }
@@ -485,6 +481,22 @@ impl Task {
         })
     }
 
+    /// The first word of tokio's own record of it; `None` where it has none now.
+    pub(crate) fn tokio_state(&self) -> Option<usize> {
+        if !matches!(self.kind, TaskKind::Task | TaskKind::Local | TaskKind::Blocking) {
+            return None;
+        }
+        let inner = guard(&self.inner);
+        let header = inner.as_ref()?.data().cast::<AtomicUsize>();
+        if header.is_null() || !header.is_aligned() {
+            return None;
+        }
+        // SAFETY: tokio's waker for a task points at the task's header, which
+        // begins with its state, an `AtomicUsize`, from tokio 1.20 to 1.54; the
+        // waker, which is kept from being dropped by our lock, keeps the header.
+        Some(unsafe { (*header).load(Ordering::Relaxed) })
+    }
+
     /// What it is about now.
     pub fn state(&self) -> State {
         let drain = drain::last_started_ns();
@@ -525,7 +537,11 @@ impl Task {
             self.scheduled_ns.fetch_add(now.saturating_sub(since), Ordering::Relaxed);
         }
         self.is_running.store(true, Ordering::Relaxed);
-        self.thread.store(context::thread_id(), Ordering::Relaxed);
+        if self.kind == TaskKind::Blocking {
+            self.note_thread();
+        } else {
+            self.thread.store(context::thread_id(), Ordering::Relaxed);
+        }
         if self.polls.fetch_add(1, Ordering::Relaxed) == 0 {
             self.first_poll_ns.store(now, Ordering::Relaxed);
             if panics::is_any_readable() {
@@ -610,6 +626,7 @@ impl Task {
             return;
         }
         self.ended_ns.store(clock::now_ns(), Ordering::Relaxed);
+        ending::note_end(self);
         if self.kind.counts() {
             counters::task_died();
         }
@@ -628,10 +645,15 @@ pub fn live_tasks() -> Vec<Arc<Task>> {
     })
 }
 
-/// Every thread that was spawned through `std::thread`, or by a runtime, and runs.
+/// Every thread that was spawned through `std::thread`, or by a runtime, and runs;
+/// and every blocking task that has a thread of a runtime's to itself.
 pub(crate) fn live_threads() -> Vec<Arc<Task>> {
     let mut threads = live_tasks();
-    threads.retain(|task| matches!(task.kind, TaskKind::Thread | TaskKind::Worker));
+    threads.retain(|task| match task.kind {
+        TaskKind::Thread | TaskKind::Worker => true,
+        TaskKind::Blocking => task.is_running(),
+        TaskKind::Task | TaskKind::BlockOn | TaskKind::Local => false,
+    });
     threads
 }
 

@@ -174,7 +174,8 @@ impl<'a> Assembler<'a> {
     fn task(&mut self, task: &Task) -> proto::Task {
         let last = task.last_state().map_or_else(|| task.state(), |state| *state);
         let mut waits: Vec<proto::Wait> = last.waits.iter().map(|wait| self.wait(wait)).collect();
-        if task.kind == TaskKind::Thread && waits.is_empty() {
+        let has_thread = matches!(task.kind, TaskKind::Thread | TaskKind::Blocking);
+        if has_thread && waits.is_empty() && task.end() == TaskEnd::Alive {
             let seen = self.stack(thread::seen_at(task));
             if seen != 0 {
                 waits.push(proto::Wait { stack: seen, ..proto::Wait::default() });
@@ -182,6 +183,7 @@ impl<'a> Assembler<'a> {
         }
         let (clones, drops) = last.wakers;
         let (wakes, self_wakes) = task.wakes();
+        let (waited_for_ns, waiter_stack) = task.was_waited_for();
         proto::Task {
             id: task.id,
             kind: task_kind(task.kind).into(),
@@ -214,6 +216,9 @@ impl<'a> Assembler<'a> {
             had_grace: last.had_grace,
             lost_waker_stack: 0,
             lost_waker_ns: 0,
+            aborted_ns: task.aborted_ns(),
+            waited_for_ns,
+            waiter_stack: self.stack(waiter_stack),
         }
     }
 

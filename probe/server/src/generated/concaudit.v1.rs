@@ -25,7 +25,8 @@ pub struct Update {
     /// New resources, and known ones whose `handed_over` changed.
     #[prost(message, repeated, tag = "5")]
     pub resources: ::prost::alloc::vec::Vec<Resource>,
-    /// Tasks that ended in a way worth telling: dropped unfinished, or panicked.
+    /// Tasks that ended in a way worth telling: dropped unfinished, or panicked, or
+    /// completed only after they had been told to stop.
     /// In a snapshot and in the last update also every task that is alive.
     #[prost(message, repeated, tag = "6")]
     pub tasks: ::prost::alloc::vec::Vec<Task>,
@@ -201,6 +202,17 @@ pub struct Task {
     /// When; 0: that did not happen.
     #[prost(uint64, tag = "31")]
     pub lost_waker_ns: u64,
+    /// When it was seen, in the middle of a poll, that it had been aborted, by
+    /// whatever means. 0: it was not.
+    #[prost(uint64, tag = "38")]
+    pub aborted_ns: u64,
+    /// Of a blocking task that has completed: for how long no root had been running
+    /// by then, and the stack of the thread of the last one at that moment. It shows
+    /// whether that thread waited for the task, in the drop of its runtime.
+    #[prost(uint64, tag = "39")]
+    pub waited_for_ns: u64,
+    #[prost(uint64, tag = "40")]
+    pub waiter_stack: u64,
 }
 /// One clone of a waker that is still out, as far as counts can tell.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
