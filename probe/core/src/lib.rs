@@ -18,6 +18,8 @@
 //! | `held` | which of those each thread holds |
 //! | [`thread`] | threads of `std::thread`, and what blocks a thread |
 //! | [`events`] | what is told once per place: calls that block a poll, and the like |
+//! | `seat` | what each thread polls |
+//! | [`polls`] | polls that take long |
 //! | [`children`] | child processes and where they were spawned |
 //! | [`stuck`] | actors that can never go on |
 //! | [`drain`] | the moment of grace after a root future |
@@ -35,8 +37,10 @@ pub mod label;
 pub mod lock;
 pub mod options;
 pub mod outbox;
+pub mod polls;
 pub mod resource;
 pub mod sample;
+mod seat;
 pub mod stack;
 pub mod stuck;
 mod sync;

@@ -143,6 +143,11 @@ pub(crate) fn blocking_for(operation: &'static str, awaited: Awaited) -> Blockin
         starved_at: clock::starved_ns(),
     });
     call.thread.note_call();
+    if call.task.is_some()
+        && let Some(rows) = context::with(context::Context::held_or_new)
+    {
+        rows.seat.call_begins(call.since_ns);
+    }
     call.thread.operation_begins(
         call.id,
         Wait {
@@ -172,6 +177,9 @@ impl Drop for Blocking {
         }
         call.thread.operation_ends(call.id);
         let (took, starved) = events::took(call.since_ns, call.starved_at);
+        if let Some(rows) = context::with(context::Context::held) {
+            rows.seat.call_ends(if took < options::get().blocking_call { 0 } else { took });
+        }
         if took < options::get().blocking_call {
             return;
         }

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concaudit_core::{clock, stuck};
+use concaudit_core::{clock, polls, stuck};
 use console_api::instrument::instrument_server::InstrumentServer;
 use hyper::{Request, Response, body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -143,6 +143,7 @@ async fn keep_time(exit: Arc<watch::Sender<bool>>) {
             clock::add_starved(u64::try_from(late.as_nanos()).unwrap_or(u64::MAX));
         }
         stuck.tick();
+        polls::tick();
         pass_on_exit(&exit);
     }
 }
