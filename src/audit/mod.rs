@@ -5,6 +5,7 @@
 //! [`group`].
 
 pub mod blocking_call;
+pub mod blocking_poll;
 pub mod config;
 mod cycles;
 pub mod deadlock;
