@@ -5,6 +5,7 @@
 //! [`group`].
 
 pub mod blocking_call;
+pub mod blocking_poll;
 pub mod config;
 mod cycles;
 pub mod deadlock;
@@ -20,8 +21,8 @@ pub mod long_held_lock;
 mod owners;
 pub mod recursive_lock;
 pub mod registry;
-pub mod silent_panic;
 mod rollup;
+pub mod silent_panic;
 mod support;
 #[cfg(test)]
 mod testing;

@@ -76,6 +76,7 @@ pub fn run_of<'a>(tests: impl IntoIterator<Item = (&'a str, Outcome, Process)>) 
             crate_name: "app".to_owned(),
             path: name.split_once(' ').map(|(_, path)| path.to_owned()),
         },
+        is_optimised: false,
         outcome,
         processes: vec![process],
     });

@@ -219,6 +219,19 @@ pub enum Details {
         /// "task" or "block-on".
         task_kind: String,
     },
+    /// `blocking-poll`
+    BlockingPoll {
+        /// The longest of the polls, in milliseconds, without what the machine withheld.
+        took_ms: u64,
+        /// For how much of that its thread had a CPU, in percent.
+        cpu_percent: u64,
+        /// The system call that it was blocked in, where that is known.
+        system_call: Option<String>,
+        /// The most other tasks of its thread that were seen to be kept waiting at once.
+        kept_waiting: u64,
+        /// "task" or "block-on".
+        task_kind: String,
+    },
     /// `deadlock`
     Deadlock {
         /// Each waits for what the next one has, the last one for what the first has.

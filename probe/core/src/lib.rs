@@ -18,6 +18,8 @@
 //! | `held` | which of those each thread holds |
 //! | [`thread`] | threads of `std::thread`, and what blocks a thread |
 //! | [`events`] | what is told once per place: calls that block a poll, and the like |
+//! | `seat` | what each thread polls |
+//! | [`polls`] | polls that take long |
 //! | [`children`] | child processes and where they were spawned |
 //! | [`stuck`] | actors that can never go on |
 //! | [`panics`] | panics that end a task or a thread, and who looks at them |
@@ -39,8 +41,10 @@ pub mod lock;
 pub mod options;
 pub mod outbox;
 pub mod panics;
+pub mod polls;
 pub mod resource;
 pub mod sample;
+mod seat;
 pub mod stack;
 pub mod stuck;
 mod sync;

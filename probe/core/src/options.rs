@@ -13,6 +13,8 @@ pub struct Options {
     pub wait: u64,
     /// A call that blocks a task's poll for this long is shipped.
     pub blocking_call: u64,
+    /// A poll that takes this long is shipped.
+    pub blocking_poll: u64,
     /// The drain ends once every task has been idle for this long.
     pub drain_idle: u64,
     /// The drain ends after this long in any case.
@@ -34,6 +36,7 @@ impl Default for Options {
             contended_hold: 100 * MILLISECOND,
             wait: 10 * MILLISECOND,
             blocking_call: 10 * MILLISECOND,
+            blocking_poll: 100 * MILLISECOND,
             drain_idle: 2 * MILLISECOND,
             drain_max: 100 * MILLISECOND,
             drain_total: 500 * MILLISECOND,
@@ -56,6 +59,7 @@ impl Options {
                 "contended_hold_ms" => &mut options.contended_hold,
                 "wait_ms" => &mut options.wait,
                 "blocking_call_ms" => &mut options.blocking_call,
+                "blocking_poll_ms" => &mut options.blocking_poll,
                 "drain_idle_ms" => &mut options.drain_idle,
                 "drain_max_ms" => &mut options.drain_max,
                 "drain_total_ms" => &mut options.drain_total,

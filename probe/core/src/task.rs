@@ -228,9 +228,7 @@ impl Task {
     fn note_thread(&self) {
         self.thread.store(context::thread_id(), Ordering::Relaxed);
         self.stack_high.store(stack::high(), Ordering::Relaxed);
-        #[cfg(target_os = "linux")]
-        // SAFETY: reads the thread's number.
-        self.os_thread.store(unsafe { libc::gettid() } as u32, Ordering::Relaxed);
+        self.os_thread.store(os_thread(), Ordering::Relaxed);
     }
 
     /// Of a thread or a blocking task: how often it has been given the CPU and has left it; `None`: it
@@ -550,15 +548,21 @@ impl Task {
         }
         self.poll_started_ns.store(now, Ordering::Relaxed);
         context::push_task(self);
-        let (outer_frame, outer_held, held_before) = context::with(|context| {
-            let held = context.held().map_or(0, HeldLocks::len);
+        let (outer_frame, outer_task, outer_held, held_before) = context::with(|context| {
+            let rows = context.held_or_new();
+            let held = rows.map_or(0, HeldLocks::len);
+            let outer_task = rows.map_or(0, |rows| {
+                let outer = rows.seat.task();
+                rows.seat.change(self.id, frame, now);
+                outer
+            });
             let outer_held = context.held_outside.get();
             // A root blocks its thread until it is done, so that what the thread
             // holds the root holds, too.
             if self.kind != TaskKind::BlockOn {
                 context.held_outside.set(held);
             }
-            (context.poll_frame.replace(frame), outer_held, held)
+            (context.poll_frame.replace(frame), outer_task, outer_held, held)
         });
         // SAFETY: the pointer is an `Arc`'s, which the table expects. The waker
         // is never dropped, and `Poll` keeps the task alive beside it.
@@ -568,6 +572,7 @@ impl Task {
             waker: ManuallyDrop::new(waker),
             future,
             outer_frame,
+            outer_task,
             outer_held,
             held_before,
             returned: false,
@@ -637,6 +642,20 @@ impl Task {
     }
 }
 
+/// The calling thread's number for the system; 0 where it has none.
+pub(crate) fn os_thread() -> u32 {
+    #[cfg(target_os = "linux")]
+    // SAFETY: reads the thread's number.
+    return unsafe { libc::gettid() } as u32;
+    #[cfg(not(target_os = "linux"))]
+    0
+}
+
+/// The task with this id, if it is alive.
+pub(crate) fn find(id: u64) -> Option<Arc<Task>> {
+    guard(LIVE.get()?.shard(id)).get(&id).cloned()
+}
+
 /// Every task that is alive, roots and blocking ones included.
 #[must_use]
 pub fn live_tasks() -> Vec<Arc<Task>> {
@@ -692,6 +711,8 @@ pub struct Poll {
     waker: ManuallyDrop<Waker>,
     future: usize,
     outer_frame: usize,
+    /// The task that this thread polls again afterwards; 0: none.
+    outer_task: u64,
     outer_held: usize,
     /// The locks that this thread held as the poll began.
     held_before: usize,
@@ -729,6 +750,9 @@ impl Drop for Poll {
         context::pop_task();
         context::with(|context| {
             context.poll_frame.set(self.outer_frame);
+            if let Some(rows) = context.held() {
+                rows.seat.change(self.outer_task, self.outer_frame, now);
+            }
             context.held_outside.set(self.outer_held);
         });
         let busy = now.saturating_sub(task.poll_started_ns());

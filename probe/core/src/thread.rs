@@ -165,6 +165,11 @@ pub(crate) fn blocking_for(operation: &'static str, awaited: Awaited) -> Blockin
             },
         );
     }
+    if call.task.is_some()
+        && let Some(rows) = context::with(context::Context::held_or_new)
+    {
+        rows.seat.call_begins(call.since_ns);
+    }
     if !is_event {
         let blocked = BLOCKED.get_or_init(Sharded::default);
         guard(blocked.shard(call.id)).insert(call.id, Arc::clone(&call));
@@ -187,6 +192,9 @@ impl Drop for Blocking {
             record.operation_ends(call.id);
         }
         let (took, starved) = events::took(call.since_ns, call.starved_at);
+        if let Some(rows) = context::with(context::Context::held) {
+            rows.seat.call_ends(if took < options::get().blocking_call { 0 } else { took });
+        }
         if took < options::get().blocking_call {
             return;
         }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use concaudit_core::{
     children::{self, Child},
     clock, counters,
-    events::{AcrossAwait, BlockingCall, Recursion},
+    events::{AcrossAwait, BlockingCall, BlockingPoll, Recursion},
     lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
     outbox::Batch,
     panics::{self, Unread},
@@ -104,6 +104,10 @@ impl<'a> Assembler<'a> {
         for call in &batch.events.blocking_calls {
             let call = self.blocking_call(call);
             self.update.blocking_calls.push(call);
+        }
+        for poll in &batch.events.blocking_polls {
+            let poll = self.blocking_poll(poll);
+            self.update.blocking_polls.push(poll);
         }
         for across in &batch.events.across_awaits {
             let across = self.across_await(across);
@@ -301,6 +305,27 @@ impl<'a> Assembler<'a> {
             longest_ns: call.longest_ns,
             starved_ns: call.starved_ns,
             count: call.count,
+        }
+    }
+
+    fn blocking_poll(&mut self, poll: &BlockingPoll) -> proto::BlockingPoll {
+        let samples = poll.samples.iter().map(|sample| proto::PollSample {
+            stack: self.stack(sample.stack),
+            blocked: sample.blocked_in.is_some(),
+            system_call: sample.blocked_in.unwrap_or_default().to_owned(),
+            count: sample.count,
+        });
+        proto::BlockingPoll {
+            id: poll.id,
+            actor: Some(actor(&poll.actor, 0, 0)),
+            longest_ns: poll.longest_ns,
+            starved_ns: poll.starved_ns,
+            measured_ns: poll.measured_ns,
+            cpu_ns: poll.cpu_ns,
+            samples: samples.collect(),
+            waiting: poll.waiting,
+            over: poll.is_over,
+            count: poll.count,
         }
     }
 
