@@ -12,7 +12,7 @@ use std::sync::{
 };
 
 use crate::{
-    clock, context, options,
+    clock, context, options, sample,
     stack::{self, StackId},
     sync::lock as guard,
     task::{self, Task, TaskKind},
@@ -138,7 +138,7 @@ fn note_wait(task: &Task) {
     if waited < least() {
         return;
     }
-    let stack = stack::of_blocked_thread(os_thread, stack_high);
+    let stack = sample::of_blocked_thread(os_thread, stack_high);
     task.ending.waited_ns.store(waited, Ordering::Relaxed);
     task.ending.waiter_stack.store(stack, Ordering::Relaxed);
 }
