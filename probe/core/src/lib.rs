@@ -20,6 +20,8 @@
 //! | [`children`] | child processes and where they were spawned |
 //! | [`stuck`] | actors that can never go on |
 //! | [`panics`] | panics that end a task or a thread, and who looks at them |
+//! | [`storms`] | how many tasks of one spawn site are alive at once |
+//! | [`orphans`] | tasks that outlive a cancelled parent |
 //! | [`drain`] | the moment of grace after a root future |
 //! | [`outbox`] | what has yet to leave the process |
 
@@ -34,10 +36,12 @@ mod held;
 pub mod label;
 pub mod lock;
 pub mod options;
+pub mod orphans;
 pub mod outbox;
 pub mod panics;
 pub mod resource;
 pub mod stack;
+pub mod storms;
 pub mod stuck;
 mod sync;
 pub mod task;
