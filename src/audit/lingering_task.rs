@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     config::Config,
     group::{Draft, Groups, Rank},
+    lost_waker, orphaned_task,
     registry::Rule,
     support::is_lock,
     text,
@@ -43,11 +44,16 @@ impl Rule for LingeringTask {
         Severity::Error
     }
 
-    fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
             for process in test.processes.iter().filter(|process| !process.truncated) {
+                let orphans = orphaned_task::told(process, config);
+                let lost = lost_waker::told(process, config);
                 for (id, descendants) in tops(process) {
+                    if orphans.contains(&id) || lost.contains(&id) {
+                        continue;
+                    }
                     let Some(task) = process.tasks.get(&id) else { continue };
                     let told =
                         Lingering { project: &run.project, test, process, task, descendants };

@@ -17,9 +17,12 @@ pub mod lingering_task;
 pub mod lock_across_await;
 pub mod lock_order_cycle;
 pub mod long_held_lock;
+pub mod lost_waker;
+pub mod orphaned_task;
 pub mod recursive_lock;
 pub mod registry;
 pub mod silent_panic;
+pub mod spawn_storm;
 mod support;
 #[cfg(test)]
 mod testing;
