@@ -6,9 +6,10 @@ use rustc_hash::FxHashMap;
 
 use super::{
     Acquisition, Actor, BlockingCall, BlockingPoll, ChildProcess, Counters, Frame, Gate, Hold,
-    Knot, LockAcrossAwait, Mode, Module, OrderEdge, Owner, Party, PollSample, Process,
-    RecursiveLock, Resource, ResourceKind, Site, Stack, Symboliser, Task, TaskEnd, TaskKind,
-    UnreadPanic, Wait, Waiter, blame_frame, owner::owner_of, pointed_frame, site_frame,
+    Knot, LockAcrossAwait, Mode, Module, OrderEdge, OrphanedTask, Owner, Party, PollSample,
+    Process, RecursiveLock, Resource, ResourceKind, Site, SpawnStorm, Stack, Symboliser, Task,
+    TaskEnd, TaskKind, UnreadPanic, Wait, Waiter, blame_frame, owner::owner_of, pointed_frame,
+    site_frame,
 };
 use crate::telemetry::{Recording, proto};
 
@@ -74,6 +75,12 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
             .collect(),
         knots: recording.knots.values().filter_map(|knot| builder.knot(knot, &known)).collect(),
         panics: recording.panics.iter().filter_map(|panic| builder.panic(panic)).collect(),
+        spawn_storms: recording.spawn_storms.iter().map(|storm| builder.storm(storm)).collect(),
+        orphaned_tasks: recording
+            .orphaned_tasks
+            .iter()
+            .filter_map(|orphan| builder.orphan(orphan, &known))
+            .collect(),
         children: recording.children.values().map(|child| builder.child(child)).collect(),
         counters: counters(&recording.counters),
         resources,
@@ -191,6 +198,9 @@ impl<'a> Builder<'a> {
     }
 
     fn task(&self, task: &proto::Task, known: &impl Fn(u64) -> bool) -> Task {
+        let lost_waker_stack = self.stack(task.lost_waker_stack);
+        // What a shutdown drops with another task was in nobody's way.
+        let is_lost = task.lost_waker_ns != 0 && !is_shutdown(&lost_waker_stack);
         Task {
             id: task.id,
             kind: task_kind(task.kind()),
@@ -225,6 +235,8 @@ impl<'a> Builder<'a> {
             thread: task.thread,
             waker_clones: task.waker_clones,
             waker_drops: task.waker_drops,
+            lost_waker_ns: if is_lost { task.lost_waker_ns } else { 0 },
+            lost_waker_stack,
             waits: task
                 .waits
                 .iter()
@@ -403,6 +415,34 @@ impl<'a> Builder<'a> {
             stack: without_hooks(self.stack(panic.stack)),
             is_detached: panic.is_detached,
             is_of_main: panic.is_of_main,
+        })
+    }
+
+    fn storm(&self, storm: &proto::SpawnStorm) -> SpawnStorm {
+        SpawnStorm {
+            spawned_at: storm.spawned_at.as_ref().and_then(|at| self.site(at)),
+            spawn_stack: self.stack(storm.spawn_stack),
+            spawner: storm.spawner.as_ref().map(|spawner| self.actor(spawner)),
+            peak: storm.peak,
+            peak_ns: storm.peak_ns,
+            spawned: storm.spawned,
+        }
+    }
+
+    /// `None` where half of it is missing.
+    fn orphan(
+        &self,
+        orphan: &proto::OrphanedTask,
+        known: &impl Fn(u64) -> bool,
+    ) -> Option<OrphanedTask> {
+        let parent = orphan.parent.as_ref()?;
+        let child = self.task(orphan.child.as_ref()?, known);
+        let end_ns = some(child.ended_ns).unwrap_or(orphan.found_ns);
+        Some(OrphanedTask {
+            outlived_ns: end_ns.saturating_sub(parent.ended_ns),
+            child,
+            parent: self.task(parent, known),
+            starved_ns: orphan.starved_ns,
         })
     }
 

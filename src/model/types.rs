@@ -82,6 +82,10 @@ pub struct Process {
     pub knots: Vec<Knot>,
     /// Panics that ended a task or thread whose handle nobody read.
     pub panics: Vec<UnreadPanic>,
+    /// Spawn sites of which many tasks were alive at once.
+    pub spawn_storms: Vec<SpawnStorm>,
+    /// Tasks that outlived a cancelled parent whose future owned their handle.
+    pub orphaned_tasks: Vec<OrphanedTask>,
     /// Child processes that were left at the end.
     pub children: Vec<ChildProcess>,
     /// What the probe counted.
@@ -315,7 +319,12 @@ pub struct Task {
     pub waker_clones: u64,
     /// Clones of its waker that were dropped or used up by a wake.
     pub waker_drops: u64,
-    /// What it waits for, one element per branch of a `select!`.
+    /// When its last waker was dropped between two polls, without a wake; 0: it was not.
+    pub lost_waker_ns: u64,
+    /// Where; empty where it was not.
+    pub lost_waker_stack: Arc<Stack>,
+    /// What it waits for, one element per branch of a `select!`; where its last waker
+    /// was lost, what it waited for last.
     pub waits: Vec<Wait>,
     /// What it holds.
     pub holds: Vec<Hold>,
@@ -599,6 +608,37 @@ pub struct UnreadPanic {
     /// It is of no task, and of no thread that anybody is seen to have spawned: the
     /// test's own. Such a one is told whatever became of it.
     pub is_of_main: bool,
+}
+
+/// A spawn site of which more tasks were alive at once than the threshold.
+#[derive(Debug, Clone)]
+pub struct SpawnStorm {
+    /// The caller of `spawn`.
+    pub spawned_at: Option<Site>,
+    /// The stack of the spawn that went above the threshold.
+    pub spawn_stack: Arc<Stack>,
+    /// Who spawned that one; `None` where it was no task.
+    pub spawner: Option<Actor>,
+    /// Most alive at once.
+    pub peak: u64,
+    /// When.
+    pub peak_ns: u64,
+    /// All that were spawned there.
+    pub spawned: u64,
+}
+
+/// A task whose `JoinHandle` went with the future of its cancelled parent, and which
+/// lived on.
+#[derive(Debug, Clone)]
+pub struct OrphanedTask {
+    /// It, as it was at its end or, where it had none, at that of the process.
+    pub child: Task,
+    /// Whose future owned its handle.
+    pub parent: Task,
+    /// For how long it has outlived its parent.
+    pub outlived_ns: u64,
+    /// What the machine may have withheld of that.
+    pub starved_ns: u64,
 }
 
 /// A child process that was running at the end, or dead and not waited for.

@@ -300,6 +300,39 @@ pub enum Details {
         /// The longest single await of the holder meanwhile, in milliseconds.
         awaited_ms: u64,
     },
+    /// `lost-waker`
+    LostWaker {
+        /// "task", "local" or "block-on".
+        task_kind: String,
+        /// `task::Builder::name`, where it was given.
+        task_name: Option<String>,
+        /// A waker was there and was dropped; else its last poll kept none.
+        registered: bool,
+        /// For how long it could not be woken when it was last seen, in milliseconds.
+        stuck_ms: u64,
+        /// What it waited for, one element per branch.
+        waits_for: Vec<String>,
+    },
+    /// `orphaned-task`
+    OrphanedTask {
+        /// `task::Builder::name` of the task, where it was given.
+        task_name: Option<String>,
+        /// For how long it has outlived its parent, in milliseconds.
+        outlived_ms: u64,
+        /// "completed", "panicked", "cancelled", or "never".
+        ended: String,
+        /// What it waits for where it has not ended, one element per branch.
+        waits_for: Vec<String>,
+    },
+    /// `spawn-storm`
+    SpawnStorm {
+        /// Most tasks of the site alive at once.
+        peak: u64,
+        /// All that were spawned there.
+        spawned: u64,
+        /// The threshold.
+        limit: u64,
+    },
     /// `silent-panic`
     SilentPanic {
         /// "task", "local", "blocking" or "thread".

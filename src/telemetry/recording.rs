@@ -49,6 +49,10 @@ pub struct Recording {
     pub knots: BTreeMap<u64, proto::Knot>,
     /// As the last update has them.
     pub panics: Vec<proto::Panic>,
+    /// As the last update has them.
+    pub spawn_storms: Vec<proto::SpawnStorm>,
+    /// As the last update has them.
+    pub orphaned_tasks: Vec<proto::OrphanedTask>,
     /// By process id.
     pub children: BTreeMap<u32, proto::ChildProcess>,
     /// The newest.
@@ -139,6 +143,8 @@ impl Recording {
         self.knots.extend(update.knots.into_iter().map(|knot| (knot.id, knot)));
         self.children.extend(update.children.into_iter().map(|child| (child.pid, child)));
         self.panics.extend(update.panics);
+        self.spawn_storms.extend(update.spawn_storms);
+        self.orphaned_tasks.extend(update.orphaned_tasks);
         if let Some(counters) = update.counters {
             self.counters = counters;
         }

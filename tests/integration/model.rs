@@ -34,6 +34,9 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         crate::thread_locks::holds::TESTS,
         crate::recursive_lock::TESTS,
         crate::silent_panic::TESTS,
+        crate::spawn_storm::TESTS,
+        crate::orphaned_task::TESTS,
+        crate::lost_waker::TESTS,
         crate::lock_across_await::TESTS,
         crate::blocking_call::TESTS,
         crate::leaked::threads::TESTS,
@@ -48,7 +51,8 @@ fn every_test_of_the_fixtures_has_an_expectation() {
     assert_eq!(missing(Workspace::Rules, &expected), [""; 0]);
     assert_eq!(missing(Workspace::OldTokio, &[crate::old_tokio::TESTS]), [""; 0]);
     assert_eq!(missing(Workspace::StdOnly, &[crate::std_only::TESTS]), [""; 0]);
-    assert_eq!(missing(Workspace::Stuck, &[crate::recursive_lock::stuck::TESTS]), [""; 0]);
+    let expected = [crate::recursive_lock::stuck::TESTS, crate::lost_waker::roots::TESTS];
+    assert_eq!(missing(Workspace::Stuck, &expected), [""; 0]);
     let expected = [
         crate::deadlock::one::TESTS,
         crate::deadlock::many::TESTS,

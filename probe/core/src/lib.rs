@@ -24,6 +24,8 @@
 //! | [`stuck`] | actors that can never go on |
 //! | [`panics`] | panics that end a task or a thread, and who looks at them |
 //! | [`ending`] | tasks that go on though they were told to stop |
+//! | [`storms`] | how many tasks of one spawn site are alive at once |
+//! | [`orphans`] | tasks that outlive a cancelled parent |
 //! | [`drain`] | the moment of grace after a root future |
 //! | [`outbox`] | what has yet to leave the process |
 
@@ -39,6 +41,7 @@ mod held;
 pub mod label;
 pub mod lock;
 pub mod options;
+pub mod orphans;
 pub mod outbox;
 pub mod panics;
 pub mod polls;
@@ -46,6 +49,7 @@ pub mod resource;
 pub mod sample;
 mod seat;
 pub mod stack;
+pub mod storms;
 pub mod stuck;
 mod sync;
 pub mod task;

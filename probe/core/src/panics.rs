@@ -18,7 +18,7 @@ use crate::{
     clock, context, counters,
     stack::{self, Extent, StackId},
     sync::lock as guard,
-    task::{Task, TaskKind},
+    task::{Handle, Task, TaskKind},
 };
 
 /// Panics under way, or caught by the program, that are remembered.
@@ -127,11 +127,11 @@ fn keep(unread: Unread) {
     all.push(unread);
 }
 
-/// A poll of the task unwinds. `handle` tells whether it has a handle; not known is
-/// not told. `future` is where its future is.
-pub(crate) fn task_unwinds(task: &Arc<Task>, handle: Option<bool>, future: usize) {
+/// A poll of the task unwinds. What is not known of its handle is not told. `future` is
+/// where its future is.
+pub(crate) fn task_unwinds(task: &Arc<Task>, handle: Option<Handle>, future: usize) {
     let raised = raised_by(task);
-    let Some(has_handle) = handle else {
+    let Some(handle) = handle else {
         // The panic of a root goes on to whatever called `block_on`.
         if task.kind == TaskKind::BlockOn
             && let Some(raised) = raised
@@ -143,7 +143,7 @@ pub(crate) fn task_unwinds(task: &Arc<Task>, handle: Option<bool>, future: usize
     keep(Unread {
         actor: Arc::clone(task),
         raised,
-        is_detached: !has_handle,
+        is_detached: handle == Handle::Dropped,
         is_of_main: false,
         future,
     });

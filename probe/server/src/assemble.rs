@@ -7,10 +7,12 @@ use concaudit_core::{
     clock, counters,
     events::{AcrossAwait, BlockingCall, BlockingPoll, Recursion},
     lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
+    orphans::{self, Orphan},
     outbox::Batch,
     panics::{self, Unread},
     resource::{Resource, ResourceKind, Site},
     stack::{self, StackId},
+    storms::{self, Storm},
     stuck::{Knot, Party},
     task::{self, Task, TaskEnd, TaskKind, Wait},
     thread,
@@ -47,6 +49,8 @@ pub(crate) fn last_update(sent: &mut Sent, batch: &Batch) -> proto::Update {
     assembler.add_live_tasks();
     assembler.add_children();
     assembler.add_panics();
+    assembler.add_storms();
+    assembler.add_orphans();
     assembler.update.last = true;
     assembler.update
 }
@@ -137,6 +141,20 @@ impl<'a> Assembler<'a> {
         }
     }
 
+    fn add_storms(&mut self) {
+        for storm in storms::seen() {
+            let storm = self.storm(&storm);
+            self.update.spawn_storms.push(storm);
+        }
+    }
+
+    fn add_orphans(&mut self) {
+        for orphan in orphans::seen() {
+            let orphan = self.orphan(&orphan);
+            self.update.orphaned_tasks.push(orphan);
+        }
+    }
+
     fn add_live_tasks(&mut self) {
         let tasks = task::live_tasks();
         if tasks.len() > MAX_LIVE_TASKS {
@@ -218,11 +236,11 @@ impl<'a> Assembler<'a> {
             parent_kind: task_kind(task.parent_kind.unwrap_or(TaskKind::Task)).into(),
             woken_by_drop_of: last.woken_by_drop_of,
             had_grace: last.had_grace,
-            lost_waker_stack: 0,
-            lost_waker_ns: 0,
             aborted_ns: task.aborted_ns(),
             waited_for_ns,
             waiter_stack: self.stack(waiter_stack),
+            lost_waker_stack: self.stack(last.lost_waker.0),
+            lost_waker_ns: last.lost_waker.1,
         }
     }
 
@@ -416,6 +434,28 @@ impl<'a> Assembler<'a> {
             ended_ns: ended.ended_ns(),
             is_detached: unread.is_detached,
             is_of_main: unread.is_of_main,
+        }
+    }
+
+    fn storm(&mut self, storm: &Storm) -> proto::SpawnStorm {
+        let spawner = storm.spawner.as_deref();
+        proto::SpawnStorm {
+            spawned_at: Some(location(storm.site)),
+            kind: task_kind(storm.kind).into(),
+            spawn_stack: self.stack(storm.spawn_stack),
+            spawner: spawner.map(|spawner| actor(spawner, storm.peak_ns, storm.peak_ns)),
+            peak: storm.peak,
+            peak_ns: storm.peak_ns,
+            spawned: storm.spawned,
+        }
+    }
+
+    fn orphan(&mut self, orphan: &Orphan) -> proto::OrphanedTask {
+        proto::OrphanedTask {
+            child: Some(self.task(&orphan.child)),
+            parent: Some(self.task(&orphan.parent)),
+            found_ns: self.now_ns,
+            starved_ns: orphan.outlived_ns().1,
         }
     }
 

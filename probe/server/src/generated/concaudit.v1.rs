@@ -552,7 +552,6 @@ pub struct OrphanedTask {
     /// As it was when it was found.
     #[prost(message, optional, tag = "1")]
     pub child: ::core::option::Option<Task>,
-    /// `drop_stack` tells where it was cancelled.
     #[prost(message, optional, tag = "2")]
     pub parent: ::core::option::Option<Task>,
     #[prost(uint64, tag = "3")]
