@@ -9,6 +9,7 @@
 
 mod behaviour;
 mod blocking_call;
+mod blocking_poll;
 mod cli;
 mod console;
 mod deadlock;
