@@ -39,6 +39,7 @@ pub mod polls {
             => note(RULE, LIB, "computes-in-a-root").by("library");
         a_task_that_computes_in_portions_is_fine => silent();
         a_blocking_task_may_compute => silent();
+        a_process_that_was_stopped_accuses_nobody => silent();
         a_call_that_another_rule_tells_of_is_told_once => warning("blocking-call", LIB, "sleeps");
     }
 }
