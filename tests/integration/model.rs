@@ -39,6 +39,8 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         crate::lost_waker::TESTS,
         crate::lock_across_await::TESTS,
         crate::blocking_call::TESTS,
+        crate::blocking_poll::polls::TESTS,
+        crate::blocking_poll::signals::TESTS,
         crate::leaked::threads::TESTS,
         crate::leaked::children::TESTS,
         s::environment::TESTS,

@@ -119,10 +119,16 @@ pub(crate) fn of_blocked_thread(os_thread: u32, high: usize) -> StackId {
     }
 }
 
+impl Target {
+    /// Where to stop reading.
+    fn end(&self) -> usize {
+        // The frame itself, and its return address.
+        if self.base == 0 { self.high } else { self.high.min(self.base + 16) }
+    }
+}
+
 fn blocked_stack(target: Target, pointer: usize, counter: usize) -> StackId {
-    let end = if target.base == 0 { target.high } else { target.base + 16 };
-    Stack::read(pointer, end.min(target.high), counter)
-        .map_or(0, |stack| intern(&stack.walk(target.base)))
+    Stack::read(pointer, target.end(), counter).map_or(0, |stack| intern(&stack.walk(target.base)))
 }
 
 fn intern(addresses: &[usize]) -> StackId {
