@@ -17,6 +17,7 @@ pub mod lingering_task;
 pub mod lock_across_await;
 pub mod lock_order_cycle;
 pub mod long_held_lock;
+mod open_files;
 mod owners;
 pub mod recursive_lock;
 pub mod registry;

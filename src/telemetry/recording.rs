@@ -47,6 +47,8 @@ pub struct Recording {
     pub knots: BTreeMap<u64, proto::Knot>,
     /// By process id.
     pub children: BTreeMap<u32, proto::ChildProcess>,
+    /// What was open at the exit.
+    pub open_files: proto::OpenFiles,
     /// The newest.
     pub counters: proto::Counters,
     /// What the tokio-console protocol told.
@@ -132,6 +134,9 @@ impl Recording {
         self.recursive_locks
             .extend(update.recursive_locks.into_iter().map(|recursion| (recursion.id, recursion)));
         self.knots.extend(update.knots.into_iter().map(|knot| (knot.id, knot)));
+        if let Some(files) = update.open_files {
+            self.open_files = files;
+        }
         self.children.extend(update.children.into_iter().map(|child| (child.pid, child)));
         if let Some(counters) = update.counters {
             self.counters = counters;

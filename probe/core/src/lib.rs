@@ -18,6 +18,7 @@
 //! | [`thread`] | threads of `std::thread`, and what blocks a thread |
 //! | [`events`] | what is told once per place: calls that block a poll, and the like |
 //! | [`children`] | child processes and where they were spawned |
+//! | [`files`] | files and sockets, and where they were opened |
 //! | [`stuck`] | actors that can never go on |
 //! | [`ending`] | tasks that go on though they were told to stop |
 //! | [`drain`] | the moment of grace after a root future |
@@ -30,12 +31,15 @@ pub mod counters;
 pub mod drain;
 pub mod ending;
 pub mod events;
+pub mod files;
 mod hash;
 mod held;
 pub mod label;
 pub mod lock;
 pub mod options;
 pub mod outbox;
+#[cfg(all(target_os = "linux", target_env = "gnu", not(concaudit_static)))]
+mod real;
 pub mod resource;
 pub mod stack;
 pub mod stuck;
@@ -57,6 +61,7 @@ pub fn is_active() -> bool {
 /// Begins to observe. Called once, before `main`.
 pub fn activate(options: options::Options) {
     clock::start();
+    files::start();
     options::set(options);
     ACTIVE.store(true, Ordering::Release);
 }

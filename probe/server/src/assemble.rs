@@ -6,6 +6,7 @@ use concaudit_core::{
     children::{self, Child},
     clock, counters,
     events::{AcrossAwait, BlockingCall, Recursion},
+    files::{self, FileKind, OpenFile},
     lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
     outbox::Batch,
     resource::{Resource, ResourceKind, Site},
@@ -45,6 +46,7 @@ pub(crate) fn last_update(sent: &mut Sent, batch: &Batch) -> proto::Update {
     assembler.add_batch(batch);
     assembler.add_live_tasks();
     assembler.add_children();
+    assembler.add_open_files();
     assembler.update.last = true;
     assembler.update
 }
@@ -121,6 +123,26 @@ impl<'a> Assembler<'a> {
         for child in children::remaining() {
             let child = self.child(&child);
             self.update.children.push(child);
+        }
+    }
+
+    fn add_open_files(&mut self) {
+        let remains = files::remains();
+        let files = remains.files.iter().map(|file| self.open_file(file)).collect();
+        let exit_stack = self.stack(remains.exit_stack);
+        self.update.open_files = Some(proto::OpenFiles { files, exit_stack });
+    }
+
+    fn open_file(&mut self, file: &OpenFile) -> proto::OpenFile {
+        proto::OpenFile {
+            fd: file.fd,
+            kind: file_kind(file.kind).into(),
+            name: file.name.clone(),
+            stack: self.stack(file.stack),
+            opened_ns: file.opened_ns,
+            opener: file.actor,
+            blocking: file.is_blocking,
+            spawn_stack: self.stack(file.spawn_stack),
         }
     }
 
@@ -445,6 +467,19 @@ fn resource_kind(kind: ResourceKind) -> proto::ResourceKind {
         ResourceKind::ParkingLotRwLock => proto::ResourceKind::ParkingLotRwlock,
         ResourceKind::LockApiMutex => proto::ResourceKind::LockApiMutex,
         ResourceKind::LockApiRwLock => proto::ResourceKind::LockApiRwlock,
+    }
+}
+
+fn file_kind(kind: FileKind) -> proto::OpenFileKind {
+    match kind {
+        FileKind::File => proto::OpenFileKind::File,
+        FileKind::Directory => proto::OpenFileKind::Directory,
+        FileKind::Fifo => proto::OpenFileKind::Fifo,
+        FileKind::TcpListener => proto::OpenFileKind::TcpListener,
+        FileKind::TcpStream => proto::OpenFileKind::TcpStream,
+        FileKind::Udp => proto::OpenFileKind::Udp,
+        FileKind::Unix => proto::OpenFileKind::Unix,
+        FileKind::Socket => proto::OpenFileKind::Socket,
     }
 }
 
