@@ -20,6 +20,7 @@ pub mod lock_order_cycle;
 pub mod long_held_lock;
 pub mod lost_waker;
 pub mod orphaned_task;
+mod open_files;
 mod owners;
 pub mod recursive_lock;
 pub mod registry;

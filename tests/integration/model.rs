@@ -43,6 +43,8 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         crate::blocking_poll::signals::TESTS,
         crate::leaked::threads::TESTS,
         crate::leaked::children::TESTS,
+        crate::leaked::files::TESTS,
+        crate::leaked::calls::TESTS,
         s::environment::TESTS,
         s::subscriber::TESTS,
         s::children::TESTS,

@@ -6,7 +6,11 @@
 //! bounds of the thread's stack, so a foreign function that uses the register
 //! for something else ends a walk early but cannot lead it astray.
 
-use std::{cell::Cell, mem::MaybeUninit};
+use std::{
+    cell::Cell,
+    mem::MaybeUninit,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use crate::{
     context::{self, Context},
@@ -109,9 +113,10 @@ pub(crate) enum Extent {
     Thread,
 }
 
-/// Takes this thread's stack from the caller outward.
-#[inline(never)]
-pub(crate) fn capture(extent: Extent) -> StackId {
+/// Visits the return addresses of this thread's frames, from that of the function
+/// with frame pointer `frame` outward, until `visit` says `false`.
+#[inline(always)]
+fn walk(mut frame: usize, extent: Extent, mut visit: impl FnMut(usize) -> bool) {
     let bounds = bounds();
     let mut limit = bounds.high.saturating_sub(16);
     if extent == Extent::Task {
@@ -120,37 +125,145 @@ pub(crate) fn capture(extent: Extent) -> StackId {
             limit = limit.min(base);
         }
     }
-    // Not zeroed: that would cost more than the walk.
-    let mut addresses = [const { MaybeUninit::<usize>::uninit() }; MAX_DEPTH];
-    let mut depth = 0;
-    let mut hash = 0;
-    let mut frame = frame_pointer();
-    while depth < MAX_DEPTH && frame >= bounds.low && frame < limit && frame.is_multiple_of(8) {
+    while frame >= bounds.low && frame < limit && frame.is_multiple_of(8) {
         // SAFETY: `frame` and the word after it lie within this thread's stack
         // (`limit` leaves room for both) and are aligned.
         let (caller, address) =
             unsafe { (*(frame as *const usize), *(frame as *const usize).add(1)) };
-        if address == 0 {
-            break;
+        if address == 0 || !visit(address) {
+            return;
         }
-        addresses[depth].write(address);
-        hash = fold(hash, address as u64);
-        depth += 1;
         // Frames lie ever higher; anything else is not a frame.
         if caller <= frame {
-            break;
+            return;
         }
         frame = caller;
     }
+}
+
+/// Takes this thread's stack from the caller outward.
+#[inline(never)]
+pub(crate) fn capture(extent: Extent) -> StackId {
+    // Not zeroed: that would cost more than the walk.
+    let mut addresses = [const { MaybeUninit::<usize>::uninit() }; MAX_DEPTH];
+    let mut depth = 0;
+    let mut hash = 0;
+    walk(frame_pointer(), extent, |address| {
+        addresses[depth].write(address);
+        hash = fold(hash, address as u64);
+        depth += 1;
+        depth < MAX_DEPTH
+    });
     // SAFETY: the walk has written the first `depth` elements.
     let addresses =
         unsafe { std::slice::from_raw_parts(addresses.as_ptr().cast::<usize>(), depth) };
     intern(hash | 1, addresses)
 }
 
+/// The same of [`Extent::Task`], not stored but written to `addresses` as far as there
+/// is room; how many. Neither allocates nor locks.
+#[inline(never)]
+pub(crate) fn write(addresses: &[AtomicUsize]) -> usize {
+    let mut depth = 0;
+    walk(frame_pointer(), Extent::Task, |address| {
+        addresses[depth].store(address, Ordering::Relaxed);
+        depth += 1;
+        depth < addresses.len()
+    });
+    depth
+}
+
+/// Stores a stack that was written by [`write()`].
+pub(crate) fn store(addresses: &[usize]) -> StackId {
+    let hash = addresses.iter().fold(0, |hash, &address| fold(hash, address as u64));
+    intern(hash | 1, addresses)
+}
+
 /// Where this thread's stack ends.
 pub(crate) fn high() -> usize {
     bounds().high
+}
+
+/// Of a thread's innermost frames, this many bytes are looked at.
+#[cfg(target_os = "linux")]
+const LOOKED_AT: usize = 64 * 1024;
+
+/// The stack of another thread that is blocked in the kernel; 0 where it is not, or
+/// where the system does not tell. The kernel says where the stack pointer is; from
+/// there outward, the first word that begins a chain of frames up to the thread's
+/// first one is taken for a frame. The stack is read through the kernel, since the
+/// thread may end at any moment.
+#[cfg(target_os = "linux")]
+pub(crate) fn of_blocked_thread(os_thread: u32, high: usize) -> StackId {
+    let read = || -> Option<Vec<usize>> {
+        let call = std::fs::read_to_string(format!("/proc/self/task/{os_thread}/syscall")).ok()?;
+        // "number arguments.. stack-pointer program-counter", or "running".
+        let pointer = call.split_whitespace().rev().nth(1)?.strip_prefix("0x")?;
+        let low = usize::from_str_radix(pointer, 16).ok()?;
+        if low >= high {
+            return None;
+        }
+        let mut words = vec![0_usize; (high - low).min(LOOKED_AT) / 8];
+        let local = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: words.len() * 8 };
+        let remote = libc::iovec { iov_base: low as *mut _, iov_len: words.len() * 8 };
+        // SAFETY: writes at most as much as `words` has room for; an address that is not
+        // mapped is an error.
+        let length = unsafe {
+            libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0)
+        };
+        words.truncate(usize::try_from(length).ok()? / 8);
+        chain(&words, low, high)
+    };
+    store(&read().unwrap_or_default())
+}
+
+/// The stack of this thread below functions that keep no frame pointers, as far as it
+/// can be found: 0 where there is nothing but those.
+#[cfg(target_os = "linux")]
+#[inline(never)]
+pub(crate) fn beyond() -> StackId {
+    let bounds = bounds();
+    let low = frame_pointer();
+    if low < bounds.low || low >= bounds.high || !low.is_multiple_of(8) {
+        return 0;
+    }
+    let words = (bounds.high - low).min(LOOKED_AT) / 8;
+    // SAFETY: within this thread's stack, from a live frame outward.
+    let words: Vec<usize> =
+        (0..words).map(|at| unsafe { *(low as *const usize).add(at) }).collect();
+    store(&chain(&words, low, bounds.high).unwrap_or_default())
+}
+
+/// Other systems do not tell where a thread is.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn of_blocked_thread(_: u32, _: usize) -> StackId {
+    0
+}
+
+/// The longest chain of frames in a stack's words, the first of which is at `low`.
+#[cfg(target_os = "linux")]
+fn chain(words: &[usize], low: usize, high: usize) -> Option<Vec<usize>> {
+    /// A shorter one may be made of leftovers.
+    const LEAST: usize = 4;
+    /// No code lies below.
+    const LEAST_ADDRESS: usize = 0x1_0000;
+    let word = |at: usize| words.get(at.checked_sub(low)? / 8).copied();
+    (0..words.len().saturating_sub(1)).find_map(|start| {
+        let mut frame = low + start * 8;
+        let mut addresses = Vec::new();
+        while let (Some(caller), Some(address)) = (word(frame), word(frame + 8)) {
+            let is_code = address >= LEAST_ADDRESS && !(low..high).contains(&address);
+            if !is_code || addresses.len() >= MAX_DEPTH {
+                break;
+            }
+            addresses.push(address);
+            if caller <= frame || caller >= high || !caller.is_multiple_of(8) {
+                break;
+            }
+            frame = caller;
+        }
+        (addresses.len() >= LEAST).then_some(addresses)
+    })
 }
 
 /// Frames that tell one way to a place from another in [`capture_again`].

@@ -6,6 +6,8 @@ use concaudit_core::{
     children::{self, Child},
     clock, counters,
     events::{AcrossAwait, BlockingCall, BlockingPoll, Recursion},
+    events::{AcrossAwait, BlockingCall, Recursion},
+    files::{self, FileKind, OpenFile},
     lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
     orphans::{self, Orphan},
     outbox::Batch,
@@ -51,6 +53,7 @@ pub(crate) fn last_update(sent: &mut Sent, batch: &Batch) -> proto::Update {
     assembler.add_panics();
     assembler.add_storms();
     assembler.add_orphans();
+    assembler.add_open_files();
     assembler.update.last = true;
     assembler.update
 }
@@ -152,6 +155,23 @@ impl<'a> Assembler<'a> {
         for orphan in orphans::seen() {
             let orphan = self.orphan(&orphan);
             self.update.orphaned_tasks.push(orphan);
+    fn add_open_files(&mut self) {
+        let remains = files::remains();
+        let files = remains.files.iter().map(|file| self.open_file(file)).collect();
+        let exit_stack = self.stack(remains.exit_stack);
+        self.update.open_files = Some(proto::OpenFiles { files, exit_stack });
+    }
+
+    fn open_file(&mut self, file: &OpenFile) -> proto::OpenFile {
+        proto::OpenFile {
+            fd: file.fd,
+            kind: file_kind(file.kind).into(),
+            name: file.name.clone(),
+            stack: self.stack(file.stack),
+            opened_ns: file.opened_ns,
+            opener: file.actor,
+            blocking: file.is_blocking,
+            spawn_stack: self.stack(file.spawn_stack),
         }
     }
 
@@ -542,6 +562,19 @@ fn resource_kind(kind: ResourceKind) -> proto::ResourceKind {
         ResourceKind::ParkingLotRwLock => proto::ResourceKind::ParkingLotRwlock,
         ResourceKind::LockApiMutex => proto::ResourceKind::LockApiMutex,
         ResourceKind::LockApiRwLock => proto::ResourceKind::LockApiRwlock,
+    }
+}
+
+fn file_kind(kind: FileKind) -> proto::OpenFileKind {
+    match kind {
+        FileKind::File => proto::OpenFileKind::File,
+        FileKind::Directory => proto::OpenFileKind::Directory,
+        FileKind::Fifo => proto::OpenFileKind::Fifo,
+        FileKind::TcpListener => proto::OpenFileKind::TcpListener,
+        FileKind::TcpStream => proto::OpenFileKind::TcpStream,
+        FileKind::Udp => proto::OpenFileKind::Udp,
+        FileKind::Unix => proto::OpenFileKind::Unix,
+        FileKind::Socket => proto::OpenFileKind::Socket,
     }
 }
 
