@@ -5,15 +5,11 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use super::{
-    Acquisition, Actor, BlockingCall, BlockingPoll, ChildProcess, Counters, Frame, Gate, Hold,
-    Knot, LockAcrossAwait, Mode, Module, OrderEdge, OrphanedTask, Owner, Party, PollSample,
-    Process, RecursiveLock, Resource, ResourceKind, Site, SpawnStorm, Stack, Symboliser, Task,
-    TaskEnd, TaskKind, UnreadPanic, Wait, Waiter, blame_frame, owner::owner_of, pointed_frame,
-    site_frame,
-    Acquisition, Actor, BlockingCall, ChildProcess, Counters, FileKind, Frame, Gate, Hold, Knot,
-    LockAcrossAwait, Mode, Module, OpenFile, OrderEdge, Owner, Party, Process, RecursiveLock,
-    Resource, ResourceKind, Site, Stack, Symboliser, Task, TaskEnd, TaskKind, Wait, Waiter,
-    blame_frame, owner::owner_of, pointed_frame, site_frame,
+    Acquisition, Actor, BlockingCall, BlockingPoll, ChildProcess, Counters, FileKind, Frame, Gate,
+    Hold, Knot, LockAcrossAwait, Mode, Module, OpenFile, OrderEdge, OrphanedTask, Owner, Party,
+    PollSample, Process, RecursiveLock, Resource, ResourceKind, Site, SpawnStorm, Stack,
+    Symboliser, Task, TaskEnd, TaskKind, UnreadPanic, Wait, Waiter, blame_frame, owner::owner_of,
+    pointed_frame, site_frame,
 };
 use crate::telemetry::{Recording, proto};
 
@@ -484,6 +480,9 @@ fn without_hooks(stack: Arc<Stack>) -> Arc<Stack> {
     match stack.frames.iter().position(of_std) {
         None | Some(0) => stack,
         Some(at) => Arc::new(Stack { frames: stack.frames[at..].to_vec() }),
+    }
+}
+
 fn file_kind(kind: proto::OpenFileKind) -> FileKind {
     match kind {
         proto::OpenFileKind::File => FileKind::File,

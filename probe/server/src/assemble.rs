@@ -6,7 +6,6 @@ use concaudit_core::{
     children::{self, Child},
     clock, counters,
     events::{AcrossAwait, BlockingCall, BlockingPoll, Recursion},
-    events::{AcrossAwait, BlockingCall, Recursion},
     files::{self, FileKind, OpenFile},
     lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
     orphans::{self, Orphan},
@@ -155,6 +154,9 @@ impl<'a> Assembler<'a> {
         for orphan in orphans::seen() {
             let orphan = self.orphan(&orphan);
             self.update.orphaned_tasks.push(orphan);
+        }
+    }
+
     fn add_open_files(&mut self) {
         let remains = files::remains();
         let files = remains.files.iter().map(|file| self.open_file(file)).collect();
