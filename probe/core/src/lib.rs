@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`clock`] | time since the start, and how much of it the CPU was withheld |
 //! | [`stack`] | frame-pointer walks, each distinct stack stored once |
+//! | [`sample`] | the stack of another thread, taken from outside |
 //! | [`context`] | what this thread is doing: task, scopes |
 //! | [`task`] | tasks, threads as far as they hold locks, and the waker around tokio's |
 //! | [`resource`] | locks, timers, channels, and the operations that wait for them |
@@ -35,6 +36,7 @@ pub mod lock;
 pub mod options;
 pub mod outbox;
 pub mod resource;
+pub mod sample;
 pub mod stack;
 pub mod stuck;
 mod sync;

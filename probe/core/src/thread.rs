@@ -13,6 +13,7 @@ use crate::{
     lock::Mode,
     next_id, options,
     resource::Resource,
+    sample,
     stack::{self, Extent, StackId},
     stuck,
     sync::{Sharded, lock as guard},
@@ -227,7 +228,7 @@ pub fn settle() {
 /// as its stack can be read from outside.
 #[must_use]
 pub fn seen_at(thread: &Task) -> StackId {
-    stack::of_blocked_thread(
+    sample::of_blocked_thread(
         thread.os_thread.load(Ordering::Relaxed),
         thread.stack_high.load(Ordering::Relaxed),
     )
