@@ -5,7 +5,10 @@
 //! The first run builds the probe and the fixtures, which takes a minute or
 //! two; everything is kept under `target/` for the next one.
 
-#![expect(clippy::print_stderr, reason = "a skipped test says why")]
+#![expect(
+    clippy::print_stderr,
+    reason = "a skipped test says why, and one of many runs what became of them"
+)]
 
 mod behaviour;
 mod blocking_call;
@@ -20,6 +23,7 @@ mod lock_across_await;
 mod lock_order;
 mod long_held;
 mod model;
+mod often;
 mod old_tokio;
 mod recursive_lock;
 mod std_only;
