@@ -52,6 +52,9 @@ pub struct Update {
     pub children: ::prost::alloc::vec::Vec<ChildProcess>,
     #[prost(message, repeated, tag = "15")]
     pub knots: ::prost::alloc::vec::Vec<Knot>,
+    /// In a snapshot only: every thread of the process, the probe's own aside.
+    #[prost(message, repeated, tag = "20")]
+    pub threads: ::prost::alloc::vec::Vec<Thread>,
 }
 /// An executable or shared object mapped into the process.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -417,6 +420,41 @@ pub struct Party {
     #[prost(message, repeated, tag = "9")]
     pub holds: ::prost::alloc::vec::Vec<Hold>,
 }
+/// A thread at the moment of a snapshot.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Thread {
+    /// The system's number; that of the process is its main thread's.
+    #[prost(uint32, tag = "1")]
+    pub os_thread: u32,
+    /// As the system has it: no more than 15 bytes.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// As in `Task.thread`; 0: it has done nothing that the probe sees.
+    #[prost(uint64, tag = "3")]
+    pub id: u64,
+    /// Of the thread as a `Task`, whether or not that is told as well; or 0.
+    #[prost(uint64, tag = "4")]
+    pub record: u64,
+    #[prost(enumeration = "ThreadState", tag = "5")]
+    pub state: i32,
+    /// In this system call, where its name is known: "read", "futex", ...
+    #[prost(string, tag = "6")]
+    pub system_call: ::prost::alloc::string::String,
+    /// The program counter, then return addresses.
+    #[prost(uint64, tag = "7")]
+    pub stack: u64,
+    /// Time on a CPU in its life.
+    #[prost(uint64, tag = "8")]
+    pub cpu_ns: u64,
+    /// The calls that it is blocked in, as in `Task.waits`.
+    #[prost(message, repeated, tag = "9")]
+    pub waits: ::prost::alloc::vec::Vec<Wait>,
+    #[prost(message, repeated, tag = "10")]
+    pub holds: ::prost::alloc::vec::Vec<Hold>,
+    /// The record of the thread whose end it waits for, or 0.
+    #[prost(uint64, tag = "11")]
+    pub joins: u64,
+}
 /// A child process that was running at exit, or dead and not waited for.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ChildProcess {
@@ -629,6 +667,38 @@ impl LockMode {
             "LOCK_MODE_EXCLUSIVE" => Some(Self::Exclusive),
             "LOCK_MODE_SHARED" => Some(Self::Shared),
             "LOCK_MODE_UPGRADABLE" => Some(Self::Upgradable),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ThreadState {
+    /// It ended meanwhile, or could not be looked at.
+    Unknown = 0,
+    /// It has a CPU, or waits for one.
+    Running = 1,
+    /// In the kernel.
+    Blocked = 2,
+}
+impl ThreadState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unknown => "THREAD_STATE_UNKNOWN",
+            Self::Running => "THREAD_STATE_RUNNING",
+            Self::Blocked => "THREAD_STATE_BLOCKED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "THREAD_STATE_UNKNOWN" => Some(Self::Unknown),
+            "THREAD_STATE_RUNNING" => Some(Self::Running),
+            "THREAD_STATE_BLOCKED" => Some(Self::Blocked),
             _ => None,
         }
     }
