@@ -13,6 +13,8 @@ pub struct Config {
     pub wait: Duration,
     /// A call that blocks a task's poll this long is reported.
     pub blocking_call: Duration,
+    /// After which a test was ended; `None`: never.
+    pub time_limit: Option<Duration>,
     /// Names of rules that are not asked.
     pub disabled: BTreeSet<String>,
 }
@@ -24,6 +26,7 @@ impl Default for Config {
             contended_hold: Duration::from_millis(100),
             wait: Duration::from_millis(10),
             blocking_call: Duration::from_millis(10),
+            time_limit: Some(Duration::from_secs(60)),
             disabled: BTreeSet::new(),
         }
     }

@@ -10,13 +10,11 @@ use super::{
     config::Config,
     group::{Draft, Groups, Rank},
     registry::Rule,
-    support::in_initialiser,
+    support::{in_initialiser, launches_worker},
     text,
 };
 use crate::{
-    model::{
-        Outcome, Owner, Process, Run, Stack, Task, TaskEnd, TaskKind, Test, origin, pointed_frame,
-    },
+    model::{Outcome, Owner, Process, Run, Task, TaskEnd, TaskKind, Test, origin, pointed_frame},
     project::Project,
     report::{
         finding::{Confidence, Details, Finding, Origin, Severity},
@@ -121,16 +119,6 @@ fn runtimes(process: &Process) -> Vec<(&Task, u64)> {
         runtimes.entry(built_by).or_insert((worker, 0)).1 += 1;
     }
     runtimes.into_values().collect()
-}
-
-/// Whether a blocking task is a worker of a multi-thread runtime. Holds for tokio
-/// 1.20 to 1.54.
-fn launches_worker(spawn_stack: &Stack) -> bool {
-    const PARTS: &[&str] = &["::worker::Launch::launch", "::Launch>::launch"];
-    spawn_stack.frames.iter().any(|frame| {
-        let name = &frame.function;
-        name.contains("tokio::runtime::") && PARTS.iter().any(|part| name.contains(part))
-    })
 }
 
 struct Leaked<'a> {

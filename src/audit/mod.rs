@@ -10,6 +10,10 @@ mod cycles;
 pub mod deadlock;
 pub mod futurelock;
 mod group;
+pub mod hang;
+mod hang_chain;
+mod hang_tree;
+pub mod hung_test;
 mod knots;
 pub mod leaked_handle;
 pub mod leaked_thread;
@@ -25,4 +29,5 @@ mod testing;
 mod text;
 
 pub use config::Config;
+pub use hang::Hang;
 pub use registry::{RULES, audit};

@@ -4,9 +4,9 @@ use std::fmt::Debug;
 
 use super::{
     blocking_call::BlockingCall, config::Config, deadlock::Deadlock, futurelock::Futurelock,
-    leaked_handle::LeakedHandle, leaked_thread::LeakedThread, lingering_task::LingeringTask,
-    lock_across_await::LockAcrossAwait, lock_order_cycle::LockOrderCycle,
-    long_held_lock::LongHeldLock, recursive_lock::RecursiveLock,
+    hung_test::HungTest, leaked_handle::LeakedHandle, leaked_thread::LeakedThread,
+    lingering_task::LingeringTask, lock_across_await::LockAcrossAwait,
+    lock_order_cycle::LockOrderCycle, long_held_lock::LongHeldLock, recursive_lock::RecursiveLock,
 };
 use crate::{
     model::Run,
@@ -30,6 +30,7 @@ pub const RULES: &[&dyn Rule] = &[
     &BlockingCall,
     &Deadlock,
     &Futurelock,
+    &HungTest,
     &LeakedHandle,
     &LeakedThread,
     &LingeringTask,

@@ -110,7 +110,10 @@ pub fn task(id: u64) -> Task {
         ended_ns: 4_000 * MS,
         end: TaskEnd::Shutdown,
         polls: 3,
+        last_poll_started_ns: 1_000 * MS,
         last_poll_ended_ns: 1_000 * MS,
+        last_wake_ns: 1_000 * MS,
+        thread: 100 + id,
         scheduled: false,
         running: false,
         drained: true,
@@ -132,6 +135,8 @@ pub fn channel_wait() -> Wait {
         resource: None,
         operation: String::new(),
         due_ns: None,
+        since_ns: 1_000 * MS,
+        task: None,
     }
 }
 

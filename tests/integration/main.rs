@@ -17,6 +17,7 @@ mod console;
 mod deadlock;
 mod futurelock;
 mod graph;
+mod hung_test;
 mod leaked;
 mod lingering;
 mod lock_across_await;

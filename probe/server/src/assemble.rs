@@ -246,6 +246,7 @@ impl<'a> Assembler<'a> {
             operation: wait.operation.to_owned(),
             since_ns: wait.since_ns,
             due_ns: resource.map_or(0, Resource::due_ns),
+            task: 0,
         }
     }
 
