@@ -155,8 +155,8 @@ impl<'a> Hang<'a> {
     }
 
     /// A thread.
-    pub fn thread(&self, os_thread: u32) -> Option<&'a Thread> {
-        self.process.threads.iter().find(|thread| thread.os_thread == os_thread)
+    pub fn thread(&self, number: u32) -> Option<&'a Thread> {
+        self.process.threads.iter().find(|thread| thread.number == number)
     }
 
     /// Tasks and threads that live, the runtime's own aside.
@@ -178,7 +178,7 @@ impl<'a> Hang<'a> {
     /// The node of a task, or of a thread's record.
     pub fn node(&self, id: u64) -> Option<Node> {
         match (self.thread_of_record(id), self.task(id)) {
-            (Some(thread), _) => Some(Node::Thread(thread.os_thread)),
+            (Some(thread), _) => Some(Node::Thread(thread.number)),
             (None, Some(_)) => Some(Node::Task(id)),
             (None, None) => None,
         }
@@ -204,7 +204,7 @@ impl<'a> Hang<'a> {
         threads
             .iter()
             .find(is_of_test)
-            .or_else(|| threads.iter().find(|thread| thread.os_thread == self.process.pid))
+            .or_else(|| threads.iter().find(|thread| thread.number == self.process.pid))
     }
 
     /// The test's body.
@@ -212,7 +212,7 @@ impl<'a> Hang<'a> {
         let thread = self.test_thread();
         let of_thread = thread.map(|thread| match self.runs(thread) {
             Some(id) => Node::Task(id),
-            None => Node::Thread(thread.os_thread),
+            None => Node::Thread(thread.number),
         });
         // Without threads to look at (another system), the first root will do.
         of_thread.or_else(|| {
@@ -387,9 +387,10 @@ impl<'a> Hang<'a> {
     }
 
     fn held(&self) -> Vec<(Node, &'a Hold)> {
-        let of_threads = self.process.threads.iter().flat_map(|thread| {
-            thread.holds.iter().map(|hold| (Node::Thread(thread.os_thread), hold))
-        });
+        let of_threads =
+            self.process.threads.iter().flat_map(|thread| {
+                thread.holds.iter().map(|hold| (Node::Thread(thread.number), hold))
+            });
         let of_tasks = self.tasks().flat_map(|task| {
             let node = self.node(task.id).unwrap_or(Node::Task(task.id));
             task.holds.iter().map(move |hold| (node, hold))

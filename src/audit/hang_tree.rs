@@ -8,7 +8,7 @@ use super::{
     text,
 };
 use crate::{
-    model::{Frame, Owner, Stack, Task, TaskKind, Thread, user_frames},
+    model::{Awaited, Frame, Owner, Stack, Task, TaskKind, Thread, user_frames},
     report::finding::{HungLock, HungParty, HungProcess, HungThread, HungWait, StackFrame},
     report::words::duration,
 };
@@ -17,6 +17,11 @@ use crate::{
 const FOREIGN_FRAMES: usize = 2;
 /// Of a stack's own frames, the innermost that are told.
 const OWN_FRAMES: usize = 8;
+
+/// What the holder of a lock is to who waits for it.
+const HELD_BY: &str = "held by";
+/// Levels of the tree.
+const MAX_DEPTH: usize = 32;
 
 const MS: u64 = 1_000_000;
 
@@ -39,7 +44,7 @@ impl Hang<'_> {
         let mut parties = Vec::new();
         for node in roots {
             if !told.contains(&node) {
-                parties.extend(self.party(node, &mut told));
+                parties.extend(self.party(node, &mut told, 0));
             }
         }
         let (idle, busy): (Vec<&Thread>, Vec<&Thread>) =
@@ -69,7 +74,7 @@ impl Hang<'_> {
             .collect()
     }
 
-    fn party(&self, node: Node, told: &mut BTreeSet<Node>) -> Option<HungParty> {
+    fn party(&self, node: Node, told: &mut BTreeSet<Node>, depth: usize) -> Option<HungParty> {
         let standstill = self.standstill(node)?;
         let record = self.record(node);
         let is_told_above = !told.insert(node);
@@ -88,7 +93,8 @@ impl Hang<'_> {
             }
             Standstill::Runs(_) => ("blocked", None),
         };
-        let waits = if is_told_above { Vec::new() } else { self.waits(node, &standstill, told) };
+        let waits =
+            if is_told_above { Vec::new() } else { self.waits(node, &standstill, told, depth) };
         Some(HungParty {
             who: self.who(node, record),
             count: 1,
@@ -108,9 +114,12 @@ impl Hang<'_> {
         node: Node,
         standstill: &Standstill<'_>,
         told: &mut BTreeSet<Node>,
+        depth: usize,
     ) -> Vec<HungWait> {
+        // Those that lie deeper come to the surface.
         let mut below = |on: &[Node]| -> Vec<HungParty> {
-            on.iter().filter_map(|on| self.party(*on, told)).collect()
+            let on = if depth < MAX_DEPTH { on } else { &[] };
+            on.iter().filter_map(|on| self.party(*on, told, depth + 1)).collect()
         };
         match standstill {
             Standstill::Awaits(branches) if branches.is_empty() => vec![HungWait {
@@ -123,6 +132,11 @@ impl Hang<'_> {
                     what: self.what_awaited(branch),
                     frames: self.frames(&branch.wait.stack),
                     due_in_ms: branch.wait.due_ns.map(|due| due.saturating_sub(self.now_ns()) / MS),
+                    relation: match branch.awaited {
+                        Awaited::Join => "",
+                        _ => HELD_BY,
+                    }
+                    .to_owned(),
                     on: below(&branch.on),
                 })
                 .collect(),
@@ -130,6 +144,7 @@ impl Hang<'_> {
                 what: self.what_blocked(node, call),
                 frames: self.frames(call.stack),
                 due_in_ms: None,
+                relation: call.lock.map_or("", |_| HELD_BY).to_owned(),
                 on: below(call.on.as_slice()),
             }],
             Standstill::Computes { stack, cpu_ns, .. } => vec![HungWait {
@@ -139,14 +154,15 @@ impl Hang<'_> {
             }],
             Standstill::Starves { by } => vec![HungWait {
                 what: match by {
-                    Some(_) => "is ready to run, but its thread is kept busy by".to_owned(),
+                    Some(_) => "is ready to run, but its thread is busy".to_owned(),
                     None => "is ready to run, and nobody polls it".to_owned(),
                 },
+                relation: "with".to_owned(),
                 on: below(by.as_slice()),
                 ..HungWait::default()
             }],
             Standstill::Runs(task) => vec![HungWait {
-                what: "runs".to_owned(),
+                what: "is in a call of `block_on`".to_owned(),
                 on: below(&[*task]),
                 ..HungWait::default()
             }],
@@ -156,17 +172,14 @@ impl Hang<'_> {
     fn what_awaited(&self, branch: &Branch<'_>) -> String {
         let lock = branch.wait.resource.and_then(|id| self.process.resources.get(&id));
         match lock.filter(|_| !branch.on.is_empty()) {
-            Some(lock) => format!("waits for {}, held by", text::lock_name(self.project, lock)),
+            Some(lock) => format!("waits for {}", text::lock_name(self.project, lock)),
             None => self.awaited(branch),
         }
     }
 
     fn what_blocked(&self, node: Node, call: &Call<'_>) -> String {
         match call.lock {
-            Some(lock) => {
-                let held = if call.on.is_some() { ", held by" } else { "" };
-                format!("waits for {}{held}", text::lock_name(self.project, lock))
-            }
+            Some(lock) => format!("waits for {}", text::lock_name(self.project, lock)),
             None => format!("is blocked in {}{}", call.name, self.kept(node)),
         }
     }
@@ -228,7 +241,7 @@ impl Hang<'_> {
 
     /// A runtime's own that has nothing to do, or one of the test harness.
     fn is_idle(&self, thread: &Thread) -> bool {
-        let is_of_test = self.test_thread().is_some_and(|it| it.os_thread == thread.os_thread);
+        let is_of_test = self.test_thread().is_some_and(|it| it.number == thread.number);
         !is_of_test
             && thread.activity != crate::model::Activity::Running
             && self.runs(thread).is_none()
@@ -237,9 +250,9 @@ impl Hang<'_> {
     }
 
     fn tell_thread(&self, thread: &Thread) -> HungThread {
-        let node = Node::Thread(thread.os_thread);
+        let node = Node::Thread(thread.number);
         let record = self.record(node);
-        let is_of_test = self.test_thread().is_some_and(|it| it.os_thread == thread.os_thread);
+        let is_of_test = self.test_thread().is_some_and(|it| it.number == thread.number);
         let runs = |wanted: &dyn Fn(&Task) -> bool| {
             let mut tasks = self.tasks().filter(|task| {
                 task.thread == thread.id && task.kind != TaskKind::Thread && wanted(task)
@@ -274,14 +287,14 @@ impl Hang<'_> {
                 self.identity.path.clone().unwrap_or_else(|| "main".to_owned())
             } else {
                 let whence = record.and_then(|task| self.whence(task));
-                self.thread_name(thread.os_thread, record).unwrap_or_else(|| {
+                self.thread_name(thread.number, record).unwrap_or_else(|| {
                     whence.map_or_else(
-                        || format!("thread {}", thread.os_thread),
+                        || format!("thread {}", thread.number),
                         |at| format!("thread spawned at {at}"),
                     )
                 })
             },
-            os_thread: thread.os_thread,
+            os_thread: thread.number,
             does,
             cpu_ms: thread.cpu_ns / MS,
             frames: if is_in_tree { Vec::new() } else { self.frames(stack) },
@@ -334,17 +347,14 @@ fn fold(parties: Vec<HungParty>) -> Vec<HungParty> {
         }
         let mut shape = party.clone();
         blank(&mut shape);
-        match shapes.get(&shape) {
-            Some(&at) => {
-                let known = &mut folded[at];
-                known.count += party.count;
-                known.polls = known.polls.max(party.polls);
-                known.for_ms = known.for_ms.max(party.for_ms);
-            }
-            None => {
-                shapes.insert(shape, folded.len());
-                folded.push(party);
-            }
+        if let Some(&at) = shapes.get(&shape) {
+            let known = &mut folded[at];
+            known.count += party.count;
+            known.polls = known.polls.max(party.polls);
+            known.for_ms = known.for_ms.max(party.for_ms);
+        } else {
+            shapes.insert(shape, folded.len());
+            folded.push(party);
         }
     }
     folded

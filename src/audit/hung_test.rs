@@ -38,8 +38,8 @@ impl Rule for HungTest {
 
     fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
-        let hung = run.tests.iter().filter(|test| test.outcome == Outcome::TimedOut);
-        for test in hung.filter(|test| !is_explained(test, config)) {
+        let over_limit = run.tests.iter().filter(|test| test.outcome == Outcome::TimedOut);
+        for test in over_limit.filter(|test| !is_explained(test, config)) {
             let Some(process) = test.processes.iter().find_map(|it| it.snapshot.as_deref()) else {
                 continue;
             };
@@ -290,7 +290,7 @@ mod tests {
     /// The thread of the test `works`, which runs tasks of `thread`'s number.
     fn test_thread(activity: Activity) -> Thread {
         Thread {
-            os_thread: 10,
+            number: 10,
             name: "works".to_owned(),
             id: 100,
             record: None,

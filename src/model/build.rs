@@ -239,7 +239,7 @@ impl<'a> Builder<'a> {
 
     fn thread(&self, thread: &proto::Thread, known: &impl Fn(u64) -> bool) -> Thread {
         Thread {
-            os_thread: thread.os_thread,
+            number: thread.os_thread,
             name: thread.name.clone(),
             id: thread.id,
             record: some(thread.record),

@@ -361,7 +361,7 @@ pub enum Activity {
 #[derive(Debug, Clone)]
 pub struct Thread {
     /// The system's number; that of the process is its main thread's.
-    pub os_thread: u32,
+    pub number: u32,
     /// As the system has it: no more than 15 bytes.
     pub name: String,
     /// As in [`Task::thread`]; 0: it has done nothing that the probe sees.

@@ -231,6 +231,9 @@ pub struct HungWait {
     /// When a timer is due, in milliseconds from the snapshot.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub due_in_ms: Option<u64>,
+    /// What those below are to it, as a word before each: "held by", "with", or
+    /// nothing of those whose end it waits for.
+    pub relation: String,
     /// Who must do something for it to go on: the task that it joins, the holder of
     /// the lock, who keeps its thread busy.
     pub on: Vec<HungParty>,

@@ -216,6 +216,7 @@ pub fn hung_test() -> Finding {
         what: what.to_owned(),
         frames: frames(at),
         due_in_ms: None,
+        relation: if what.contains("Mutex") { "held by" } else { "" }.to_owned(),
         on,
     };
     let party = |who: &str, spawned_at: Option<&str>, count, waits| HungParty {
@@ -254,7 +255,7 @@ pub fn hung_test() -> Finding {
         Some("src/pool.rs:5"),
         40,
         vec![waits(
-            "waits for tokio Mutex created at src/pool.rs:2:9, held by",
+            "waits for tokio Mutex created at src/pool.rs:2:9",
             &[("shop::pool::Pool::refill::{{closure}}", "src/pool.rs", 3)],
             vec![HungParty { is_told_above: true, ..party("task 12", None, 1, Vec::new()) }],
         )],

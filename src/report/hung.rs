@@ -35,8 +35,11 @@ pub fn blocks(process: &HungProcess, verbose: bool, paint: Paint) -> Vec<String>
     let mut blocks = Vec::new();
     let mut text = paint.bold("who waits for whom:");
     let parties = shown(process.parties.len(), MAX_PARTIES);
-    for party in &process.parties[..parties] {
-        push_party(&mut text, party, 1, paint);
+    for (at, party) in process.parties[..parties].iter().enumerate() {
+        if at == 1 {
+            let _ = write!(text, "\n  {}", paint.dim("beside that:"));
+        }
+        push_party(&mut text, party, 1, "", paint);
     }
     push_more(&mut text, process.parties.len() - parties);
     if !process.parties.is_empty() {
@@ -72,9 +75,10 @@ fn push_more(text: &mut String, more: usize) {
     }
 }
 
-fn push_party(text: &mut String, party: &HungParty, depth: usize, paint: Paint) {
+fn push_party(text: &mut String, party: &HungParty, depth: usize, relation: &str, paint: Paint) {
     let indent = "  ".repeat(depth);
-    let _ = write!(text, "\n{indent}{}", paint.bold(&tame(&party.who)));
+    let gap = if relation.is_empty() { "" } else { " " };
+    let _ = write!(text, "\n{indent}{}{gap}{}", tame(relation), paint.bold(&tame(&party.who)));
     if party.count > 1 {
         let _ = write!(text, " {}", paint.bold(&format!("× {}", party.count)));
     }
@@ -121,7 +125,7 @@ fn push_wait(text: &mut String, wait: &HungWait, depth: usize, paint: Paint) {
     let _ = write!(text, "\n{indent}{}", tame(&wait.what));
     push_frames(text, &wait.frames, &indent, paint);
     for party in &wait.on {
-        push_party(text, party, depth + 2, paint);
+        push_party(text, party, depth + 2, &wait.relation, paint);
     }
 }
 

@@ -72,7 +72,7 @@ impl Workspace {
     /// With what the tool said, if there is no report.
     #[track_caller]
     pub fn audit(self) -> &'static Audit {
-        static AUDITS: [OnceLock<Result<Audit, String>>; 8] = [const { OnceLock::new() }; 7];
+        static AUDITS: [OnceLock<Result<Audit, String>>; 8] = [const { OnceLock::new() }; 8];
         match AUDITS[self as usize].get_or_init(|| self.run()) {
             Ok(audit) => audit,
             Err(reason) => panic!("no report of {self:?}\n{reason}"),
