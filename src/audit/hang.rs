@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::support::launches_worker;
 use crate::{
     model::{
-        Activity, Awaited, Hold, Process, Resource, Stack, Task, TaskEnd, TaskKind, TestIdentity,
-        Thread, Wait, awaited, pointed_frame,
+        Activity, Awaited, Hold, Owner, Process, Resource, Stack, Task, TaskEnd, TaskKind,
+        TestIdentity, Thread, Wait, awaited, pointed_frame,
     },
     project::Project,
 };
@@ -36,6 +36,8 @@ pub struct Hang<'a> {
     children: BTreeMap<u64, Vec<&'a Task>>,
     /// The task whose poll keeps a thread busy, by the thread.
     busy: BTreeMap<u64, u64>,
+    /// There is a runtime whose tasks any of its threads may run.
+    has_workers: bool,
     /// Places in the snapshot's list, by the probe's number and by the record.
     threads: BTreeMap<u64, usize>,
     records: BTreeMap<u64, usize>,
@@ -116,6 +118,10 @@ impl<'a> Hang<'a> {
             holders: BTreeMap::new(),
             children: BTreeMap::new(),
             busy: BTreeMap::new(),
+            has_workers: process
+                .tasks
+                .values()
+                .any(|task| task.end == TaskEnd::Alive && is_worker(task)),
             threads: BTreeMap::new(),
             records: BTreeMap::new(),
         };
@@ -161,10 +167,7 @@ impl<'a> Hang<'a> {
 
     /// Tasks and threads that live, the runtime's own aside.
     pub fn tasks(&self) -> impl DoubleEndedIterator<Item = &'a Task> + use<'a> {
-        self.process.tasks.values().filter(|task| {
-            task.end == TaskEnd::Alive
-                && (task.kind != TaskKind::Blocking || !launches_worker(&task.spawn_stack))
-        })
+        self.process.tasks.values().filter(|task| task.end == TaskEnd::Alive && !is_worker(task))
     }
 
     fn thread_of_task(&self, task: &Task) -> Option<&'a Thread> {
@@ -285,9 +288,18 @@ impl<'a> Hang<'a> {
         }
     }
 
-    /// The task whose poll keeps the thread busy that would poll this one.
+    /// The task whose poll keeps the thread busy that would poll this one; or the thread
+    /// itself, where it is in a call outside of the runtime that it alone could run.
     fn keeps_busy(&self, task: &Task) -> Option<Node> {
-        self.busy.get(&task.thread).filter(|busy| **busy != task.id).map(|busy| Node::Task(*busy))
+        let busy = self.busy.get(&task.thread).filter(|busy| **busy != task.id);
+        busy.map(|busy| Node::Task(*busy)).or_else(|| {
+            let thread = self.thread_of_task(task)?;
+            let is_elsewhere = !self.has_workers
+                && !thread.waits.is_empty()
+                && matches!(task.kind, TaskKind::Task | TaskKind::Local)
+                && self.runs(thread).is_none();
+            is_elsewhere.then_some(Node::Thread(thread.number))
+        })
     }
 
     /// Tasks that are ready to run, and are kept from it by a task's poll.
@@ -345,18 +357,28 @@ impl<'a> Hang<'a> {
         }
     }
 
-    /// One per await site: the order in which a `select!` polls is random.
+    /// One per await site: the order in which a `select!` polls is random. Of several
+    /// timers, the first that is due will do.
     fn branches(&self, task: &'a Task) -> Vec<Branch<'a>> {
         let mut distinct = BTreeMap::new();
-        for wait in &task.waits {
+        let mut timer: Option<(Awaited, &'a Wait)> = None;
+        for wait in task.waits.iter().filter(|wait| !is_of_local_set(wait)) {
+            let awaited = awaited(self.process, wait);
+            if awaited.must_come() {
+                let due = |wait: &Wait| wait.due_ns.unwrap_or(u64::MAX);
+                if timer.as_ref().is_none_or(|(_, known)| due(wait) < due(known)) {
+                    timer = Some((awaited, wait));
+                }
+                continue;
+            }
             let frame = pointed_frame(&wait.stack);
             let place = frame.map(|frame| (&frame.file, frame.line, &frame.function));
-            let awaited = awaited(self.process, wait);
-            let key = (awaited.must_come(), awaited.to_string(), place, wait.resource, wait.task);
+            let key = (awaited.to_string(), place, wait.resource, wait.task);
             distinct.entry(key).or_insert((awaited, wait));
         }
         distinct
             .into_values()
+            .chain(timer)
             .map(|(awaited, wait)| Branch { on: self.on(task, &awaited, wait), awaited, wait })
             .collect()
     }
@@ -423,4 +445,16 @@ impl<'a> Hang<'a> {
                 _ => true,
             })
     }
+}
+
+fn is_worker(task: &Task) -> bool {
+    task.kind == TaskKind::Blocking && launches_worker(&task.spawn_stack)
+}
+
+/// A `LocalSet` is woken when one of its tasks is: what those wait for is told of them.
+fn is_of_local_set(wait: &Wait) -> bool {
+    let mut frames = wait.stack.frames.iter();
+    frames.by_ref().take_while(|frame| !matches!(frame.owner, Owner::Workspace(_))).any(|frame| {
+        frame.function.trim_start_matches(['<', '&']).starts_with("tokio::task::local::")
+    })
 }

@@ -129,6 +129,9 @@ impl<'a> Hang<'a> {
         match branches {
             [] => "is pending, and no waker is left that could wake it".to_owned(),
             [branch] => match branch.on[..] {
+                [] if branch.awaited == Awaited::Other && !many.is_empty() => {
+                    format!("yields{at}{many}")
+                }
                 [] => format!("{}{at}{many}", words(branch)),
                 [node] => self.waits_for(branch, &at, &next(node)),
                 [node, ..] => self.waits_for(branch, &at, &self.one_of(node, branch.on.len())),
@@ -172,7 +175,7 @@ impl<'a> Hang<'a> {
     pub fn awaited(&self, branch: &Branch<'_>) -> String {
         match branch.awaited {
             Awaited::Timer { due_ns: Some(due) } => match due.saturating_sub(self.now_ns()) {
-                0 => "waits for a timer that is due".to_owned(),
+                0..1_000_000 => "waits for a timer that is due".to_owned(),
                 ns => format!("waits for a timer due in {}", duration(ns)),
             },
             _ => branch.awaited.to_string(),

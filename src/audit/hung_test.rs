@@ -13,7 +13,7 @@ use super::{
     text::{self, duration},
 };
 use crate::{
-    model::{Awaited, Outcome, Run, Stack, Test, origin, pointed_frame},
+    model::{Awaited, Outcome, Run, Stack, TaskKind, Test, origin, pointed_frame},
     report::finding::{
         Confidence, Details, Finding, HungProcess, LabelledStack, Location, Origin, Severity,
     },
@@ -142,7 +142,8 @@ impl Hung<'_> {
             let record = hang.record(step.node);
             let spawned = record.filter(|_| Some(step.node) != hang.start());
             places.push(spawned.and_then(|task| {
-                let label = "spawned here";
+                let is_root = task.kind == TaskKind::BlockOn;
+                let label = if is_root { "started here" } else { "spawned here" };
                 let site = task.spawned_at.as_ref();
                 let own = site.filter(|at| hang.project.package_of(&at.file).is_some());
                 own.map(|at| text::at_site(hang.project, at, label))
@@ -223,6 +224,7 @@ impl Hung<'_> {
             }
             "JoinHandle::join" => "tell the thread to end before you join it",
             "Barrier::wait" => "see that as many wait at the Barrier as it was made for",
+            "thread::sleep" => "wait for an event rather than for time",
             "thread::park" => "see who is to unpark the thread",
             _ if call.lock.is_some() => "see who holds the lock, and why it is not released",
             _ => "give the call a time limit, or see who is to end it",
@@ -282,7 +284,7 @@ mod tests {
     use super::*;
     use crate::{
         audit::testing::*,
-        model::{Activity, Process, Task, TaskEnd, TaskKind, Thread, Wait},
+        model::{Activity, Process, Task, TaskEnd, Thread, Wait},
     };
 
     const MS: u64 = 1_000_000;
@@ -438,6 +440,25 @@ mod tests {
         assert!(finding.message.ends_with("it waits for a timer due in 3.0 s at src/lib.rs:6"));
         assert!(finding.notes.is_empty());
         assert_eq!(hung(&finding).parties[0].waits[0].due_in_ms, Some(3_000));
+    }
+
+    #[test]
+    fn of_several_timers_the_first_is_told_and_of_many_polls_their_number() {
+        let sleep = "<tokio::time::sleep::Sleep as core::future::future::Future>::poll";
+        let timer = |due: u64| Wait { due_ns: Some(due * MS), ..wait(sleep, 6) };
+        let looping = Task {
+            polls: 5_012,
+            ..body(vec![timer(9_000), timer(6_000), wait("tokio::sync::notify::Notified", 6)])
+        };
+        let finding = check(vec![looping]);
+        assert!(
+            finding.message.ends_with(
+                "it waits at src/lib.rs:6 for a Notify or for a timer due in 1.0 s, again and again \
+                 (5,012 polls)"
+            ),
+            "{}",
+            finding.message
+        );
     }
 
     #[test]
