@@ -19,6 +19,8 @@ pub struct Config {
     pub spawn_storm: u64,
     /// A task that outlives its cancelled parent this long is reported.
     pub orphaned: Duration,
+    /// After which a test was ended; `None`: never.
+    pub time_limit: Option<Duration>,
     /// Names of rules that are not asked.
     pub disabled: BTreeSet<String>,
 }
@@ -33,6 +35,7 @@ impl Default for Config {
             blocking_poll: Duration::from_millis(100),
             spawn_storm: 1000,
             orphaned: Duration::from_millis(100),
+            time_limit: Some(Duration::from_secs(60)),
             disabled: BTreeSet::new(),
         }
     }

@@ -11,6 +11,10 @@ mod cycles;
 pub mod deadlock;
 pub mod futurelock;
 mod group;
+pub mod hang;
+mod hang_chain;
+mod hang_tree;
+pub mod hung_test;
 mod knots;
 pub mod leaked_handle;
 pub mod leaked_thread;
@@ -34,4 +38,5 @@ mod text;
 mod unstopped;
 
 pub use config::Config;
+pub use hang::Hang;
 pub use registry::{RULES, audit};

@@ -180,7 +180,8 @@ pub struct RunOptions {
         help_heading = "Run options"
     )]
     pub on_deadlock: OnDeadlock,
-    /// Mention a test that takes longer
+    /// Mention a test that takes longer. SIGQUIT (Ctrl-\), or `d` and Enter, shows what the
+    /// tests that run wait for
     #[arg(
         long,
         value_name = "TIME",

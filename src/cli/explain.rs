@@ -10,6 +10,7 @@ const PAGES: &[(&str, &str)] = &[
     ("blocking-poll", include_str!("../../docs/rules/blocking-poll.md")),
     ("deadlock", include_str!("../../docs/rules/deadlock.md")),
     ("futurelock", include_str!("../../docs/rules/futurelock.md")),
+    ("hung-test", include_str!("../../docs/rules/hung-test.md")),
     ("leaked-handle", include_str!("../../docs/rules/leaked-handle.md")),
     ("leaked-thread", include_str!("../../docs/rules/leaked-thread.md")),
     ("lingering-task", include_str!("../../docs/rules/lingering-task.md")),

@@ -5,11 +5,11 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use super::{
-    Acquisition, Actor, BlockingCall, BlockingPoll, ChildProcess, Counters, FileKind, Frame, Gate,
-    Hold, Knot, LockAcrossAwait, Mode, Module, OpenFile, OrderEdge, OrphanedTask, Owner, Party,
-    PollSample, Process, RecursiveLock, Resource, ResourceKind, Site, SpawnStorm, Stack,
-    Symboliser, Task, TaskEnd, TaskKind, UnreadPanic, Wait, Waiter, blame_frame, owner::owner_of,
-    pointed_frame, site_frame,
+    Acquisition, Activity, Actor, BlockingCall, BlockingPoll, ChildProcess, Counters, FileKind,
+    Frame, Gate, Hold, Knot, LockAcrossAwait, Mode, Module, OpenFile, OrderEdge, OrphanedTask,
+    Owner, Party, PollSample, Process, RecursiveLock, Resource, ResourceKind, Site, SpawnStorm,
+    Stack, Symboliser, Task, TaskEnd, TaskKind, Thread, UnreadPanic, Wait, Waiter, blame_frame,
+    owner::owner_of, pointed_frame, site_frame,
 };
 use crate::telemetry::{Recording, proto};
 
@@ -41,7 +41,13 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
     }
     Process {
         truncated: recording.truncated,
+        pid: recording.pid,
         ended_ns: recording.now_ns,
+        threads: recording.threads.iter().map(|thread| builder.thread(thread, &known)).collect(),
+        snapshot: recording
+            .snapshot
+            .as_deref()
+            .map(|snapshot| Box::new(process_from(snapshot, symbols))),
         tasks,
         edges: recording
             .order_edges
@@ -223,7 +229,10 @@ impl<'a> Builder<'a> {
                 proto::TaskEnd::Dropped => TaskEnd::Cancelled,
             },
             polls: task.polls,
+            last_poll_started_ns: task.last_poll_started_ns,
             last_poll_ended_ns: task.last_poll_ended_ns,
+            last_wake_ns: task.last_wake_ns,
+            thread: task.thread,
             scheduled: task.scheduled,
             running: task.running,
             drained: task.drained,
@@ -234,22 +243,42 @@ impl<'a> Builder<'a> {
             } else {
                 0
             },
-            thread: task.thread,
             waker_clones: task.waker_clones,
             waker_drops: task.waker_drops,
             lost_waker_ns: if is_lost { task.lost_waker_ns } else { 0 },
             lost_waker_stack,
-            waits: task
-                .waits
-                .iter()
-                .map(|wait| Wait {
-                    stack: self.stack(wait.stack),
-                    resource: some(wait.resource).filter(|id| known(*id)),
-                    operation: wait.operation.clone(),
-                    due_ns: some(wait.due_ns),
-                })
-                .collect(),
+            waits: task.waits.iter().map(|wait| self.wait(wait, known)).collect(),
             holds: task.holds.iter().filter_map(|hold| self.hold(hold, known)).collect(),
+        }
+    }
+
+    fn wait(&self, wait: &proto::Wait, known: &impl Fn(u64) -> bool) -> Wait {
+        Wait {
+            stack: self.stack(wait.stack),
+            resource: some(wait.resource).filter(|id| known(*id)),
+            operation: wait.operation.clone(),
+            due_ns: some(wait.due_ns),
+            since_ns: wait.since_ns,
+            task: some(wait.task),
+        }
+    }
+
+    fn thread(&self, thread: &proto::Thread, known: &impl Fn(u64) -> bool) -> Thread {
+        Thread {
+            number: thread.os_thread,
+            name: thread.name.clone(),
+            id: thread.id,
+            record: some(thread.record),
+            activity: match thread.state() {
+                proto::ThreadState::Running => Activity::Running,
+                proto::ThreadState::Blocked => Activity::Blocked(thread.system_call.clone()),
+                proto::ThreadState::Unknown => Activity::Unknown,
+            },
+            stack: self.stack(thread.stack),
+            cpu_ns: thread.cpu_ns,
+            waits: thread.waits.iter().map(|wait| self.wait(wait, known)).collect(),
+            holds: thread.holds.iter().filter_map(|hold| self.hold(hold, known)).collect(),
+            joins: some(thread.joins),
         }
     }
 

@@ -59,8 +59,14 @@ pub struct Process {
     /// Its last update never came: it aborted, was killed, or called `_exit`.
     /// What it held or ran at its end is not known.
     pub truncated: bool,
+    /// Of the operating system.
+    pub pid: u32,
     /// When it said its last word.
     pub ended_ns: u64,
+    /// Of a snapshot: every thread, the probe's own aside.
+    pub threads: Vec<Thread>,
+    /// The last snapshot, where one was asked for since the test hung.
+    pub snapshot: Option<Box<Process>>,
     /// Tasks that were alive at the end, were dropped unfinished, or panicked; and
     /// threads that were.
     pub tasks: BTreeMap<u64, Task>,
@@ -302,8 +308,14 @@ pub struct Task {
     pub end: TaskEnd,
     /// How often it was polled.
     pub polls: u64,
+    /// When its last poll began; 0 where none has.
+    pub last_poll_started_ns: u64,
     /// When its last poll returned; 0 where none has.
     pub last_poll_ended_ns: u64,
+    /// When it was last woken; 0 where it never was.
+    pub last_wake_ns: u64,
+    /// The thread that last polled it (or spawned it).
+    pub thread: u64,
     /// Woken (or just spawned) and not polled since.
     pub scheduled: bool,
     /// Being polled at the process's last word.
@@ -317,8 +329,6 @@ pub struct Task {
     /// Of a blocking task that completed: for how long the drop of its runtime, or
     /// a `shutdown_timeout`, had waited for it.
     pub waited_for_ns: u64,
-    /// The thread that polled it last; of a thread, itself.
-    pub thread: u64,
     /// Clones of its waker that were ever made.
     pub waker_clones: u64,
     /// Clones of its waker that were dropped or used up by a wake.
@@ -354,6 +364,46 @@ pub struct Wait {
     pub operation: String,
     /// For a timer: when it is due.
     pub due_ns: Option<u64>,
+    /// When the wait began.
+    pub since_ns: u64,
+    /// The task or thread whose end it waits for, where that is known.
+    pub task: Option<u64>,
+}
+
+/// What a thread was doing at the moment of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Activity {
+    /// It had a CPU, or waited for one.
+    Running,
+    /// It was in this system call; empty where its name is not known.
+    Blocked(String),
+    /// It could not be looked at.
+    Unknown,
+}
+
+/// A thread at the moment of a snapshot.
+#[derive(Debug, Clone)]
+pub struct Thread {
+    /// The system's number; that of the process is its main thread's.
+    pub number: u32,
+    /// As the system has it: no more than 15 bytes.
+    pub name: String,
+    /// As in [`Task::thread`]; 0: it has done nothing that the probe sees.
+    pub id: u64,
+    /// Its record, which need not be in [`Process::tasks`].
+    pub record: Option<u64>,
+    /// What it was doing.
+    pub activity: Activity,
+    /// Where, all of it; empty where that could not be seen.
+    pub stack: Arc<Stack>,
+    /// Time on a CPU in its life.
+    pub cpu_ns: u64,
+    /// The calls that it was blocked in, as far as the probe sees them.
+    pub waits: Vec<Wait>,
+    /// What it held.
+    pub holds: Vec<Hold>,
+    /// The record of the thread whose end it waited for.
+    pub joins: Option<u64>,
 }
 
 /// How a lock is taken.

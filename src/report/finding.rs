@@ -177,6 +177,97 @@ pub struct StuckParty {
     pub waited_ms: u64,
 }
 
+/// A process that hangs, as a snapshot shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HungProcess {
+    /// Its age at that moment, in milliseconds.
+    pub age_ms: u64,
+    /// Every task and thread that lives: the test's body first, below each what it
+    /// waits for, and at last those for whose end nobody is known to wait. Idle
+    /// threads of a runtime are left out.
+    pub parties: Vec<HungParty>,
+    /// Every thread, idle ones of a runtime aside.
+    pub threads: Vec<HungThread>,
+    /// Threads of a runtime that had nothing to do.
+    pub idle_threads: u64,
+    /// Locks that were held.
+    pub locks: Vec<HungLock>,
+    /// Nothing ran, and no timer was to come: it would never have gone on by itself.
+    pub is_still: bool,
+}
+
+/// A task or thread of a process that hangs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct HungParty {
+    /// "the test's body", "task 12", "task `name`", "thread `worker`", ...
+    pub who: String,
+    /// Of several with the same spawn site and the same stacks, how many; `who` is
+    /// one of them.
+    pub count: u64,
+    /// "src/lib.rs:7:9", as far as known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub spawned_at: Option<String>,
+    /// "waiting" (a task that is pending), "blocked" (in a call), "computing",
+    /// "starved" (ready to run, and not polled).
+    pub state: String,
+    /// For how long, in milliseconds; of a waiting task since its last poll.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub for_ms: Option<u64>,
+    /// How often it was polled; 0 of a thread.
+    pub polls: u64,
+    /// It is told of further up, with all that it waits for.
+    pub is_told_above: bool,
+    /// What it waits for: one element per branch of a `select!`.
+    pub waits: Vec<HungWait>,
+}
+
+/// What a task or thread of a process that hangs waits for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct HungWait {
+    /// "waits for data on an mpsc channel", "is blocked in `Condvar::wait`", ...
+    pub what: String,
+    /// Where: the innermost first, the project's own frames alone where there are any.
+    pub frames: Vec<StackFrame>,
+    /// When a timer is due, in milliseconds from the snapshot.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub due_in_ms: Option<u64>,
+    /// What those below are to it, as a word before each: "held by", "with", or
+    /// nothing of those whose end it waits for.
+    pub relation: String,
+    /// Who must do something for it to go on: the task that it joins, the holder of
+    /// the lock, who keeps its thread busy.
+    pub on: Vec<HungParty>,
+}
+
+/// A thread of a process that hangs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HungThread {
+    /// As the system has it, or in full where that is known.
+    pub name: String,
+    /// Of the operating system.
+    pub os_thread: u32,
+    /// What it did: "polls task 12, blocked in `Condvar::wait`", "computes", ...
+    pub does: String,
+    /// Time on a CPU in its life, in milliseconds.
+    pub cpu_ms: u64,
+    /// Where, innermost first, as in [`HungWait::frames`].
+    pub frames: Vec<StackFrame>,
+}
+
+/// A lock that was held in a process that hangs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HungLock {
+    /// "tokio Mutex created at src/lib.rs:7:9"
+    pub lock: String,
+    /// "task 12 spawned at src/lib.rs:20:5"
+    pub holder: String,
+    /// For how long, in milliseconds.
+    pub held_ms: u64,
+    /// Where it was taken, "src/lib.rs:30", as far as known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub taken_at: Option<String>,
+}
+
 /// The facts particular to a rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -253,6 +344,13 @@ pub enum Details {
         parties: Vec<StuckParty>,
         /// Further tasks or threads that are stuck behind these.
         behind: u64,
+    },
+    /// `hung-test`
+    HungTest {
+        /// The test's time limit, in milliseconds.
+        limit_ms: u64,
+        /// The test's own process.
+        process: HungProcess,
     },
     /// `leaked-handle`
     LeakedHandle {

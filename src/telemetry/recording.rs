@@ -57,6 +57,10 @@ pub struct Recording {
     pub children: BTreeMap<u32, proto::ChildProcess>,
     /// What was open at the exit.
     pub open_files: proto::OpenFiles,
+    /// Of a snapshot alone: every thread.
+    pub threads: Vec<proto::Thread>,
+    /// The last snapshot by itself, whatever was told before and after.
+    pub snapshot: Option<Box<Recording>>,
     /// The newest.
     pub counters: proto::Counters,
     /// What the tokio-console protocol told.
@@ -150,6 +154,9 @@ impl Recording {
         self.panics.extend(update.panics);
         self.spawn_storms.extend(update.spawn_storms);
         self.orphaned_tasks.extend(update.orphaned_tasks);
+        if !update.threads.is_empty() {
+            self.threads = update.threads;
+        }
         if let Some(counters) = update.counters {
             self.counters = counters;
         }
@@ -161,7 +168,15 @@ impl Recording {
     /// Takes in the answer of `Audit.TakeSnapshot`.
     pub fn apply_snapshot(&mut self, update: proto::Update) {
         self.snapshot_ns = Some(update.now_ns);
-        self.apply(proto::Update { last: false, ..update });
+        self.snapshot = Some(Box::new(self.of_snapshot(update.clone())));
+        self.apply(proto::Update { last: false, threads: Vec::new(), ..update });
+    }
+
+    /// A snapshot by itself, which is complete.
+    pub fn of_snapshot(&self, update: proto::Update) -> Self {
+        let mut alone = Self { pid: self.pid, ppid: self.ppid, truncated: true, ..Self::default() };
+        alone.apply(proto::Update { last: false, ..update });
+        alone
     }
 
     /// Takes in an update of `Instrument.WatchUpdates`.
@@ -251,6 +266,7 @@ mod tests {
         recording.apply_snapshot(proto::Update { now_ns: 4, last: true, ..Default::default() });
         assert!(recording.truncated);
         assert_eq!(recording.snapshot_ns, Some(4));
+        assert_eq!(recording.snapshot.map(|snapshot| snapshot.now_ns), Some(4));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod console;
 mod deadlock;
 mod futurelock;
 mod graph;
+mod hung_test;
 mod leaked;
 mod lingering;
 mod lock_across_await;

@@ -64,6 +64,13 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         crate::deadlock::threads::TESTS,
     ];
     assert_eq!(missing(Workspace::Deadlock, &expected), [""; 0]);
+    let expected = [
+        crate::hung_test::one::TESTS,
+        crate::hung_test::many::TESTS,
+        crate::hung_test::starved::TESTS,
+        crate::hung_test::threads::TESTS,
+    ];
+    assert_eq!(missing(Workspace::Hung, &expected), [""; 0]);
     let expected = [crate::futurelock::one::TESTS, crate::futurelock::many::TESTS];
     assert_eq!(missing(Workspace::Futurelock, &expected), [""; 0]);
 }
@@ -109,6 +116,7 @@ fn an_audit_changes_nothing_in_the_project() {
         Workspace::Stuck,
         Workspace::Deadlock,
         Workspace::Futurelock,
+        Workspace::Hung,
     ] {
         let [before, after] = &workspace.audit().trees;
         assert_eq!(before, after, "{workspace:?}");

@@ -12,6 +12,7 @@ use std::{
 use crate::{
     held::{HeldLocks, Lease},
     resource::{Operation, Resource, ScopePtr},
+    roster,
     stack::{Bounds, CACHE_SIZE, Cache, StackId},
     storms::{self, SpawnSite},
     task::Task,
@@ -89,6 +90,7 @@ struct Record(Arc<Task>);
 impl Record {
     fn new(record: Arc<Task>) -> Self {
         with(|context| context.thread.set(Arc::as_ptr(&record)));
+        roster::note_record(&record);
         Self(record)
     }
 }
@@ -292,6 +294,7 @@ pub(crate) fn thread_id() -> u64 {
     ID.with(|id| {
         if id.get() == 0 {
             id.set(crate::next_id());
+            roster::enter(id.get());
         }
         id.get()
     })

@@ -16,6 +16,7 @@
 //! | [`lock`] | who holds what since when; order edges; long holds |
 //! | [`label`] | std and parking_lot locks, as their facades tell of them |
 //! | `held` | which of those each thread holds |
+//! | [`roster`] | every thread of the process, for a look at one that hangs |
 //! | [`thread`] | threads of `std::thread`, and what blocks a thread |
 //! | [`events`] | what is told once per place: calls that block a poll, and the like |
 //! | `seat` | what each thread polls |
@@ -50,6 +51,7 @@ pub mod polls;
 #[cfg(all(target_os = "linux", target_env = "gnu", not(concaudit_static)))]
 mod real;
 pub mod resource;
+pub mod roster;
 pub mod sample;
 mod seat;
 pub mod stack;

@@ -12,6 +12,7 @@ use concaudit_core::{
     outbox::Batch,
     panics::{self, Unread},
     resource::{Resource, ResourceKind, Site},
+    roster::Seen,
     stack::{self, StackId},
     storms::{self, Storm},
     stuck::{Knot, Party},
@@ -58,10 +59,14 @@ pub(crate) fn last_update(sent: &mut Sent, batch: &Batch) -> proto::Update {
 }
 
 /// Everything that is alive, complete in itself.
-pub(crate) fn snapshot() -> proto::Update {
+pub(crate) fn snapshot(threads: &[Seen]) -> proto::Update {
     let mut sent = Sent::default();
     let mut assembler = Assembler::new(&mut sent);
     assembler.add_live_tasks();
+    for thread in threads {
+        let thread = assembler.thread(thread);
+        assembler.update.threads.push(thread);
+    }
     assembler.update
 }
 
@@ -266,6 +271,33 @@ impl<'a> Assembler<'a> {
         }
     }
 
+    fn thread(&mut self, seen: &Seen) -> proto::Thread {
+        let record = seen.record.as_deref();
+        let waits = record.map(Task::waits).unwrap_or_default();
+        let holds = record.map(Task::holds).unwrap_or_default();
+        let state = match seen.sample.map(|sample| sample.blocked_in) {
+            None => proto::ThreadState::Unknown,
+            Some(None) => proto::ThreadState::Running,
+            Some(Some(_)) => proto::ThreadState::Blocked,
+        };
+        let system_call = seen.sample.and_then(|sample| sample.blocked_in).unwrap_or_default();
+        proto::Thread {
+            os_thread: seen.os_thread,
+            name: seen.name.clone(),
+            id: seen.id,
+            record: record.map_or(0, |record| record.id),
+            state: state.into(),
+            system_call: system_call.to_owned(),
+            stack: seen.sample.map_or(0, |sample| self.stack(sample.stack)),
+            cpu_ns: seen.cpu_ns,
+            waits: waits.iter().map(|wait| self.wait(wait)).collect(),
+            holds: record.map_or_else(Vec::new, |record| {
+                holds.iter().map(|hold| self.hold(hold, record)).collect()
+            }),
+            joins: seen.joins,
+        }
+    }
+
     fn wait(&mut self, wait: &Wait) -> proto::Wait {
         let resource = wait.resource.as_deref();
         proto::Wait {
@@ -274,6 +306,7 @@ impl<'a> Assembler<'a> {
             operation: wait.operation.to_owned(),
             since_ns: wait.since_ns,
             due_ns: resource.map_or(0, Resource::due_ns),
+            task: 0,
         }
     }
 
