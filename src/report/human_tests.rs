@@ -269,6 +269,19 @@ fn of_blocking_code() -> Vec<Finding> {
             },
         ),
         finding(
+            "blocking-poll",
+            Severity::Error,
+            "`Pool::start` blocks the thread of a task for 240 ms in `read`",
+            &[(4, 13, "blocks its thread for 240 ms in `read` here")],
+            Details::BlockingPoll {
+                took_ms: 240,
+                cpu_percent: 3,
+                system_call: Some("read".to_owned()),
+                kept_waiting: 2,
+                task_kind: "task".to_owned(),
+            },
+        ),
+        finding(
             "lock-across-await",
             Severity::Warning,
             across,

@@ -40,11 +40,19 @@ pub struct Recording {
     /// By id.
     pub blocking_calls: BTreeMap<u64, proto::BlockingCall>,
     /// By id.
+    pub blocking_polls: BTreeMap<u64, proto::BlockingPoll>,
+    /// By id.
     pub locks_across_awaits: BTreeMap<u64, proto::LockAcrossAwait>,
     /// By id.
     pub recursive_locks: BTreeMap<u64, proto::RecursiveLock>,
     /// By id.
     pub knots: BTreeMap<u64, proto::Knot>,
+    /// As the last update has them.
+    pub panics: Vec<proto::Panic>,
+    /// As the last update has them.
+    pub spawn_storms: Vec<proto::SpawnStorm>,
+    /// As the last update has them.
+    pub orphaned_tasks: Vec<proto::OrphanedTask>,
     /// By process id.
     pub children: BTreeMap<u32, proto::ChildProcess>,
     /// What was open at the exit.
@@ -129,6 +137,7 @@ impl Recording {
             }
         }
         self.blocking_calls.extend(update.blocking_calls.into_iter().map(|call| (call.id, call)));
+        self.blocking_polls.extend(update.blocking_polls.into_iter().map(|poll| (poll.id, poll)));
         self.locks_across_awaits
             .extend(update.locks_across_awaits.into_iter().map(|across| (across.id, across)));
         self.recursive_locks
@@ -138,6 +147,9 @@ impl Recording {
             self.open_files = files;
         }
         self.children.extend(update.children.into_iter().map(|child| (child.pid, child)));
+        self.panics.extend(update.panics);
+        self.spawn_storms.extend(update.spawn_storms);
+        self.orphaned_tasks.extend(update.orphaned_tasks);
         if let Some(counters) = update.counters {
             self.counters = counters;
         }

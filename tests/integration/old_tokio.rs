@@ -27,6 +27,10 @@ expectations! { Workspace::OldTokio, "old-tokio::old ";
     a_runtime_that_waits_for_long_when_it_is_dropped_says_for_what
         => warning("lingering-task", LIB, "cannot-be-aborted");
     a_test_that_waits_for_its_closure_leaves_nothing => silent();
+    a_task_that_panics_detached_is_found => error("silent-panic", LIB, "no-such-row");
+    a_task_that_panics_unread_is_found_on_many_threads
+        => error("silent-panic", LIB, "no-such-row");
+    a_task_that_panics_and_is_awaited_is_fine => silent();
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::{
     held::{HeldLocks, Lease},
     resource::{Operation, Resource, ScopePtr},
     stack::{Bounds, CACHE_SIZE, Cache, StackId},
+    storms::{self, SpawnSite},
     task::Task,
 };
 
@@ -47,6 +48,7 @@ pub(crate) struct Context {
     /// The last call that blocked this thread for long: since when, for how long,
     /// and where.
     pub(crate) blocked: Cell<(u64, u64, StackId)>,
+    pub(crate) spawn_sites: [Cell<Option<(u64, &'static SpawnSite)>>; storms::CACHE_SIZE],
     tasks: [Cell<*const Task>; MAX_TASKS],
     task_depth: Cell<usize>,
     scopes: [Cell<ScopePtr>; MAX_SCOPES],
@@ -68,6 +70,7 @@ thread_local! {
             held_outside: Cell::new(0),
             granted: Cell::new((0, true)),
             blocked: Cell::new((0, 0, 0)),
+            spawn_sites: [const { Cell::new(None) }; storms::CACHE_SIZE],
             tasks: [const { Cell::new(std::ptr::null()) }; MAX_TASKS],
             task_depth: Cell::new(0),
             scopes: [const { Cell::new(ScopePtr::NONE) }; MAX_SCOPES],

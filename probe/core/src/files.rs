@@ -14,7 +14,7 @@ use std::sync::{
 };
 
 use crate::{
-    clock, context, counters,
+    clock, context, counters, sample,
     stack::{self, StackId},
     sync::lock as guard,
     task::TaskKind,
@@ -178,10 +178,7 @@ static REMAINS: Mutex<Option<Remains>> = Mutex::new(None);
 pub fn look() {
     let _busy = context::Busy::begin();
     let files = (0_i32..).zip(&SLOTS).filter_map(|(fd, slot)| open_file(fd, slot)).collect();
-    #[cfg(target_os = "linux")]
-    let exit_stack = stack::beyond();
-    #[cfg(not(target_os = "linux"))]
-    let exit_stack = 0;
+    let exit_stack = sample::of_this_thread();
     *guard(&REMAINS) = Some(Remains { files, exit_stack });
 }
 

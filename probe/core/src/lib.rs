@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`clock`] | time since the start, and how much of it the CPU was withheld |
 //! | [`stack`] | frame-pointer walks, each distinct stack stored once |
+//! | [`sample`] | the stack of another thread, taken from outside |
 //! | [`context`] | what this thread is doing: task, scopes |
 //! | [`task`] | tasks, threads as far as they hold locks, and the waker around tokio's |
 //! | [`resource`] | locks, timers, channels, and the operations that wait for them |
@@ -17,10 +18,15 @@
 //! | `held` | which of those each thread holds |
 //! | [`thread`] | threads of `std::thread`, and what blocks a thread |
 //! | [`events`] | what is told once per place: calls that block a poll, and the like |
+//! | `seat` | what each thread polls |
+//! | [`polls`] | polls that take long |
 //! | [`children`] | child processes and where they were spawned |
 //! | [`files`] | files and sockets, and where they were opened |
 //! | [`stuck`] | actors that can never go on |
+//! | [`panics`] | panics that end a task or a thread, and who looks at them |
 //! | [`ending`] | tasks that go on though they were told to stop |
+//! | [`storms`] | how many tasks of one spawn site are alive at once |
+//! | [`orphans`] | tasks that outlive a cancelled parent |
 //! | [`drain`] | the moment of grace after a root future |
 //! | [`outbox`] | what has yet to leave the process |
 
@@ -37,11 +43,17 @@ mod held;
 pub mod label;
 pub mod lock;
 pub mod options;
+pub mod orphans;
 pub mod outbox;
+pub mod panics;
+pub mod polls;
 #[cfg(all(target_os = "linux", target_env = "gnu", not(concaudit_static)))]
 mod real;
 pub mod resource;
+pub mod sample;
+mod seat;
 pub mod stack;
+pub mod storms;
 pub mod stuck;
 mod sync;
 pub mod task;

@@ -184,88 +184,6 @@ pub(crate) fn high() -> usize {
     bounds().high
 }
 
-/// Of a thread's innermost frames, this many bytes are looked at.
-#[cfg(target_os = "linux")]
-const LOOKED_AT: usize = 64 * 1024;
-
-/// The stack of another thread that is blocked in the kernel; 0 where it is not, or
-/// where the system does not tell. The kernel says where the stack pointer is; from
-/// there outward, the first word that begins a chain of frames up to the thread's
-/// first one is taken for a frame. The stack is read through the kernel, since the
-/// thread may end at any moment.
-#[cfg(target_os = "linux")]
-pub(crate) fn of_blocked_thread(os_thread: u32, high: usize) -> StackId {
-    let read = || -> Option<Vec<usize>> {
-        let call = std::fs::read_to_string(format!("/proc/self/task/{os_thread}/syscall")).ok()?;
-        // "number arguments.. stack-pointer program-counter", or "running".
-        let pointer = call.split_whitespace().rev().nth(1)?.strip_prefix("0x")?;
-        let low = usize::from_str_radix(pointer, 16).ok()?;
-        if low >= high {
-            return None;
-        }
-        let mut words = vec![0_usize; (high - low).min(LOOKED_AT) / 8];
-        let local = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: words.len() * 8 };
-        let remote = libc::iovec { iov_base: low as *mut _, iov_len: words.len() * 8 };
-        // SAFETY: writes at most as much as `words` has room for; an address that is not
-        // mapped is an error.
-        let length = unsafe {
-            libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0)
-        };
-        words.truncate(usize::try_from(length).ok()? / 8);
-        chain(&words, low, high)
-    };
-    store(&read().unwrap_or_default())
-}
-
-/// The stack of this thread below functions that keep no frame pointers, as far as it
-/// can be found: 0 where there is nothing but those.
-#[cfg(target_os = "linux")]
-#[inline(never)]
-pub(crate) fn beyond() -> StackId {
-    let bounds = bounds();
-    let low = frame_pointer();
-    if low < bounds.low || low >= bounds.high || !low.is_multiple_of(8) {
-        return 0;
-    }
-    let words = (bounds.high - low).min(LOOKED_AT) / 8;
-    // SAFETY: within this thread's stack, from a live frame outward.
-    let words: Vec<usize> =
-        (0..words).map(|at| unsafe { *(low as *const usize).add(at) }).collect();
-    store(&chain(&words, low, bounds.high).unwrap_or_default())
-}
-
-/// Other systems do not tell where a thread is.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn of_blocked_thread(_: u32, _: usize) -> StackId {
-    0
-}
-
-/// The longest chain of frames in a stack's words, the first of which is at `low`.
-#[cfg(target_os = "linux")]
-fn chain(words: &[usize], low: usize, high: usize) -> Option<Vec<usize>> {
-    /// A shorter one may be made of leftovers.
-    const LEAST: usize = 4;
-    /// No code lies below.
-    const LEAST_ADDRESS: usize = 0x1_0000;
-    let word = |at: usize| words.get(at.checked_sub(low)? / 8).copied();
-    (0..words.len().saturating_sub(1)).find_map(|start| {
-        let mut frame = low + start * 8;
-        let mut addresses = Vec::new();
-        while let (Some(caller), Some(address)) = (word(frame), word(frame + 8)) {
-            let is_code = address >= LEAST_ADDRESS && !(low..high).contains(&address);
-            if !is_code || addresses.len() >= MAX_DEPTH {
-                break;
-            }
-            addresses.push(address);
-            if caller <= frame || caller >= high || !caller.is_multiple_of(8) {
-                break;
-            }
-            frame = caller;
-        }
-        (addresses.len() >= LEAST).then_some(addresses)
-    })
-}
-
 /// Frames that tell one way to a place from another in [`capture_again`].
 const TELLING: usize = 16;
 
@@ -324,7 +242,7 @@ static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1)
 pub(crate) const CACHE_SIZE: usize = 128;
 pub(crate) type Cache = [Cell<(u64, StackId)>; CACHE_SIZE];
 
-fn intern(hash: u64, addresses: &[usize]) -> StackId {
+pub(crate) fn intern(hash: u64, addresses: &[usize]) -> StackId {
     if addresses.is_empty() {
         return 0;
     }

@@ -11,8 +11,9 @@ use crate::{
     is_active,
     label::How,
     lock::Mode,
-    next_id, options,
+    next_id, options, panics,
     resource::Resource,
+    sample,
     stack::{self, Extent, StackId},
     stuck,
     sync::{Sharded, lock as guard},
@@ -51,6 +52,9 @@ impl Drop for Running {
         let Some(record) = self.0.take() else { return };
         let _busy = context::Busy::begin();
         let panicked = std::thread::panicking();
+        if panicked {
+            panics::thread_unwinds(&record);
+        }
         record.finish(if panicked { TaskEnd::Panicked } else { TaskEnd::Completed });
     }
 }
@@ -161,6 +165,11 @@ pub(crate) fn blocking_for(operation: &'static str, awaited: Awaited) -> Blockin
             },
         );
     }
+    if call.task.is_some()
+        && let Some(rows) = context::with(context::Context::held_or_new)
+    {
+        rows.seat.call_begins(call.since_ns);
+    }
     if !is_event {
         let blocked = BLOCKED.get_or_init(Sharded::default);
         guard(blocked.shard(call.id)).insert(call.id, Arc::clone(&call));
@@ -183,6 +192,9 @@ impl Drop for Blocking {
             record.operation_ends(call.id);
         }
         let (took, starved) = events::took(call.since_ns, call.starved_at);
+        if let Some(rows) = context::with(context::Context::held) {
+            rows.seat.call_ends(if took < options::get().blocking_call { 0 } else { took });
+        }
         if took < options::get().blocking_call {
             return;
         }
@@ -240,7 +252,7 @@ pub fn settle() {
 /// as its stack can be read from outside.
 #[must_use]
 pub fn seen_at(thread: &Task) -> StackId {
-    stack::of_blocked_thread(
+    sample::of_blocked_thread(
         thread.os_thread.load(Ordering::Relaxed),
         thread.stack_high.load(Ordering::Relaxed),
     )

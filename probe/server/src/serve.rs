@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concaudit_core::{clock, ending, stuck};
+use concaudit_core::{clock, ending, polls, stuck};
 use console_api::instrument::instrument_server::InstrumentServer;
 use hyper::{Request, Response, body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -150,6 +150,7 @@ async fn keep_time(exit: Arc<watch::Sender<bool>>) {
         if ticks == 0 {
             ending::look();
         }
+        polls::tick();
         pass_on_exit(&exit);
     }
 }

@@ -5,7 +5,7 @@ use std::{ffi::c_void, mem::MaybeUninit, path::PathBuf, sync::OnceLock, time::Du
 use concaudit_core::{
     clock, context, ending, files,
     options::{self, Options},
-    outbox, thread,
+    outbox, panics, thread,
 };
 
 use crate::{
@@ -38,6 +38,7 @@ extern "C" fn construct() {
     }
     let text = |name| std::env::var(name).unwrap_or_default();
     concaudit_core::activate(Options::parse(&text(OPTIONS)));
+    panics::watch();
     let run = Run { registry: PathBuf::from(registry), token: text(TOKEN) };
     start_thread(Box::new(run));
     // SAFETY: a function that lives as long as the program.

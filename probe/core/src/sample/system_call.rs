@@ -1,0 +1,86 @@
+//! Whether a thread is blocked in a system call, and in which.
+
+/// What a thread is doing.
+#[derive(Debug)]
+pub(super) enum State {
+    /// It has the CPU, or waits for it.
+    Runs,
+    /// It is blocked in the kernel.
+    Blocked {
+        /// The system call; empty where its name is not known, or it is none.
+        name: &'static str,
+        /// Its stack pointer.
+        pointer: usize,
+        /// Its program counter.
+        counter: usize,
+    },
+}
+
+/// What a thread is doing; `None` where the system does not tell.
+pub(super) fn blocked(os_thread: u32) -> Option<State> {
+    let text = std::fs::read_to_string(format!("/proc/self/task/{os_thread}/syscall")).ok()?;
+    // "number arguments.. stack-pointer program-counter", or "running".
+    if text.starts_with("running") {
+        return Some(State::Runs);
+    }
+    let mut words = text.split_whitespace();
+    let number: i64 = words.next()?.parse().ok()?;
+    let mut address = || usize::from_str_radix(words.next_back()?.strip_prefix("0x")?, 16).ok();
+    let (counter, pointer) = (address()?, address()?);
+    Some(State::Blocked { name: name(number), pointer, counter })
+}
+
+#[cfg(target_os = "linux")]
+fn name(number: i64) -> &'static str {
+    const NAMES: &[(libc::c_long, &str)] = &[
+        (libc::SYS_read, "read"),
+        (libc::SYS_readv, "readv"),
+        (libc::SYS_pread64, "pread"),
+        (libc::SYS_write, "write"),
+        (libc::SYS_writev, "writev"),
+        (libc::SYS_pwrite64, "pwrite"),
+        (libc::SYS_recvfrom, "recv"),
+        (libc::SYS_recvmsg, "recvmsg"),
+        (libc::SYS_sendto, "send"),
+        (libc::SYS_sendmsg, "sendmsg"),
+        (libc::SYS_connect, "connect"),
+        (libc::SYS_accept, "accept"),
+        (libc::SYS_accept4, "accept"),
+        (libc::SYS_ppoll, "poll"),
+        (libc::SYS_pselect6, "select"),
+        (libc::SYS_epoll_pwait, "epoll_wait"),
+        (libc::SYS_nanosleep, "nanosleep"),
+        (libc::SYS_clock_nanosleep, "nanosleep"),
+        (libc::SYS_futex, "futex"),
+        (libc::SYS_wait4, "wait"),
+        (libc::SYS_waitid, "wait"),
+        (libc::SYS_flock, "flock"),
+        (libc::SYS_fcntl, "fcntl"),
+        (libc::SYS_fsync, "fsync"),
+        (libc::SYS_fdatasync, "fdatasync"),
+        (libc::SYS_openat, "open"),
+        (libc::SYS_unlinkat, "unlink"),
+        (libc::SYS_getdents64, "readdir"),
+        (libc::SYS_sendfile, "sendfile"),
+        (libc::SYS_copy_file_range, "copy_file_range"),
+        (libc::SYS_rt_sigtimedwait, "sigwait"),
+        (libc::SYS_ioctl, "ioctl"),
+        // Older calls, which newer architectures do without.
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_poll, "poll"),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_select, "select"),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_epoll_wait, "epoll_wait"),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_pause, "pause"),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_open, "open"),
+    ];
+    NAMES.iter().find(|(known, _)| *known == number).map_or("", |(_, name)| name)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn name(_: i64) -> &'static str {
+    ""
+}
