@@ -13,6 +13,8 @@ pub struct Config {
     pub wait: Duration,
     /// A call that blocks a task's poll this long is reported.
     pub blocking_call: Duration,
+    /// A poll that takes this long is reported.
+    pub blocking_poll: Duration,
     /// More tasks of one spawn site alive at once are reported.
     pub spawn_storm: u64,
     /// A task that outlives its cancelled parent this long is reported.
@@ -28,6 +30,7 @@ impl Default for Config {
             contended_hold: Duration::from_millis(100),
             wait: Duration::from_millis(10),
             blocking_call: Duration::from_millis(10),
+            blocking_poll: Duration::from_millis(100),
             spawn_storm: 1000,
             orphaned: Duration::from_millis(100),
             disabled: BTreeSet::new(),

@@ -76,6 +76,7 @@ pub fn run_of<'a>(tests: impl IntoIterator<Item = (&'a str, Outcome, Process)>) 
             crate_name: "app".to_owned(),
             path: name.split_once(' ').map(|(_, path)| path.to_owned()),
         },
+        is_optimised: false,
         outcome,
         processes: vec![process],
     });
@@ -115,11 +116,13 @@ pub fn task(id: u64) -> Task {
         running: false,
         drained: true,
         had_grace: true,
+        aborted_ns: None,
+        waited_for_ns: 0,
+        thread: 1,
         waker_clones: 4,
         waker_drops: 3,
         lost_waker_ns: 0,
         lost_waker_stack: stack([]),
-        thread: 100 + id,
         waits: vec![channel_wait()],
         holds: Vec::new(),
     }

@@ -7,6 +7,7 @@ use crate::{audit::RULES, report::finding::Severity};
 /// Rules by name, with their pages. What has no page is no rule.
 const PAGES: &[(&str, &str)] = &[
     ("blocking-call", include_str!("../../docs/rules/blocking-call.md")),
+    ("blocking-poll", include_str!("../../docs/rules/blocking-poll.md")),
     ("deadlock", include_str!("../../docs/rules/deadlock.md")),
     ("futurelock", include_str!("../../docs/rules/futurelock.md")),
     ("leaked-handle", include_str!("../../docs/rules/leaked-handle.md")),

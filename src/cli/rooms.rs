@@ -118,6 +118,7 @@ fn probe_options(thresholds: Thresholds) -> ProbeOptions {
         contended_hold,
         wait,
         blocking_call,
+        blocking_poll,
         spawn_storm,
         orphaned,
         drain_idle,
@@ -129,6 +130,7 @@ fn probe_options(thresholds: Thresholds) -> ProbeOptions {
         contended_hold,
         wait,
         blocking_call,
+        blocking_poll,
         spawn_storm,
         orphaned,
         drain_idle,
@@ -183,6 +185,7 @@ pub fn model(build: &Build, runs: &[TestRun]) -> model::Run {
                 crate_name: test.case.binary.crate_name.clone(),
                 path: test.case.path.clone(),
             },
+            is_optimised: test.case.binary.is_optimised,
             outcome: test.outcome,
             processes: test
                 .recordings
@@ -198,15 +201,30 @@ pub fn model(build: &Build, runs: &[TestRun]) -> model::Run {
 /// What the rules make of it.
 pub fn findings(run: &model::Run, options: &RuleOptions) -> Vec<Finding> {
     let Thresholds {
-        long_hold, contended_hold, wait, blocking_call, spawn_storm, orphaned, ..
+        long_hold,
+        contended_hold,
+        wait,
+        blocking_call,
+        blocking_poll,
+        spawn_storm,
+        orphaned,
+        ..
     } = options.thresholds;
     let disabled = RULES
         .iter()
         .map(|rule| rule.name().to_owned())
         .filter(|name| !options.is_enabled(name))
         .collect();
-    let config =
-        Config { long_hold, contended_hold, wait, blocking_call, spawn_storm, orphaned, disabled };
+    let config = Config {
+        long_hold,
+        contended_hold,
+        wait,
+        blocking_call,
+        blocking_poll,
+        spawn_storm,
+        orphaned,
+        disabled,
+    };
     audit::audit(run, &config)
 }
 

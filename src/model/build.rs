@@ -5,10 +5,11 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use super::{
-    Acquisition, Actor, BlockingCall, ChildProcess, Counters, Frame, Gate, Hold, Knot,
-    LockAcrossAwait, Mode, Module, OrderEdge, OrphanedTask, Owner, Party, Process, RecursiveLock,
-    Resource, ResourceKind, Site, SpawnStorm, Stack, Symboliser, Task, TaskEnd, TaskKind,
-    UnreadPanic, Wait, Waiter, blame_frame, owner::owner_of, pointed_frame, site_frame,
+    Acquisition, Actor, BlockingCall, BlockingPoll, ChildProcess, Counters, Frame, Gate, Hold,
+    Knot, LockAcrossAwait, Mode, Module, OrderEdge, OrphanedTask, Owner, Party, PollSample,
+    Process, RecursiveLock, Resource, ResourceKind, Site, SpawnStorm, Stack, Symboliser, Task,
+    TaskEnd, TaskKind, UnreadPanic, Wait, Waiter, blame_frame, owner::owner_of, pointed_frame,
+    site_frame,
 };
 use crate::telemetry::{Recording, proto};
 
@@ -51,6 +52,11 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
             .long_holds
             .values()
             .filter_map(|hold| builder.hold(hold, &known))
+            .collect(),
+        blocking_polls: recording
+            .blocking_polls
+            .values()
+            .filter_map(|poll| builder.blocking_poll(poll))
             .collect(),
         blocking_calls: recording
             .blocking_calls
@@ -220,11 +226,17 @@ impl<'a> Builder<'a> {
             running: task.running,
             drained: task.drained,
             had_grace: task.had_grace,
+            aborted_ns: some(task.aborted_ns),
+            waited_for_ns: if is_shutdown(&self.stack(task.waiter_stack)) {
+                task.waited_for_ns
+            } else {
+                0
+            },
+            thread: task.thread,
             waker_clones: task.waker_clones,
             waker_drops: task.waker_drops,
             lost_waker_ns: if is_lost { task.lost_waker_ns } else { 0 },
             lost_waker_stack,
-            thread: task.thread,
             waits: task
                 .waits
                 .iter()
@@ -307,6 +319,26 @@ impl<'a> Builder<'a> {
             longest_ns: call.longest_ns,
             starved_ns: call.starved_ns,
             count: call.count,
+        })
+    }
+
+    fn blocking_poll(&self, poll: &proto::BlockingPoll) -> Option<BlockingPoll> {
+        let samples = poll.samples.iter().map(|sample| PollSample {
+            stack: self.stack(sample.stack),
+            is_blocked: sample.blocked,
+            system_call: (!sample.system_call.is_empty()).then(|| sample.system_call.clone()),
+            count: sample.count.into(),
+        });
+        Some(BlockingPoll {
+            actor: self.actor(poll.actor.as_ref()?),
+            longest_ns: poll.longest_ns,
+            starved_ns: poll.starved_ns,
+            measured_ns: poll.measured_ns,
+            cpu_ns: poll.cpu_ns,
+            samples: samples.collect(),
+            waiting: poll.waiting.into(),
+            is_over: poll.over,
+            count: poll.count,
         })
     }
 

@@ -45,6 +45,8 @@ pub struct Test {
     pub name: String,
     /// Where its own code is, so that it is told from the library's.
     pub identity: super::TestIdentity,
+    /// Its binary's own crate was compiled with optimisation.
+    pub is_optimised: bool,
     /// How it ended.
     pub outcome: Outcome,
     /// The test's own process first, then its audited children.
@@ -70,6 +72,8 @@ pub struct Process {
     pub holds: Vec<Hold>,
     /// Calls that blocked a thread in the middle of a poll.
     pub blocking_calls: Vec<BlockingCall>,
+    /// Polls that took long.
+    pub blocking_polls: Vec<BlockingPoll>,
     /// Guards of blocking locks that lived across an await.
     pub locks_across_awaits: Vec<LockAcrossAwait>,
     /// Locks that an actor took, or wanted, though it held them.
@@ -304,6 +308,13 @@ pub struct Task {
     pub drained: bool,
     /// A root was held back for its sake.
     pub had_grace: bool,
+    /// When it was seen, in the middle of a poll, that it had been aborted.
+    pub aborted_ns: Option<u64>,
+    /// Of a blocking task that completed: for how long the drop of its runtime, or
+    /// a `shutdown_timeout`, had waited for it.
+    pub waited_for_ns: u64,
+    /// The thread that polled it last; of a thread, itself.
+    pub thread: u64,
     /// Clones of its waker that were ever made.
     pub waker_clones: u64,
     /// Clones of its waker that were dropped or used up by a wake.
@@ -312,8 +323,6 @@ pub struct Task {
     pub lost_waker_ns: u64,
     /// Where; empty where it was not.
     pub lost_waker_stack: Arc<Stack>,
-    /// The thread that last polled it, or that it is.
-    pub thread: u64,
     /// What it waits for, one element per branch of a `select!`; where its last waker
     /// was lost, what it waited for last.
     pub waits: Vec<Wait>,
@@ -464,6 +473,42 @@ pub struct BlockingCall {
     /// For how long of that the whole process was starved of CPU.
     pub starved_ns: u64,
     /// How many there were.
+    pub count: u64,
+}
+
+/// A poll that took long: all of one task, by where it was spawned, and of one stack.
+#[derive(Debug, Clone)]
+pub struct BlockingPoll {
+    /// The task, in the longest of the polls.
+    pub actor: Actor,
+    /// The longest of the polls, less the [`BlockingCall`]s in it.
+    pub longest_ns: u64,
+    /// Of that, what the machine withheld.
+    pub starved_ns: u64,
+    /// The part of that poll in which CPU time was measured.
+    pub measured_ns: u64,
+    /// For how much of this its thread had a CPU.
+    pub cpu_ns: u64,
+    /// What its thread did meanwhile.
+    pub samples: Vec<PollSample>,
+    /// The most other tasks of its thread that were seen to be kept waiting at once.
+    pub waiting: u64,
+    /// It was seen to end.
+    pub is_over: bool,
+    /// How many there were.
+    pub count: u64,
+}
+
+/// Where a thread was in a [`BlockingPoll`].
+#[derive(Debug, Clone)]
+pub struct PollSample {
+    /// Up to the poll.
+    pub stack: Arc<Stack>,
+    /// It was blocked in the kernel; else it computed.
+    pub is_blocked: bool,
+    /// The system call that it was blocked in, where its name is known.
+    pub system_call: Option<String>,
+    /// How often it was met there.
     pub count: u64,
 }
 

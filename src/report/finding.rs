@@ -199,8 +199,16 @@ pub enum Details {
         due_in_ms: Option<u64>,
         /// Lingering tasks that it spawned, directly or not.
         descendants: u64,
-        /// "runtime-shutdown" or "process-exit".
+        /// "runtime-shutdown" or "process-exit"; of a task that went on for too long,
+        /// "itself" or "abort", too.
         ended_by: String,
+        /// What it was spawned through that could have stopped it: `TaskTracker` or
+        /// `JoinSet`.
+        owner: Option<String>,
+        /// For how long it went on after it had been aborted, in milliseconds.
+        aborted_ms: Option<u64>,
+        /// For how long the shutdown of its runtime waited for it, in milliseconds.
+        shutdown_waited_ms: Option<u64>,
     },
     /// `blocking-call`
     BlockingCall {
@@ -208,6 +216,19 @@ pub enum Details {
         operation: String,
         /// The longest of the calls, in milliseconds.
         blocked_ms: u64,
+        /// "task" or "block-on".
+        task_kind: String,
+    },
+    /// `blocking-poll`
+    BlockingPoll {
+        /// The longest of the polls, in milliseconds, without what the machine withheld.
+        took_ms: u64,
+        /// For how much of that its thread had a CPU, in percent.
+        cpu_percent: u64,
+        /// The system call that it was blocked in, where that is known.
+        system_call: Option<String>,
+        /// The most other tasks of its thread that were seen to be kept waiting at once.
+        kept_waiting: u64,
         /// "task" or "block-on".
         task_kind: String,
     },

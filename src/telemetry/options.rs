@@ -15,6 +15,8 @@ pub struct ProbeOptions {
     pub wait: Duration,
     /// A call that blocks a task's poll is told of from this length on.
     pub blocking_call: Duration,
+    /// A poll that takes this long is told of.
+    pub blocking_poll: Duration,
     /// More live tasks of one spawn site than this are told of.
     pub spawn_storm: u64,
     /// A task that outlives its cancelled parent for this long is told of.
@@ -39,6 +41,7 @@ impl Default for ProbeOptions {
             contended_hold: Duration::from_millis(100),
             wait: Duration::from_millis(10),
             blocking_call: Duration::from_millis(10),
+            blocking_poll: Duration::from_millis(100),
             spawn_storm: 1000,
             orphaned: Duration::from_millis(100),
             drain_idle: Duration::from_millis(2),
@@ -57,6 +60,7 @@ impl fmt::Display for ProbeOptions {
             ("contended_hold_ms", self.contended_hold),
             ("wait_ms", self.wait),
             ("blocking_call_ms", self.blocking_call),
+            ("blocking_poll_ms", self.blocking_poll),
             ("orphaned_ms", self.orphaned),
             ("drain_idle_ms", self.drain_idle),
             ("drain_max_ms", self.drain_max),
@@ -82,8 +86,8 @@ mod tests {
         assert_eq!(
             options.to_string(),
             "long_hold_ms=1000,contended_hold_ms=100,wait_ms=1,blocking_call_ms=10,\
-             orphaned_ms=100,drain_idle_ms=2,drain_max_ms=100,drain_total_ms=500,exit_wait_ms=2000,\
-             console_wait_ms=0,spawn_storm=1000"
+             blocking_poll_ms=100,orphaned_ms=100,drain_idle_ms=2,drain_max_ms=100,\
+             drain_total_ms=500,exit_wait_ms=2000,console_wait_ms=0,spawn_storm=1000"
         );
     }
 }

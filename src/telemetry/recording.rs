@@ -40,6 +40,8 @@ pub struct Recording {
     /// By id.
     pub blocking_calls: BTreeMap<u64, proto::BlockingCall>,
     /// By id.
+    pub blocking_polls: BTreeMap<u64, proto::BlockingPoll>,
+    /// By id.
     pub locks_across_awaits: BTreeMap<u64, proto::LockAcrossAwait>,
     /// By id.
     pub recursive_locks: BTreeMap<u64, proto::RecursiveLock>,
@@ -133,6 +135,7 @@ impl Recording {
             }
         }
         self.blocking_calls.extend(update.blocking_calls.into_iter().map(|call| (call.id, call)));
+        self.blocking_polls.extend(update.blocking_polls.into_iter().map(|poll| (poll.id, poll)));
         self.locks_across_awaits
             .extend(update.locks_across_awaits.into_iter().map(|across| (across.id, across)));
         self.recursive_locks

@@ -36,6 +36,14 @@ pub mod threads {
         a_forgotten_runtime_leaves_its_workers => warning(RULE, EXECUTOR, "forgets-its-runtime");
         a_runtime_in_a_leaked_box_leaves_its_workers
             => warning(RULE, EXECUTOR, "leaks-its-runtime");
+        a_forgotten_runtime_explains_the_tasks_in_it
+            => warning(RULE, EXECUTOR, "detaches-its-runtime").with(|finding| {
+                if finding.notes.iter().any(|note| note == "1 task had not ended in it") {
+                    Ok(())
+                } else {
+                    Err("it does not say what it ran".to_owned())
+                }
+            });
         a_runtime_that_is_dropped_leaves_nothing => silent();
         a_runtime_that_is_shut_down_in_the_background_leaves_nothing => silent();
     }

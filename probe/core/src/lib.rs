@@ -18,9 +18,14 @@
 //! | `held` | which of those each thread holds |
 //! | [`thread`] | threads of `std::thread`, and what blocks a thread |
 //! | [`events`] | what is told once per place: calls that block a poll, and the like |
+//! | `seat` | what each thread polls |
+//! | [`polls`] | polls that take long |
 //! | [`children`] | child processes and where they were spawned |
 //! | [`stuck`] | actors that can never go on |
 //! | [`panics`] | panics that end a task or a thread, and who looks at them |
+//! | [`ending`] | tasks that go on though they were told to stop |
+//! | `handle` | what tokio tells of the `JoinHandle` of a task |
+//! | `last_waker` | tasks whose last waker was dropped without a wake |
 //! | [`storms`] | how many tasks of one spawn site are alive at once |
 //! | [`orphans`] | tasks that outlive a cancelled parent |
 //! | [`drain`] | the moment of grace after a root future |
@@ -31,17 +36,22 @@ pub mod clock;
 pub mod context;
 pub mod counters;
 pub mod drain;
+pub mod ending;
 pub mod events;
+mod handle;
 mod hash;
 mod held;
 pub mod label;
+mod last_waker;
 pub mod lock;
 pub mod options;
 pub mod orphans;
 pub mod outbox;
 pub mod panics;
+pub mod polls;
 pub mod resource;
 pub mod sample;
+mod seat;
 pub mod stack;
 pub mod storms;
 pub mod stuck;

@@ -13,6 +13,8 @@ pub struct Options {
     pub wait: u64,
     /// A call that blocks a task's poll for this long is shipped.
     pub blocking_call: u64,
+    /// A poll that takes this long is shipped.
+    pub blocking_poll: u64,
     /// More live tasks of one spawn site than this are shipped.
     pub spawn_storm: u64,
     /// A task that outlives its cancelled parent for this long is shipped.
@@ -38,6 +40,7 @@ impl Default for Options {
             contended_hold: 100 * MILLISECOND,
             wait: 10 * MILLISECOND,
             blocking_call: 10 * MILLISECOND,
+            blocking_poll: 100 * MILLISECOND,
             spawn_storm: 1000,
             orphaned: 100 * MILLISECOND,
             drain_idle: 2 * MILLISECOND,
@@ -61,6 +64,7 @@ impl Options {
                 "contended_hold_ms" => &mut options.contended_hold,
                 "wait_ms" => &mut options.wait,
                 "blocking_call_ms" => &mut options.blocking_call,
+                "blocking_poll_ms" => &mut options.blocking_poll,
                 "spawn_storm" => {
                     options.spawn_storm = number;
                     continue;

@@ -16,9 +16,10 @@ use std::{
 
 use crate::{
     clock, context, counters,
+    handle::Handle,
     stack::{self, Extent, StackId},
     sync::lock as guard,
-    task::{Handle, Task, TaskKind},
+    task::{Task, TaskKind},
 };
 
 /// Panics under way, or caught by the program, that are remembered.

@@ -17,8 +17,10 @@ use std::{
 
 use crate::{
     clock, context, counters, drain,
+    ending::{self, Ending},
     hash::{FastMap, fold},
     held::{self, HeldLocks},
+    last_waker::LastWaker,
     lock::{self, Acquisition, Hold},
     next_id,
     orphans::{self, Children},
@@ -76,17 +78,6 @@ pub enum TaskEnd {
     Panicked,
     /// Its future was dropped unfinished.
     Dropped,
-}
-
-/// What has become of the `JoinHandle` of an unfinished task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Handle {
-    /// Somebody has it.
-    Kept,
-    /// It was dropped.
-    Dropped,
-    /// It was used to abort the task, which is about to end.
-    Aborted,
 }
 
 /// One clone of a task's waker, as far as counts can tell still out.
@@ -171,14 +162,7 @@ pub struct Task {
     self_wakes: AtomicU64,
     clones: AtomicU64,
     drops: AtomicU64,
-    /// As its last poll began.
-    clones_before: AtomicU64,
-    /// Its last waker was dropped after so many polls; 0: none was.
-    lost_at_polls: AtomicU64,
-    lost_stack: AtomicU32,
-    lost_ns: AtomicU64,
-    /// Its last poll has cloned its waker.
-    is_registered: AtomicBool,
+    pub(crate) last_waker: LastWaker,
     spawn_site: Option<&'static SpawnSite>,
     children: Mutex<Children>,
     inner: Mutex<Option<Waker>>,
@@ -189,17 +173,18 @@ pub struct Task {
     /// How many, to be read without the lock.
     pub(crate) held_count: AtomicU32,
     last_state: Mutex<Option<Box<State>>>,
-    /// Of a thread: its number for the system; 0 where not known.
+    /// See [`crate::ending`].
+    pub(crate) ending: Ending,
+    /// Of a thread, and of a blocking task, the thread that runs it: its number for
+    /// the system; 0 where not known.
     pub(crate) os_thread: AtomicU32,
-    /// Of a thread: where its stack ends.
+    /// Of these: where the stack ends.
     pub(crate) stack_high: AtomicUsize,
 }
 
 /// Distinct await stacks that are kept per task: the branches of a `select!`.
 const MAX_WAITS: usize = 8;
 const MAX_ANCESTORS: usize = 16;
-/// No task of tokio's is referred to so often.
-const MAX_REFERENCES: usize = 1 << 24;
 
 static LIVE: OnceLock<Sharded<FastMap<u64, Arc<Task>>>> = OnceLock::new();
 
@@ -221,6 +206,7 @@ impl Task {
         if let Some(parent) = parent.filter(|parent| parent.kind.counts() && kind.counts()) {
             guard(&parent.children).add(&task);
         }
+        ending::note_birth(kind);
         task.register();
         task
     }
@@ -262,22 +248,10 @@ impl Task {
     fn note_thread(&self) {
         self.thread.store(context::thread_id(), Ordering::Relaxed);
         self.stack_high.store(stack::high(), Ordering::Relaxed);
-        #[cfg(target_os = "linux")]
-        // SAFETY: reads the thread's number.
-        self.os_thread.store(unsafe { libc::gettid() } as u32, Ordering::Relaxed);
+        self.os_thread.store(os_thread(), Ordering::Relaxed);
     }
 
-    /// Of a thread: it makes a call that blocks.
-    pub(crate) fn note_call(&self) {
-        self.polls.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Of a thread: how many such calls it has made.
-    pub(crate) fn calls(&self) -> u64 {
-        self.polls()
-    }
-
-    /// Of a thread: how often it has been given the CPU and has left it; `None`: it
+    /// Of a thread or a blocking task: how often it has been given the CPU and has left it; `None`: it
     /// has it, or waits for it.
     pub(crate) fn switches(&self) -> Option<u64> {
         let path = format!("/proc/self/task/{}/status", self.os_thread.load(Ordering::Relaxed));
@@ -327,11 +301,7 @@ impl Task {
             self_wakes: AtomicU64::new(0),
             clones: AtomicU64::new(0),
             drops: AtomicU64::new(0),
-            clones_before: AtomicU64::new(0),
-            lost_at_polls: AtomicU64::new(0),
-            lost_stack: AtomicU32::new(0),
-            lost_ns: AtomicU64::new(0),
-            is_registered: AtomicBool::new(false),
+            last_waker: LastWaker::default(),
             spawn_site: None,
             children: Mutex::default(),
             inner: Mutex::default(),
@@ -340,6 +310,7 @@ impl Task {
             held: Mutex::default(),
             held_count: AtomicU32::new(0),
             last_state: Mutex::default(),
+            ending: Ending::default(),
             os_thread: AtomicU32::new(0),
             stack_high: AtomicUsize::new(0),
         }
@@ -372,37 +343,6 @@ impl Task {
 
     pub(crate) fn is_looked_after(&self) -> bool {
         self.is_looked_after.load(Ordering::Relaxed)
-    }
-
-    /// What has become of its `JoinHandle`, as far as tokio tells; `None` where it does
-    /// not.
-    ///
-    /// tokio's wakers point at the head of the task, which begins with the word of its
-    /// state. So it is from tokio 1.0 to 1.54; a word that cannot be that of an unfinished
-    /// task is not believed.
-    pub(crate) fn handle(&self) -> Option<Handle> {
-        const COMPLETE: usize = 0b10;
-        const JOIN_INTEREST: usize = 0b1000;
-        const CANCELLED: usize = 0b10_0000;
-        const REFERENCES: u32 = 6;
-        if !matches!(self.kind, TaskKind::Task | TaskKind::Local | TaskKind::Blocking) {
-            return None;
-        }
-        let inner = guard(&self.inner);
-        let head = inner.as_ref()?.data().cast::<AtomicUsize>();
-        if head.is_null() || !head.is_aligned() {
-            return None;
-        }
-        // SAFETY: the task lives as long as the waker of it that is locked here, and
-        // tokio itself changes the word by atomic operations alone.
-        let state = unsafe { &*head }.load(Ordering::Acquire);
-        let is_plausible =
-            state & COMPLETE == 0 && (1..MAX_REFERENCES).contains(&(state >> REFERENCES));
-        is_plausible.then_some(match () {
-            () if state & CANCELLED != 0 => Handle::Aborted,
-            () if state & JOIN_INTEREST != 0 => Handle::Kept,
-            () => Handle::Dropped,
-        })
     }
 
     /// As [`context::Context::actor_id`] names it.
@@ -458,6 +398,11 @@ impl Task {
     /// Being polled.
     pub fn is_running(&self) -> bool {
         self.is_running.load(Ordering::Relaxed)
+    }
+
+    /// Its future is being dropped unfinished.
+    pub(crate) fn is_being_dropped(&self) -> bool {
+        self.is_dropping.load(Ordering::Relaxed)
     }
 
     /// How often it was woken, and how often of that by itself.
@@ -536,6 +481,22 @@ impl Task {
         })
     }
 
+    /// The first word of tokio's own record of it; `None` where it has none now.
+    pub(crate) fn tokio_state(&self) -> Option<usize> {
+        if !matches!(self.kind, TaskKind::Task | TaskKind::Local | TaskKind::Blocking) {
+            return None;
+        }
+        let inner = guard(&self.inner);
+        let header = inner.as_ref()?.data().cast::<AtomicUsize>();
+        if header.is_null() || !header.is_aligned() {
+            return None;
+        }
+        // SAFETY: tokio's waker for a task points at the task's header, which
+        // begins with its state, an `AtomicUsize`, from tokio 1.20 to 1.54; the
+        // waker, which is kept from being dropped by our lock, keeps the header.
+        Some(unsafe { (*header).load(Ordering::Relaxed) })
+    }
+
     /// What it is about now.
     pub fn state(&self) -> State {
         let drain = drain::last_started_ns();
@@ -555,40 +516,6 @@ impl Task {
             is_drained: drain != 0 && self.poll_started_ns() >= drain,
             drop_stack: 0,
         }
-    }
-
-    /// See [`State::lost_waker`].
-    fn lost_waker(&self) -> (StackId, u64) {
-        let polls = self.lost_at_polls.load(Ordering::Acquire);
-        let (clones, drops) = self.wakers();
-        let is_lost = polls != 0
-            && polls == self.polls()
-            && clones == drops
-            && !self.is_running()
-            && !self.is_scheduled();
-        if !is_lost {
-            return (0, 0);
-        }
-        (self.lost_stack.load(Ordering::Relaxed), self.lost_ns.load(Ordering::Relaxed))
-    }
-
-    /// The last of its wakers was dropped. Where the task is neither being polled nor
-    /// about to be, nothing can wake it any more. What its last poll did not ask for
-    /// was not what it waits for.
-    #[cold]
-    #[inline(never)]
-    fn last_waker_dropped(&self) {
-        let polls = self.polls.load(Ordering::SeqCst);
-        let goes_on = self.is_scheduled.load(Ordering::SeqCst)
-            || self.is_running.load(Ordering::SeqCst)
-            || self.is_dropping.load(Ordering::SeqCst)
-            || !self.is_registered.load(Ordering::SeqCst);
-        if goes_on || self.end() != TaskEnd::Alive {
-            return;
-        }
-        self.lost_stack.store(stack::capture(Extent::Thread), Ordering::Relaxed);
-        self.lost_ns.store(clock::now_ns(), Ordering::Relaxed);
-        self.lost_at_polls.store(polls, Ordering::Release);
     }
 
     /// What it was about when it was dropped unfinished.
@@ -617,8 +544,12 @@ impl Task {
             let since = self.last_wake_ns().max(self.created_ns);
             self.scheduled_ns.fetch_add(now.saturating_sub(since), Ordering::Relaxed);
         }
-        self.clones_before.store(self.clones.load(Ordering::Relaxed), Ordering::Relaxed);
-        self.thread.store(context::thread_id(), Ordering::Relaxed);
+        self.last_waker.poll_begins(self.clones.load(Ordering::Relaxed));
+        if self.kind == TaskKind::Blocking {
+            self.note_thread();
+        } else {
+            self.thread.store(context::thread_id(), Ordering::Relaxed);
+        }
         if self.polls.fetch_add(1, Ordering::SeqCst) == 0 {
             self.first_poll_ns.store(now, Ordering::Relaxed);
             if panics::is_any_readable() {
@@ -627,15 +558,21 @@ impl Task {
         }
         self.poll_started_ns.store(now, Ordering::Relaxed);
         context::push_task(self);
-        let (outer_frame, outer_held, held_before) = context::with(|context| {
-            let held = context.held().map_or(0, HeldLocks::len);
+        let (outer_frame, outer_task, outer_held, held_before) = context::with(|context| {
+            let rows = context.held_or_new();
+            let held = rows.map_or(0, HeldLocks::len);
+            let outer_task = rows.map_or(0, |rows| {
+                let outer = rows.seat.task();
+                rows.seat.change(self.id, frame, now);
+                outer
+            });
             let outer_held = context.held_outside.get();
             // A root blocks its thread until it is done, so that what the thread
             // holds the root holds, too.
             if self.kind != TaskKind::BlockOn {
                 context.held_outside.set(held);
             }
-            (context.poll_frame.replace(frame), outer_held, held)
+            (context.poll_frame.replace(frame), outer_task, outer_held, held)
         });
         // SAFETY: the pointer is an `Arc`'s, which the table expects. The waker
         // is never dropped, and `Poll` keeps the task alive beside it.
@@ -645,6 +582,7 @@ impl Task {
             waker: ManuallyDrop::new(waker),
             future,
             outer_frame,
+            outer_task,
             outer_held,
             held_before,
             returned: false,
@@ -705,6 +643,7 @@ impl Task {
             return;
         }
         self.ended_ns.store(clock::now_ns(), Ordering::Relaxed);
+        ending::note_end(self);
         if self.kind.counts() {
             counters::task_died();
         }
@@ -718,6 +657,20 @@ impl Task {
     }
 }
 
+/// The calling thread's number for the system; 0 where it has none.
+pub(crate) fn os_thread() -> u32 {
+    #[cfg(target_os = "linux")]
+    // SAFETY: reads the thread's number.
+    return unsafe { libc::gettid() } as u32;
+    #[cfg(not(target_os = "linux"))]
+    0
+}
+
+/// The task with this id, if it is alive.
+pub(crate) fn find(id: u64) -> Option<Arc<Task>> {
+    guard(LIVE.get()?.shard(id)).get(&id).cloned()
+}
+
 /// Every task that is alive, roots and blocking ones included.
 #[must_use]
 pub fn live_tasks() -> Vec<Arc<Task>> {
@@ -726,10 +679,15 @@ pub fn live_tasks() -> Vec<Arc<Task>> {
     })
 }
 
-/// Every thread that was spawned through `std::thread`, or by a runtime, and runs.
+/// Every thread that was spawned through `std::thread`, or by a runtime, and runs;
+/// and every blocking task that has a thread of a runtime's to itself.
 pub(crate) fn live_threads() -> Vec<Arc<Task>> {
     let mut threads = live_tasks();
-    threads.retain(|task| matches!(task.kind, TaskKind::Thread | TaskKind::Worker));
+    threads.retain(|task| match task.kind {
+        TaskKind::Thread | TaskKind::Worker => true,
+        TaskKind::Blocking => task.is_running(),
+        TaskKind::Task | TaskKind::BlockOn | TaskKind::Local => false,
+    });
     threads
 }
 
@@ -768,6 +726,8 @@ pub struct Poll {
     waker: ManuallyDrop<Waker>,
     future: usize,
     outer_frame: usize,
+    /// The task that this thread polls again afterwards; 0: none.
+    outer_task: u64,
     outer_held: usize,
     /// The locks that this thread held as the poll began.
     held_before: usize,
@@ -805,14 +765,15 @@ impl Drop for Poll {
         context::pop_task();
         context::with(|context| {
             context.poll_frame.set(self.outer_frame);
+            if let Some(rows) = context.held() {
+                rows.seat.change(self.outer_task, self.outer_frame, now);
+            }
             context.held_outside.set(self.outer_held);
         });
         let busy = now.saturating_sub(task.poll_started_ns());
         task.busy_ns.fetch_add(busy, Ordering::Relaxed);
         task.poll_ended_ns.store(now, Ordering::Relaxed);
-        let cloned =
-            task.clones.load(Ordering::Relaxed) > task.clones_before.load(Ordering::Relaxed);
-        task.is_registered.store(cloned, Ordering::Relaxed);
+        task.last_waker.poll_ends(task.clones.load(Ordering::Relaxed));
         task.is_running.store(false, Ordering::SeqCst);
         if !self.returned {
             panics::task_unwinds(task, task.handle(), self.future);

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use concaudit_core::{
     children::{self, Child},
     clock, counters,
-    events::{AcrossAwait, BlockingCall, Recursion},
+    events::{AcrossAwait, BlockingCall, BlockingPoll, Recursion},
     lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
     orphans::{self, Orphan},
     outbox::Batch,
@@ -109,6 +109,10 @@ impl<'a> Assembler<'a> {
             let call = self.blocking_call(call);
             self.update.blocking_calls.push(call);
         }
+        for poll in &batch.events.blocking_polls {
+            let poll = self.blocking_poll(poll);
+            self.update.blocking_polls.push(poll);
+        }
         for across in &batch.events.across_awaits {
             let across = self.across_await(across);
             self.update.locks_across_awaits.push(across);
@@ -192,7 +196,8 @@ impl<'a> Assembler<'a> {
     fn task(&mut self, task: &Task) -> proto::Task {
         let last = task.last_state().map_or_else(|| task.state(), |state| *state);
         let mut waits: Vec<proto::Wait> = last.waits.iter().map(|wait| self.wait(wait)).collect();
-        if task.kind == TaskKind::Thread && waits.is_empty() {
+        let has_thread = matches!(task.kind, TaskKind::Thread | TaskKind::Blocking);
+        if has_thread && waits.is_empty() && task.end() == TaskEnd::Alive {
             let seen = self.stack(thread::seen_at(task));
             if seen != 0 {
                 waits.push(proto::Wait { stack: seen, ..proto::Wait::default() });
@@ -200,6 +205,7 @@ impl<'a> Assembler<'a> {
         }
         let (clones, drops) = last.wakers;
         let (wakes, self_wakes) = task.wakes();
+        let (waited_for_ns, waiter_stack) = task.was_waited_for();
         proto::Task {
             id: task.id,
             kind: task_kind(task.kind).into(),
@@ -232,6 +238,9 @@ impl<'a> Assembler<'a> {
             had_grace: last.had_grace,
             lost_waker_stack: self.stack(last.lost_waker.0),
             lost_waker_ns: last.lost_waker.1,
+            aborted_ns: task.aborted_ns(),
+            waited_for_ns,
+            waiter_stack: self.stack(waiter_stack),
         }
     }
 
@@ -314,6 +323,27 @@ impl<'a> Assembler<'a> {
             longest_ns: call.longest_ns,
             starved_ns: call.starved_ns,
             count: call.count,
+        }
+    }
+
+    fn blocking_poll(&mut self, poll: &BlockingPoll) -> proto::BlockingPoll {
+        let samples = poll.samples.iter().map(|sample| proto::PollSample {
+            stack: self.stack(sample.stack),
+            blocked: sample.blocked_in.is_some(),
+            system_call: sample.blocked_in.unwrap_or_default().to_owned(),
+            count: sample.count,
+        });
+        proto::BlockingPoll {
+            id: poll.id,
+            actor: Some(actor(&poll.actor, 0, 0)),
+            longest_ns: poll.longest_ns,
+            starved_ns: poll.starved_ns,
+            measured_ns: poll.measured_ns,
+            cpu_ns: poll.cpu_ns,
+            samples: samples.collect(),
+            waiting: poll.waiting,
+            over: poll.is_over,
+            count: poll.count,
         }
     }
 

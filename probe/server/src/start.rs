@@ -3,7 +3,7 @@
 use std::{ffi::c_void, mem::MaybeUninit, path::PathBuf, sync::OnceLock, time::Duration};
 
 use concaudit_core::{
-    clock,
+    clock, ending,
     options::{self, Options},
     outbox, panics, thread,
 };
@@ -118,6 +118,7 @@ extern "C" fn at_exit() {
         std::thread::sleep(Duration::from_millis(20));
     }
     thread::settle();
+    ending::look();
     serve::request_exit();
     audit::wait_for_acknowledgement(Duration::from_nanos(options::get().exit_wait));
 }

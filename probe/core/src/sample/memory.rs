@@ -88,7 +88,8 @@ impl Stack {
             .find_map(|start| self.chain(start, base).map(|addresses| (start, addresses)));
         let mut stack = Vec::new();
         if self.counter >= LEAST_ADDRESS {
-            stack.push(self.counter);
+            // Like a return address, which is that of the next instruction.
+            stack.push(self.counter + 1);
         }
         if let Some((start, addresses)) = found {
             stack.extend(self.leaf(start, addresses[0]));

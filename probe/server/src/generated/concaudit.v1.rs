@@ -25,7 +25,8 @@ pub struct Update {
     /// New resources, and known ones whose `handed_over` changed.
     #[prost(message, repeated, tag = "5")]
     pub resources: ::prost::alloc::vec::Vec<Resource>,
-    /// Tasks that ended in a way worth telling: dropped unfinished, or panicked.
+    /// Tasks that ended in a way worth telling: dropped unfinished, or panicked, or
+    /// completed only after they had been told to stop.
     /// In a snapshot and in the last update also every task that is alive.
     #[prost(message, repeated, tag = "6")]
     pub tasks: ::prost::alloc::vec::Vec<Task>,
@@ -60,6 +61,9 @@ pub struct Update {
     /// In the last update only.
     #[prost(message, repeated, tag = "21")]
     pub panics: ::prost::alloc::vec::Vec<Panic>,
+    /// New ones, and known ones (same `id`) that got longer or more.
+    #[prost(message, repeated, tag = "16")]
+    pub blocking_polls: ::prost::alloc::vec::Vec<BlockingPoll>,
 }
 /// An executable or shared object mapped into the process.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -201,6 +205,17 @@ pub struct Task {
     /// When; 0: that did not happen.
     #[prost(uint64, tag = "31")]
     pub lost_waker_ns: u64,
+    /// When it was seen, in the middle of a poll, that it had been aborted, by
+    /// whatever means. 0: it was not.
+    #[prost(uint64, tag = "38")]
+    pub aborted_ns: u64,
+    /// Of a blocking task that has completed: for how long no root had been running
+    /// by then, and the stack of the thread of the last one at that moment. It shows
+    /// whether that thread waited for the task, in the drop of its runtime.
+    #[prost(uint64, tag = "39")]
+    pub waited_for_ns: u64,
+    #[prost(uint64, tag = "40")]
+    pub waiter_stack: u64,
 }
 /// One clone of a waker that is still out, as far as counts can tell.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -346,6 +361,52 @@ pub struct BlockingCall {
     pub starved_ns: u64,
     #[prost(uint64, tag = "9")]
     pub count: u64,
+}
+/// A poll that took long, of a task that is to share its thread. One element per task
+/// (by where it was spawned) and stack.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BlockingPoll {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// The task, in the longest of the polls.
+    #[prost(message, optional, tag = "2")]
+    pub actor: ::core::option::Option<Actor>,
+    /// How long that one took, less what calls took that `BlockingCall` tells of.
+    #[prost(uint64, tag = "3")]
+    pub longest_ns: u64,
+    /// Of that, what the machine withheld.
+    #[prost(uint64, tag = "4")]
+    pub starved_ns: u64,
+    /// Of that, the part in which the thread's CPU time was measured, and that time.
+    #[prost(uint64, tag = "5")]
+    pub measured_ns: u64,
+    #[prost(uint64, tag = "6")]
+    pub cpu_ns: u64,
+    #[prost(message, repeated, tag = "7")]
+    pub samples: ::prost::alloc::vec::Vec<PollSample>,
+    /// The most other tasks of its thread that were seen to be kept waiting at once.
+    #[prost(uint32, tag = "8")]
+    pub waiting: u32,
+    /// It was seen to end.
+    #[prost(bool, tag = "9")]
+    pub over: bool,
+    #[prost(uint64, tag = "10")]
+    pub count: u64,
+}
+/// Where the thread was in a poll that took long.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PollSample {
+    /// The program counter, then return addresses.
+    #[prost(uint64, tag = "1")]
+    pub stack: u64,
+    /// It was blocked in the kernel; else it computed.
+    #[prost(bool, tag = "2")]
+    pub blocked: bool,
+    /// In this system call, where its name is known: "read", "poll", ...
+    #[prost(string, tag = "3")]
+    pub system_call: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "4")]
+    pub count: u32,
 }
 /// A guard of a std or parking_lot lock that was held when the poll of its task
 /// returned `Pending`. One element per pair of stacks.
