@@ -52,10 +52,10 @@ impl Rule for LingeringTask {
         let mut groups = Groups::new(self.name());
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
             for process in test.processes.iter().filter(|process| !process.truncated) {
-                let orphans = orphaned_task::told(process, config);
-                let lost = lost_waker::told(process, config);
                 let project = &run.project;
                 let explained = threads_of_leaked_runtimes(project, &test.identity, process);
+                let orphans = orphaned_task::told(process, config);
+                let lost = lost_waker::told(process, config);
                 for (id, descendants) in tops(process) {
                     if orphans.contains(&id) || lost.contains(&id) {
                         continue;

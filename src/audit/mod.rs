@@ -19,6 +19,7 @@ pub mod lock_across_await;
 pub mod lock_order_cycle;
 pub mod long_held_lock;
 pub mod lost_waker;
+mod open_files;
 pub mod orphaned_task;
 mod owners;
 pub mod recursive_lock;

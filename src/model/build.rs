@@ -5,11 +5,11 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use super::{
-    Acquisition, Actor, BlockingCall, BlockingPoll, ChildProcess, Counters, Frame, Gate, Hold,
-    Knot, LockAcrossAwait, Mode, Module, OrderEdge, OrphanedTask, Owner, Party, PollSample,
-    Process, RecursiveLock, Resource, ResourceKind, Site, SpawnStorm, Stack, Symboliser, Task,
-    TaskEnd, TaskKind, UnreadPanic, Wait, Waiter, blame_frame, owner::owner_of, pointed_frame,
-    site_frame,
+    Acquisition, Actor, BlockingCall, BlockingPoll, ChildProcess, Counters, FileKind, Frame, Gate,
+    Hold, Knot, LockAcrossAwait, Mode, Module, OpenFile, OrderEdge, OrphanedTask, Owner, Party,
+    PollSample, Process, RecursiveLock, Resource, ResourceKind, Site, SpawnStorm, Stack,
+    Symboliser, Task, TaskEnd, TaskKind, UnreadPanic, Wait, Waiter, blame_frame, owner::owner_of,
+    pointed_frame, site_frame,
 };
 use crate::telemetry::{Recording, proto};
 
@@ -81,6 +81,8 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
             .iter()
             .filter_map(|orphan| builder.orphan(orphan, &known))
             .collect(),
+        open_files: recording.open_files.files.iter().map(|file| builder.open_file(file)).collect(),
+        exit_stack: builder.stack(recording.open_files.exit_stack),
         children: recording.children.values().map(|child| builder.child(child)).collect(),
         counters: counters(&recording.counters),
         resources,
@@ -446,6 +448,19 @@ impl<'a> Builder<'a> {
         })
     }
 
+    fn open_file(&self, file: &proto::OpenFile) -> OpenFile {
+        let own = self.stack(file.stack);
+        // tokio opens files on a thread where nobody's frames are.
+        let is_tokios = file.blocking && blame_frame(&own).is_none();
+        OpenFile {
+            kind: file_kind(file.kind()),
+            name: (!file.name.is_empty()).then(|| file.name.clone()),
+            stack: if is_tokios { self.stack(file.spawn_stack) } else { own },
+            opened_ns: file.opened_ns,
+            opener: some(file.opener),
+        }
+    }
+
     fn child(&self, child: &proto::ChildProcess) -> ChildProcess {
         ChildProcess {
             pid: child.pid,
@@ -465,6 +480,19 @@ fn without_hooks(stack: Arc<Stack>) -> Arc<Stack> {
     match stack.frames.iter().position(of_std) {
         None | Some(0) => stack,
         Some(at) => Arc::new(Stack { frames: stack.frames[at..].to_vec() }),
+    }
+}
+
+fn file_kind(kind: proto::OpenFileKind) -> FileKind {
+    match kind {
+        proto::OpenFileKind::File => FileKind::File,
+        proto::OpenFileKind::Directory => FileKind::Directory,
+        proto::OpenFileKind::Fifo => FileKind::Fifo,
+        proto::OpenFileKind::TcpListener => FileKind::TcpListener,
+        proto::OpenFileKind::TcpStream => FileKind::TcpStream,
+        proto::OpenFileKind::Udp => FileKind::Udp,
+        proto::OpenFileKind::Unix => FileKind::Unix,
+        proto::OpenFileKind::Socket => FileKind::Socket,
     }
 }
 

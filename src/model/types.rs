@@ -88,6 +88,10 @@ pub struct Process {
     pub orphaned_tasks: Vec<OrphanedTask>,
     /// Child processes that were left at the end.
     pub children: Vec<ChildProcess>,
+    /// What was opened in the life of the process, and was open at its end.
+    pub open_files: Vec<OpenFile>,
+    /// Who called `exit`, as far as known; empty where `main` had returned.
+    pub exit_stack: Arc<Stack>,
     /// What the probe counted.
     pub counters: Counters,
 }
@@ -656,4 +660,42 @@ pub struct ChildProcess {
     pub spawned_ns: u64,
     /// By whom; `None` where that is not known.
     pub actor: Option<Actor>,
+}
+
+/// A file or socket that was open at the end.
+#[derive(Debug, Clone)]
+pub struct OpenFile {
+    /// What it is.
+    pub kind: FileKind,
+    /// Its path, or its address and that of its peer, where they are known.
+    pub name: Option<String>,
+    /// Where it was opened; where a runtime did that on another thread, where that
+    /// was asked for.
+    pub stack: Arc<Stack>,
+    /// When.
+    pub opened_ns: u64,
+    /// The task that opened it, or the thread that was polling none, where it is
+    /// known: one of [`Process::tasks`], or one that has completed.
+    pub opener: Option<u64>,
+}
+
+/// What an [`OpenFile`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Directory,
+    /// A named pipe.
+    Fifo,
+    /// A TCP socket that listens.
+    TcpListener,
+    /// Any other TCP socket.
+    TcpStream,
+    /// A UDP socket.
+    Udp,
+    /// A Unix socket.
+    Unix,
+    /// Any other socket.
+    Socket,
 }

@@ -258,8 +258,12 @@ pub enum Details {
     LeakedHandle {
         /// The child process's name, where the system tells it.
         command: Option<String>,
-        /// "running" or "zombie".
+        /// "running" or "zombie"; of a file or socket, "open".
         state: String,
+        /// What a file or socket is: "file", "TCP listener", ...
+        file_kind: Option<String>,
+        /// Its path, or its address and that of its peer, where they are known.
+        file_name: Option<String>,
     },
     /// `leaked-thread`
     LeakedThread {

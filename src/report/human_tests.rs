@@ -320,6 +320,8 @@ fn of_blocking_code() -> Vec<Finding> {
             Details::LeakedHandle {
                 command: Some("redis".to_owned()),
                 state: "running".to_owned(),
+                file_kind: None,
+                file_name: None,
             },
         ),
     ]

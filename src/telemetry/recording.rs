@@ -55,6 +55,8 @@ pub struct Recording {
     pub orphaned_tasks: Vec<proto::OrphanedTask>,
     /// By process id.
     pub children: BTreeMap<u32, proto::ChildProcess>,
+    /// What was open at the exit.
+    pub open_files: proto::OpenFiles,
     /// The newest.
     pub counters: proto::Counters,
     /// What the tokio-console protocol told.
@@ -141,6 +143,9 @@ impl Recording {
         self.recursive_locks
             .extend(update.recursive_locks.into_iter().map(|recursion| (recursion.id, recursion)));
         self.knots.extend(update.knots.into_iter().map(|knot| (knot.id, knot)));
+        if let Some(files) = update.open_files {
+            self.open_files = files;
+        }
         self.children.extend(update.children.into_iter().map(|child| (child.pid, child)));
         self.panics.extend(update.panics);
         self.spawn_storms.extend(update.spawn_storms);

@@ -12,6 +12,7 @@
 
 mod behaviour;
 mod blocking_call;
+mod blocking_poll;
 mod cli;
 mod console;
 mod deadlock;

@@ -196,6 +196,11 @@ impl Busy {
     }
 }
 
+/// This thread is the probe's, and nothing that it does is looked at.
+pub fn is_ours() {
+    std::mem::forget(Busy::begin());
+}
+
 impl Drop for Busy {
     #[inline]
     fn drop(&mut self) {
@@ -250,6 +255,18 @@ pub(crate) fn current_task() -> Option<Arc<Task>> {
         Arc::increment_strong_count(task);
         Some(Arc::from_raw(task))
     }
+}
+
+/// Reads the task that this thread polls, or else the thread's own record, if it has
+/// one. Neither allocates nor locks.
+pub(crate) fn with_known_actor<R>(read: impl FnOnce(&Task) -> R) -> Option<R> {
+    with(|context| {
+        let top = context.task_depth.get().checked_sub(1).and_then(|top| context.tasks.get(top));
+        let actor = top.map_or(context.thread.get(), Cell::get);
+        // SAFETY: null, or what whoever pushed it borrows an `Arc` for as long as it
+        // is pushed; the thread's own record is there as long as it is set.
+        unsafe { actor.as_ref() }.map(read)
+    })
 }
 
 /// The task that this thread is polling, or the thread itself.

@@ -21,6 +21,7 @@
 //! | `seat` | what each thread polls |
 //! | [`polls`] | polls that take long |
 //! | [`children`] | child processes and where they were spawned |
+//! | [`files`] | files and sockets, and where they were opened |
 //! | [`stuck`] | actors that can never go on |
 //! | [`panics`] | panics that end a task or a thread, and who looks at them |
 //! | [`ending`] | tasks that go on though they were told to stop |
@@ -38,6 +39,7 @@ pub mod counters;
 pub mod drain;
 pub mod ending;
 pub mod events;
+pub mod files;
 mod handle;
 mod hash;
 mod held;
@@ -49,6 +51,8 @@ pub mod orphans;
 pub mod outbox;
 pub mod panics;
 pub mod polls;
+#[cfg(all(target_os = "linux", target_env = "gnu", not(concaudit_static)))]
+mod real;
 pub mod resource;
 pub mod sample;
 mod seat;
@@ -73,6 +77,7 @@ pub fn is_active() -> bool {
 /// Begins to observe. Called once, before `main`.
 pub fn activate(options: options::Options) {
     clock::start();
+    files::start();
     options::set(options);
     ACTIVE.store(true, Ordering::Release);
 }

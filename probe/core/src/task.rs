@@ -494,7 +494,7 @@ impl Task {
         // SAFETY: tokio's waker for a task points at the task's header, which
         // begins with its state, an `AtomicUsize`, from tokio 1.20 to 1.54; the
         // waker, which is kept from being dropped by our lock, keeps the header.
-        Some(unsafe { (*header).load(Ordering::Relaxed) })
+        Some(unsafe { (*header).load(Ordering::Acquire) })
     }
 
     /// What it is about now.

@@ -6,6 +6,7 @@ use concaudit_core::{
     children::{self, Child},
     clock, counters,
     events::{AcrossAwait, BlockingCall, BlockingPoll, Recursion},
+    files::{self, FileKind, OpenFile},
     lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
     orphans::{self, Orphan},
     outbox::Batch,
@@ -51,6 +52,7 @@ pub(crate) fn last_update(sent: &mut Sent, batch: &Batch) -> proto::Update {
     assembler.add_panics();
     assembler.add_storms();
     assembler.add_orphans();
+    assembler.add_open_files();
     assembler.update.last = true;
     assembler.update
 }
@@ -155,6 +157,26 @@ impl<'a> Assembler<'a> {
         }
     }
 
+    fn add_open_files(&mut self) {
+        let remains = files::remains();
+        let files = remains.files.iter().map(|file| self.open_file(file)).collect();
+        let exit_stack = self.stack(remains.exit_stack);
+        self.update.open_files = Some(proto::OpenFiles { files, exit_stack });
+    }
+
+    fn open_file(&mut self, file: &OpenFile) -> proto::OpenFile {
+        proto::OpenFile {
+            fd: file.fd,
+            kind: file_kind(file.kind).into(),
+            name: file.name.clone(),
+            stack: self.stack(file.stack),
+            opened_ns: file.opened_ns,
+            opener: file.actor,
+            blocking: file.is_blocking,
+            spawn_stack: self.stack(file.spawn_stack),
+        }
+    }
+
     fn add_live_tasks(&mut self) {
         let tasks = task::live_tasks();
         if tasks.len() > MAX_LIVE_TASKS {
@@ -236,11 +258,11 @@ impl<'a> Assembler<'a> {
             parent_kind: task_kind(task.parent_kind.unwrap_or(TaskKind::Task)).into(),
             woken_by_drop_of: last.woken_by_drop_of,
             had_grace: last.had_grace,
-            lost_waker_stack: self.stack(last.lost_waker.0),
-            lost_waker_ns: last.lost_waker.1,
             aborted_ns: task.aborted_ns(),
             waited_for_ns,
             waiter_stack: self.stack(waiter_stack),
+            lost_waker_stack: self.stack(last.lost_waker.0),
+            lost_waker_ns: last.lost_waker.1,
         }
     }
 
@@ -542,6 +564,19 @@ fn resource_kind(kind: ResourceKind) -> proto::ResourceKind {
         ResourceKind::ParkingLotRwLock => proto::ResourceKind::ParkingLotRwlock,
         ResourceKind::LockApiMutex => proto::ResourceKind::LockApiMutex,
         ResourceKind::LockApiRwLock => proto::ResourceKind::LockApiRwlock,
+    }
+}
+
+fn file_kind(kind: FileKind) -> proto::OpenFileKind {
+    match kind {
+        FileKind::File => proto::OpenFileKind::File,
+        FileKind::Directory => proto::OpenFileKind::Directory,
+        FileKind::Fifo => proto::OpenFileKind::Fifo,
+        FileKind::TcpListener => proto::OpenFileKind::TcpListener,
+        FileKind::TcpStream => proto::OpenFileKind::TcpStream,
+        FileKind::Udp => proto::OpenFileKind::Udp,
+        FileKind::Unix => proto::OpenFileKind::Unix,
+        FileKind::Socket => proto::OpenFileKind::Socket,
     }
 }
 

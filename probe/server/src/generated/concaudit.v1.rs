@@ -64,6 +64,8 @@ pub struct Update {
     /// New ones, and known ones (same `id`) that got longer or more.
     #[prost(message, repeated, tag = "16")]
     pub blocking_polls: ::prost::alloc::vec::Vec<BlockingPoll>,
+    #[prost(message, optional, tag = "19")]
+    pub open_files: ::core::option::Option<OpenFiles>,
 }
 /// An executable or shared object mapped into the process.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -578,6 +580,39 @@ pub struct ChildProcess {
     #[prost(message, optional, tag = "6")]
     pub actor: ::core::option::Option<Actor>,
 }
+/// What was opened in the life of the process, and was open at its exit.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenFiles {
+    #[prost(message, repeated, tag = "1")]
+    pub files: ::prost::alloc::vec::Vec<OpenFile>,
+    /// Who called `exit`, which drops nothing that a function up there has; none where
+    /// `main` had returned.
+    #[prost(uint64, tag = "2")]
+    pub exit_stack: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenFile {
+    #[prost(int32, tag = "1")]
+    pub fd: i32,
+    #[prost(enumeration = "OpenFileKind", tag = "2")]
+    pub kind: i32,
+    /// Its path, or its address and that of its peer; may be empty.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    /// Where it was opened.
+    #[prost(uint64, tag = "4")]
+    pub stack: u64,
+    #[prost(uint64, tag = "5")]
+    pub opened_ns: u64,
+    /// The id of the task that opened it, or of the thread that was polling none.
+    #[prost(uint64, tag = "6")]
+    pub opener: u64,
+    /// That is a blocking task: `spawn_stack` is more to the point than `stack`.
+    #[prost(bool, tag = "7")]
+    pub blocking: bool,
+    #[prost(uint64, tag = "8")]
+    pub spawn_stack: u64,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Counters {
     #[prost(uint64, tag = "1")]
@@ -772,6 +807,50 @@ impl LockMode {
             "LOCK_MODE_EXCLUSIVE" => Some(Self::Exclusive),
             "LOCK_MODE_SHARED" => Some(Self::Shared),
             "LOCK_MODE_UPGRADABLE" => Some(Self::Upgradable),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OpenFileKind {
+    File = 0,
+    Directory = 1,
+    Fifo = 2,
+    TcpListener = 3,
+    TcpStream = 4,
+    Udp = 5,
+    Unix = 6,
+    Socket = 7,
+}
+impl OpenFileKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::File => "OPEN_FILE_KIND_FILE",
+            Self::Directory => "OPEN_FILE_KIND_DIRECTORY",
+            Self::Fifo => "OPEN_FILE_KIND_FIFO",
+            Self::TcpListener => "OPEN_FILE_KIND_TCP_LISTENER",
+            Self::TcpStream => "OPEN_FILE_KIND_TCP_STREAM",
+            Self::Udp => "OPEN_FILE_KIND_UDP",
+            Self::Unix => "OPEN_FILE_KIND_UNIX",
+            Self::Socket => "OPEN_FILE_KIND_SOCKET",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OPEN_FILE_KIND_FILE" => Some(Self::File),
+            "OPEN_FILE_KIND_DIRECTORY" => Some(Self::Directory),
+            "OPEN_FILE_KIND_FIFO" => Some(Self::Fifo),
+            "OPEN_FILE_KIND_TCP_LISTENER" => Some(Self::TcpListener),
+            "OPEN_FILE_KIND_TCP_STREAM" => Some(Self::TcpStream),
+            "OPEN_FILE_KIND_UDP" => Some(Self::Udp),
+            "OPEN_FILE_KIND_UNIX" => Some(Self::Unix),
+            "OPEN_FILE_KIND_SOCKET" => Some(Self::Socket),
             _ => None,
         }
     }
