@@ -86,7 +86,7 @@ fn tell(
         (None, _) => String::new(),
     };
     let peak = counted(storm.peak, "task", "tasks");
-    let label = format!("{peak} of those spawned here at once");
+    let label = format!("spawned here, {peak} at once");
     let place = text::at_stack(project, &storm.spawn_stack, label.clone())
         .or_else(|| Some(text::at_site(project, storm.spawned_at.as_ref()?, label)));
     let mut notes = vec![

@@ -517,3 +517,7 @@ fn them(count: u64) -> &'static str {
 #[cfg(test)]
 #[path = "human_tests.rs"]
 pub mod tests;
+
+#[cfg(test)]
+#[path = "human_tasks_tests.rs"]
+mod tasks_tests;

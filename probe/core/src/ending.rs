@@ -12,10 +12,12 @@ use std::sync::{
 };
 
 use crate::{
-    clock, context, options, sample,
+    clock, context,
+    handle::Handle,
+    options, sample,
     stack::{self, StackId},
     sync::lock as guard,
-    task::{self, Handle, Task, TaskKind},
+    task::{self, Task, TaskKind},
 };
 
 /// What is known of a task that was told to stop.

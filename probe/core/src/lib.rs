@@ -26,6 +26,8 @@
 //! | [`stuck`] | actors that can never go on |
 //! | [`panics`] | panics that end a task or a thread, and who looks at them |
 //! | [`ending`] | tasks that go on though they were told to stop |
+//! | `handle` | what tokio tells of the `JoinHandle` of a task |
+//! | `last_waker` | tasks whose last waker was dropped without a wake |
 //! | [`storms`] | how many tasks of one spawn site are alive at once |
 //! | [`orphans`] | tasks that outlive a cancelled parent |
 //! | [`drain`] | the moment of grace after a root future |
@@ -39,9 +41,11 @@ pub mod drain;
 pub mod ending;
 pub mod events;
 pub mod files;
+mod handle;
 mod hash;
 mod held;
 pub mod label;
+mod last_waker;
 pub mod lock;
 pub mod options;
 pub mod orphans;

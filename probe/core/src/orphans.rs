@@ -8,9 +8,11 @@
 use std::sync::{Arc, Mutex, Weak};
 
 use crate::{
-    clock, counters, options,
+    clock, counters,
+    handle::Handle,
+    options,
     sync::lock as guard,
-    task::{Handle, Task, TaskEnd, TaskKind},
+    task::{Task, TaskEnd, TaskKind},
 };
 
 /// Tasks that are kept.

@@ -20,6 +20,7 @@ use crate::{
     ending::{self, Ending},
     hash::{FastMap, fold},
     held::{self, HeldLocks},
+    last_waker::LastWaker,
     lock::{self, Acquisition, Hold},
     next_id,
     orphans::{self, Children},
@@ -77,17 +78,6 @@ pub enum TaskEnd {
     Panicked,
     /// Its future was dropped unfinished.
     Dropped,
-}
-
-/// What has become of the `JoinHandle` of an unfinished task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Handle {
-    /// Somebody has it.
-    Kept,
-    /// It was dropped.
-    Dropped,
-    /// It was used to abort the task, which is about to end.
-    Aborted,
 }
 
 /// One clone of a task's waker, as far as counts can tell still out.
@@ -172,14 +162,7 @@ pub struct Task {
     self_wakes: AtomicU64,
     clones: AtomicU64,
     drops: AtomicU64,
-    /// As its last poll began.
-    clones_before: AtomicU64,
-    /// Its last waker was dropped after so many polls; 0: none was.
-    lost_at_polls: AtomicU64,
-    lost_stack: AtomicU32,
-    lost_ns: AtomicU64,
-    /// Its last poll has cloned its waker.
-    is_registered: AtomicBool,
+    pub(crate) last_waker: LastWaker,
     spawn_site: Option<&'static SpawnSite>,
     children: Mutex<Children>,
     inner: Mutex<Option<Waker>>,
@@ -202,8 +185,6 @@ pub struct Task {
 /// Distinct await stacks that are kept per task: the branches of a `select!`.
 const MAX_WAITS: usize = 8;
 const MAX_ANCESTORS: usize = 16;
-/// No task of tokio's is referred to so often.
-const MAX_REFERENCES: usize = 1 << 24;
 
 static LIVE: OnceLock<Sharded<FastMap<u64, Arc<Task>>>> = OnceLock::new();
 
@@ -320,11 +301,7 @@ impl Task {
             self_wakes: AtomicU64::new(0),
             clones: AtomicU64::new(0),
             drops: AtomicU64::new(0),
-            clones_before: AtomicU64::new(0),
-            lost_at_polls: AtomicU64::new(0),
-            lost_stack: AtomicU32::new(0),
-            lost_ns: AtomicU64::new(0),
-            is_registered: AtomicBool::new(false),
+            last_waker: LastWaker::default(),
             spawn_site: None,
             children: Mutex::default(),
             inner: Mutex::default(),
@@ -366,37 +343,6 @@ impl Task {
 
     pub(crate) fn is_looked_after(&self) -> bool {
         self.is_looked_after.load(Ordering::Relaxed)
-    }
-
-    /// What has become of its `JoinHandle`, as far as tokio tells; `None` where it does
-    /// not.
-    ///
-    /// tokio's wakers point at the head of the task, which begins with the word of its
-    /// state. So it is from tokio 1.0 to 1.54; a word that cannot be that of an unfinished
-    /// task is not believed.
-    pub(crate) fn handle(&self) -> Option<Handle> {
-        const COMPLETE: usize = 0b10;
-        const JOIN_INTEREST: usize = 0b1000;
-        const CANCELLED: usize = 0b10_0000;
-        const REFERENCES: u32 = 6;
-        if !matches!(self.kind, TaskKind::Task | TaskKind::Local | TaskKind::Blocking) {
-            return None;
-        }
-        let inner = guard(&self.inner);
-        let head = inner.as_ref()?.data().cast::<AtomicUsize>();
-        if head.is_null() || !head.is_aligned() {
-            return None;
-        }
-        // SAFETY: the task lives as long as the waker of it that is locked here, and
-        // tokio itself changes the word by atomic operations alone.
-        let state = unsafe { &*head }.load(Ordering::Acquire);
-        let is_plausible =
-            state & COMPLETE == 0 && (1..MAX_REFERENCES).contains(&(state >> REFERENCES));
-        is_plausible.then_some(match () {
-            () if state & CANCELLED != 0 => Handle::Aborted,
-            () if state & JOIN_INTEREST != 0 => Handle::Kept,
-            () => Handle::Dropped,
-        })
     }
 
     /// As [`context::Context::actor_id`] names it.
@@ -452,6 +398,11 @@ impl Task {
     /// Being polled.
     pub fn is_running(&self) -> bool {
         self.is_running.load(Ordering::Relaxed)
+    }
+
+    /// Its future is being dropped unfinished.
+    pub(crate) fn is_being_dropped(&self) -> bool {
+        self.is_dropping.load(Ordering::Relaxed)
     }
 
     /// How often it was woken, and how often of that by itself.
@@ -530,6 +481,22 @@ impl Task {
         })
     }
 
+    /// The first word of tokio's own record of it; `None` where it has none now.
+    pub(crate) fn tokio_state(&self) -> Option<usize> {
+        if !matches!(self.kind, TaskKind::Task | TaskKind::Local | TaskKind::Blocking) {
+            return None;
+        }
+        let inner = guard(&self.inner);
+        let header = inner.as_ref()?.data().cast::<AtomicUsize>();
+        if header.is_null() || !header.is_aligned() {
+            return None;
+        }
+        // SAFETY: tokio's waker for a task points at the task's header, which
+        // begins with its state, an `AtomicUsize`, from tokio 1.20 to 1.54; the
+        // waker, which is kept from being dropped by our lock, keeps the header.
+        Some(unsafe { (*header).load(Ordering::Acquire) })
+    }
+
     /// What it is about now.
     pub fn state(&self) -> State {
         let drain = drain::last_started_ns();
@@ -549,40 +516,6 @@ impl Task {
             is_drained: drain != 0 && self.poll_started_ns() >= drain,
             drop_stack: 0,
         }
-    }
-
-    /// See [`State::lost_waker`].
-    fn lost_waker(&self) -> (StackId, u64) {
-        let polls = self.lost_at_polls.load(Ordering::Acquire);
-        let (clones, drops) = self.wakers();
-        let is_lost = polls != 0
-            && polls == self.polls()
-            && clones == drops
-            && !self.is_running()
-            && !self.is_scheduled();
-        if !is_lost {
-            return (0, 0);
-        }
-        (self.lost_stack.load(Ordering::Relaxed), self.lost_ns.load(Ordering::Relaxed))
-    }
-
-    /// The last of its wakers was dropped. Where the task is neither being polled nor
-    /// about to be, nothing can wake it any more. What its last poll did not ask for
-    /// was not what it waits for.
-    #[cold]
-    #[inline(never)]
-    fn last_waker_dropped(&self) {
-        let polls = self.polls.load(Ordering::SeqCst);
-        let goes_on = self.is_scheduled.load(Ordering::SeqCst)
-            || self.is_running.load(Ordering::SeqCst)
-            || self.is_dropping.load(Ordering::SeqCst)
-            || !self.is_registered.load(Ordering::SeqCst);
-        if goes_on || self.end() != TaskEnd::Alive {
-            return;
-        }
-        self.lost_stack.store(stack::capture(Extent::Thread), Ordering::Relaxed);
-        self.lost_ns.store(clock::now_ns(), Ordering::Relaxed);
-        self.lost_at_polls.store(polls, Ordering::Release);
     }
 
     /// What it was about when it was dropped unfinished.
@@ -611,7 +544,7 @@ impl Task {
             let since = self.last_wake_ns().max(self.created_ns);
             self.scheduled_ns.fetch_add(now.saturating_sub(since), Ordering::Relaxed);
         }
-        self.clones_before.store(self.clones.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.last_waker.poll_begins(self.clones.load(Ordering::Relaxed));
         if self.kind == TaskKind::Blocking {
             self.note_thread();
         } else {
@@ -840,9 +773,7 @@ impl Drop for Poll {
         let busy = now.saturating_sub(task.poll_started_ns());
         task.busy_ns.fetch_add(busy, Ordering::Relaxed);
         task.poll_ended_ns.store(now, Ordering::Relaxed);
-        let cloned =
-            task.clones.load(Ordering::Relaxed) > task.clones_before.load(Ordering::Relaxed);
-        task.is_registered.store(cloned, Ordering::Relaxed);
+        task.last_waker.poll_ends(task.clones.load(Ordering::Relaxed));
         task.is_running.store(false, Ordering::SeqCst);
         if !self.returned {
             panics::task_unwinds(task, task.handle(), self.future);
