@@ -82,12 +82,17 @@ echo "medians of $rounds alternating rounds, debug builds, $cores cores"
 printf '%-34s %9s %9s %9s %9s %2s  %9s %9s %8s\n' \
     '' plain audited ratio added '' console added 'ratio of added'
 row 'tokio Mutex lock+unlock' mutex ns
+row 'tokio Mutex, 16 tasks at it' contended ns
+row '2 of 1000 locks, 10,000 tasks' crowd ns
 row 'spawn+join' spawn ns
 row 'mpsc message' message ns
 row '50 empty test processes, in turn' empty ms
 row '40 tests, wall time' suite ms
 row 'clean build of the tests' build ms
 echo
+awk -v share="$(median audited auditor)" 'BEGIN {
+    printf "the auditor'"'"'s thread, while 10,000 tasks wait for 1000 locks: %.1f %% of a core\n", share
+}'
 awk -v plain="$(median plain memory)" -v audited="$(median audited memory)" \
     -v console="$(median console memory)" -v tasks=$tasks -v few=$console_tasks 'BEGIN {
     printf "peak memory after %d tasks: plain %.0f MiB, audited %.0f MiB (%+.0f MiB)\n", tasks, plain, audited, audited - plain

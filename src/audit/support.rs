@@ -53,6 +53,16 @@ pub fn in_initialiser(stack: &Stack) -> bool {
     })
 }
 
+/// Whether a blocking task is a worker of a multi-thread runtime. Holds for tokio
+/// 1.20 to 1.54.
+pub fn launches_worker(spawn_stack: &Stack) -> bool {
+    const PARTS: &[&str] = &["::worker::Launch::launch", "::Launch>::launch"];
+    spawn_stack.frames.iter().any(|frame| {
+        let name = &frame.function;
+        name.contains("tokio::runtime::") && PARTS.iter().any(|part| name.contains(part))
+    })
+}
+
 /// Whether a stack is within a `block_in_place`, where a task may block.
 pub fn in_place(stack: &Stack) -> bool {
     stack.frames.iter().any(|frame| {

@@ -116,8 +116,13 @@ pub fn task(id: u64) -> Task {
         running: false,
         drained: true,
         had_grace: true,
+        aborted_ns: None,
+        waited_for_ns: 0,
         waker_clones: 4,
         waker_drops: 3,
+        lost_waker_ns: 0,
+        lost_waker_stack: stack([]),
+        thread: 100 + id,
         waits: vec![channel_wait()],
         holds: Vec::new(),
     }

@@ -16,7 +16,11 @@ const PAGES: &[(&str, &str)] = &[
     ("lock-across-await", include_str!("../../docs/rules/lock-across-await.md")),
     ("lock-order-cycle", include_str!("../../docs/rules/lock-order-cycle.md")),
     ("long-held-lock", include_str!("../../docs/rules/long-held-lock.md")),
+    ("lost-waker", include_str!("../../docs/rules/lost-waker.md")),
+    ("orphaned-task", include_str!("../../docs/rules/orphaned-task.md")),
     ("recursive-lock", include_str!("../../docs/rules/recursive-lock.md")),
+    ("silent-panic", include_str!("../../docs/rules/silent-panic.md")),
+    ("spawn-storm", include_str!("../../docs/rules/spawn-storm.md")),
 ];
 
 /// The public names of the rules.

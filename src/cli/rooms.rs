@@ -119,6 +119,8 @@ fn probe_options(thresholds: Thresholds) -> ProbeOptions {
         wait,
         blocking_call,
         blocking_poll,
+        spawn_storm,
+        orphaned,
         drain_idle,
         drain_max,
         drain_total,
@@ -129,6 +131,8 @@ fn probe_options(thresholds: Thresholds) -> ProbeOptions {
         wait,
         blocking_call,
         blocking_poll,
+        spawn_storm,
+        orphaned,
         drain_idle,
         drain_max,
         drain_total,
@@ -196,17 +200,32 @@ pub fn model(build: &Build, runs: &[TestRun]) -> model::Run {
 
 /// What the rules make of it.
 pub fn findings(run: &model::Run, options: &RuleOptions) -> Vec<Finding> {
-    let Thresholds { long_hold, contended_hold, wait, blocking_call, blocking_poll, .. } =
-        options.thresholds;
+    let Thresholds {
+        long_hold,
+        contended_hold,
+        wait,
+        blocking_call,
+        blocking_poll,
+        spawn_storm,
+        orphaned,
+        ..
+    } = options.thresholds;
     let disabled = RULES
         .iter()
         .map(|rule| rule.name().to_owned())
         .filter(|name| !options.is_enabled(name))
         .collect();
-    audit::audit(
-        run,
-        &Config { long_hold, contended_hold, wait, blocking_call, blocking_poll, disabled },
-    )
+    let config = Config {
+        long_hold,
+        contended_hold,
+        wait,
+        blocking_call,
+        blocking_poll,
+        spawn_storm,
+        orphaned,
+        disabled,
+    };
+    audit::audit(run, &config)
 }
 
 /// Builds the probe ahead of its first use.

@@ -138,6 +138,9 @@ pub fn lingering_task() -> Finding {
             due_in_ms: None,
             descendants: 3,
             ended_by: "runtime-shutdown".to_owned(),
+            owner: None,
+            aborted_ms: None,
+            shutdown_waited_ms: None,
         },
         suppressed: None,
     }
@@ -317,6 +320,8 @@ fn of_blocking_code() -> Vec<Finding> {
             Details::LeakedHandle {
                 command: Some("redis".to_owned()),
                 state: "running".to_owned(),
+                file_kind: None,
+                file_name: None,
             },
         ),
     ]

@@ -47,8 +47,16 @@ pub struct Recording {
     pub recursive_locks: BTreeMap<u64, proto::RecursiveLock>,
     /// By id.
     pub knots: BTreeMap<u64, proto::Knot>,
+    /// As the last update has them.
+    pub panics: Vec<proto::Panic>,
+    /// As the last update has them.
+    pub spawn_storms: Vec<proto::SpawnStorm>,
+    /// As the last update has them.
+    pub orphaned_tasks: Vec<proto::OrphanedTask>,
     /// By process id.
     pub children: BTreeMap<u32, proto::ChildProcess>,
+    /// What was open at the exit.
+    pub open_files: proto::OpenFiles,
     /// The newest.
     pub counters: proto::Counters,
     /// What the tokio-console protocol told.
@@ -135,7 +143,13 @@ impl Recording {
         self.recursive_locks
             .extend(update.recursive_locks.into_iter().map(|recursion| (recursion.id, recursion)));
         self.knots.extend(update.knots.into_iter().map(|knot| (knot.id, knot)));
+        if let Some(files) = update.open_files {
+            self.open_files = files;
+        }
         self.children.extend(update.children.into_iter().map(|child| (child.pid, child)));
+        self.panics.extend(update.panics);
+        self.spawn_storms.extend(update.spawn_storms);
+        self.orphaned_tasks.extend(update.orphaned_tasks);
         if let Some(counters) = update.counters {
             self.counters = counters;
         }

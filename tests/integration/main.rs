@@ -5,7 +5,10 @@
 //! The first run builds the probe and the fixtures, which takes a minute or
 //! two; everything is kept under `target/` for the next one.
 
-#![expect(clippy::print_stderr, reason = "a skipped test says why")]
+#![expect(
+    clippy::print_stderr,
+    reason = "a skipped test says why, and one of many runs what became of them"
+)]
 
 mod behaviour;
 mod blocking_call;
@@ -20,9 +23,14 @@ mod lingering;
 mod lock_across_await;
 mod lock_order;
 mod long_held;
+mod lost_waker;
 mod model;
+mod often;
 mod old_tokio;
+mod orphaned_task;
 mod recursive_lock;
+mod silent_panic;
+mod spawn_storm;
 mod std_only;
 mod support;
 mod surroundings;

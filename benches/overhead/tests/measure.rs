@@ -18,6 +18,9 @@ fn main() {
         }
         Err(_) => {
             lines += &format!("mutex {:.1}\n", overhead::mutex());
+            lines += &format!("contended {:.1}\n", overhead::contended());
+            let (pair, auditor) = overhead::crowd();
+            lines += &format!("crowd {pair:.1}\nauditor {auditor:.2}\n");
             lines += &format!("spawn {:.1}\n", overhead::spawn());
             lines += &format!("message {:.1}\n", overhead::message());
         }

@@ -19,6 +19,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -103,7 +104,13 @@ pub struct Watch {
     /// What the last look found: by what it consists of, and how often in a row.
     suspects: BTreeMap<u64, u32>,
     told: BTreeSet<u64>,
+    /// When the last look was over, and what it took.
+    looked: Option<(Instant, Duration)>,
 }
+
+/// So many times what a look took passes until the next: where thousands of tasks
+/// wait, knots are found later, and the program keeps its CPU.
+const REST: u32 = 20;
 
 /// Looks in a row that must find the same knot.
 const LOOKS: u32 = 2;
@@ -126,7 +133,15 @@ impl Watch {
         if !is_due && self.suspects.is_empty() {
             return false;
         }
-        self.look()
+        if self.looked.is_some_and(|(at, took)| at.elapsed() < took * REST) {
+            // This one is yet to come.
+            self.looks -= 1;
+            return false;
+        }
+        let begun = Instant::now();
+        let is_found = self.look();
+        self.looked = Some((Instant::now(), begun.elapsed()));
+        is_found
     }
 
     fn look(&mut self) -> bool {
@@ -190,6 +205,8 @@ struct Graph {
     driven: BTreeMap<u64, (u64, u64)>,
     /// By task that is being polled by such a thread, below the candidate: that one.
     hosted: BTreeMap<u64, u64>,
+    /// By lock: the futures that were granted it and have not been polled since.
+    granted: BTreeMap<u64, Vec<Blocker>>,
 }
 
 impl Graph {
@@ -232,9 +249,6 @@ impl Graph {
         let mut tasks: BTreeMap<u64, (Arc<Task>, Vec<Wait>, u64)> = BTreeMap::new();
         for operation in resource::waiting_operations() {
             let (Some(mode), Some(wait)) = (operation.mode, operation.wait()) else { continue };
-            if operation.is_granted() || matches!(wait.actor.kind, TaskKind::Thread) {
-                continue;
-            }
             let wanted = Acquisition {
                 resource: Arc::clone(&operation.resource),
                 mode,
@@ -242,6 +256,17 @@ impl Graph {
                 is_try: false,
                 is_movable: false,
             };
+            if operation.is_granted() {
+                self.granted.entry(wanted.resource.id).or_default().push(Blocker {
+                    candidate: wait.actor.id,
+                    held: Some((wanted, wait.since_ns)),
+                    is_granted: true,
+                });
+                continue;
+            }
+            if matches!(wait.actor.kind, TaskKind::Thread) {
+                continue;
+            }
             let entry = tasks
                 .entry(wait.actor.id)
                 .or_insert_with(|| (Arc::clone(&wait.actor), Vec::new(), 0));
@@ -321,7 +346,32 @@ impl Graph {
         stand_in.unwrap_or(holder.id)
     }
 
-    fn blockers(&self, candidate: &Candidate, wait: &Wait) -> Vec<Blocker> {
+    /// Those that are certain to have a lock, but for what threads hold of std's and
+    /// the like.
+    fn holders(&self, lock: &Resource) -> Vec<Blocker> {
+        let mut holders = Vec::new();
+        for holder in lock.holders() {
+            let hold = holder.holds().into_iter().find(|hold| {
+                hold.acquisition.resource.id == lock.id && !hold.acquisition.is_movable
+            });
+            holders.extend(hold.map(|Hold { acquisition, acquired_ns, .. }| Blocker {
+                candidate: self.stand_in(&holder),
+                held: Some((acquisition, acquired_ns)),
+                is_granted: false,
+            }));
+        }
+        holders.extend(self.granted.get(&lock.id).into_iter().flatten().cloned());
+        holders
+    }
+
+    /// Who stands in the way of a wait. `of_locks` keeps the [`Self::holders`] of those
+    /// that were asked for before.
+    fn blockers(
+        &self,
+        candidate: &Candidate,
+        wait: &Wait,
+        of_locks: &mut BTreeMap<u64, Vec<Blocker>>,
+    ) -> Vec<Blocker> {
         let mut blockers = Vec::new();
         match &wait.target {
             Target::Thread(record) => {
@@ -334,16 +384,8 @@ impl Graph {
             }
             Target::Lock(wanted, how) => {
                 let lock = &wanted.resource;
-                for holder in lock.holders() {
-                    let hold = holder.holds().into_iter().find(|hold| {
-                        hold.acquisition.resource.id == lock.id && !hold.acquisition.is_movable
-                    });
-                    blockers.extend(hold.map(|Hold { acquisition, acquired_ns, .. }| Blocker {
-                        candidate: self.stand_in(&holder),
-                        held: Some((acquisition, acquired_ns)),
-                        is_granted: false,
-                    }));
-                }
+                let known = of_locks.entry(lock.id).or_insert_with(|| self.holders(lock));
+                blockers.extend(known.iter().cloned());
                 for (record, row) in held::holders_of(lock.id) {
                     let Some(&(driven, _)) = self.driven.get(&record.thread()) else { continue };
                     let is_own = driven == candidate.actor.id;
@@ -356,7 +398,6 @@ impl Graph {
                         is_granted: false,
                     });
                 }
-                blockers.extend(granted(lock));
             }
         }
         blockers.retain(|blocker| self.candidates.contains_key(&blocker.candidate));
@@ -365,37 +406,40 @@ impl Graph {
 
     /// Leaves those that are stuck.
     fn reduce(&mut self) {
-        let blockers: BTreeMap<u64, Vec<Vec<Blocker>>> = self
-            .candidates
-            .iter()
-            .map(|(id, candidate)| {
-                let of = |wait| self.blockers(candidate, wait);
-                (*id, candidate.waits.iter().map(of).collect())
-            })
-            .collect();
-        for (id, blockers) in blockers {
-            if let Some(candidate) = self.candidates.get_mut(&id) {
-                candidate.blockers = blockers;
+        let mut of_locks = BTreeMap::new();
+        let mut blockers: BTreeMap<u64, Vec<Vec<Blocker>>> = BTreeMap::new();
+        // By candidate: the waits that it stands in the way of. By wait: how many do.
+        let mut blocked: BTreeMap<u64, Vec<(u64, usize)>> = BTreeMap::new();
+        let mut counts: BTreeMap<(u64, usize), usize> = BTreeMap::new();
+        let mut free = Vec::new();
+        for (id, candidate) in &self.candidates {
+            for (at, wait) in candidate.waits.iter().enumerate() {
+                let of_wait = self.blockers(candidate, wait, &mut of_locks);
+                for blocker in &of_wait {
+                    blocked.entry(blocker.candidate).or_default().push((*id, at));
+                }
+                counts.insert((*id, at), of_wait.len());
+                if of_wait.is_empty() {
+                    free.push(*id);
+                }
+                blockers.entry(*id).or_default().push(of_wait);
             }
         }
-        loop {
-            let free: Vec<u64> = self
-                .candidates
-                .iter()
-                .filter(|(_, candidate)| {
-                    let is_blocked = |blockers: &Vec<Blocker>| {
-                        blockers.iter().any(|one| self.candidates.contains_key(&one.candidate))
-                    };
-                    !candidate.blockers.iter().all(is_blocked)
-                })
-                .map(|(id, _)| *id)
-                .collect();
-            if free.is_empty() {
-                return;
+        while let Some(id) = free.pop() {
+            if self.candidates.remove(&id).is_none() {
+                continue;
             }
-            for id in free {
-                self.candidates.remove(&id);
+            for wait in blocked.remove(&id).unwrap_or_default() {
+                if let Some(count) = counts.get_mut(&wait) {
+                    *count -= 1;
+                    if *count == 0 {
+                        free.push(wait.0);
+                    }
+                }
             }
+        }
+        for (id, candidate) in &mut self.candidates {
+            candidate.blockers = blockers.remove(id).unwrap_or_default();
         }
     }
 
@@ -407,30 +451,6 @@ impl Graph {
             Some((wait, blocker))
         })
     }
-}
-
-/// The futures that were granted the lock and have not been polled since.
-fn granted(lock: &Resource) -> Vec<Blocker> {
-    let mut granted = Vec::new();
-    for operation in resource::waiting_operations() {
-        if operation.resource.id != lock.id || !operation.is_granted() {
-            continue;
-        }
-        let (Some(mode), Some(wait)) = (operation.mode, operation.wait()) else { continue };
-        let held = Acquisition {
-            resource: Arc::clone(&operation.resource),
-            mode,
-            stack: wait.stack,
-            is_try: false,
-            is_movable: false,
-        };
-        granted.push(Blocker {
-            candidate: wait.actor.id,
-            held: Some((held, wait.since_ns)),
-            is_granted: true,
-        });
-    }
-    granted
 }
 
 /// Every knot there is now, with what tells it from one of another moment.
