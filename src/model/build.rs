@@ -761,6 +761,21 @@ mod tests {
                 parent_kind: proto::TaskKind::Blocking.into(),
                 ..Default::default()
             }],
+            blocking_polls: vec![
+                proto::BlockingPoll {
+                    id: 1,
+                    actor: actor.clone(),
+                    samples: ["read", ""]
+                        .map(|call| proto::PollSample {
+                            blocked: true,
+                            system_call: call.to_owned(),
+                            ..Default::default()
+                        })
+                        .to_vec(),
+                    ..Default::default()
+                },
+                proto::BlockingPoll { id: 2, ..Default::default() },
+            ],
             knots: vec![
                 knot(1, vec![party(1, 1), party(0, 0)]),
                 knot(2, vec![party(1, 1), party(1, 77)]),
@@ -777,6 +792,10 @@ mod tests {
         let told = &process.locks_across_awaits[0].actor;
         assert_eq!((told.kind, told.task), (TaskKind::Thread, Some(9)));
         assert!(process.recursive_locks.is_empty());
+        assert_eq!(process.blocking_polls.len(), 1);
+        let samples = &process.blocking_polls[0].samples;
+        let calls: Vec<_> = samples.iter().map(|it| it.system_call.as_deref()).collect();
+        assert_eq!(calls, [Some("read"), None]);
         let call = &process.blocking_calls[0];
         assert_eq!((call.resource, call.parent_kind), (None, Some(TaskKind::Blocking)));
         assert_eq!((process.children[0].pid, &process.children[0].command), (5, &None));

@@ -244,6 +244,7 @@ mod tests {
             order_edges: vec![proto::OrderEdge { id: 3, contended: true, ..Default::default() }],
             long_holds: vec![hold(1, 1, 30)],
             blocking_calls: vec![proto::BlockingCall { id: 4, count: 9, ..Default::default() }],
+            blocking_polls: vec![proto::BlockingPoll { id: 5, count: 2, ..Default::default() }],
             knots: vec![proto::Knot { id: 8, behind: 2, ..Default::default() }],
             last: true,
             ..Default::default()
@@ -254,6 +255,7 @@ mod tests {
         assert_eq!(recording.tasks[&7].polls, 2);
         assert!(recording.order_edges[&3].contended);
         assert_eq!(recording.blocking_calls[&4].count, 9);
+        assert_eq!(recording.blocking_polls[&5].count, 2);
         assert_eq!(recording.knots[&8].behind, 2);
         let released: Vec<_> = recording.long_holds.values().map(|hold| hold.released_ns).collect();
         assert_eq!(released, [30, 0], "two readers' holds of one instant stay two");

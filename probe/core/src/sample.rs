@@ -3,8 +3,8 @@
 //! A thread that is blocked in the kernel is left alone: the kernel says where its
 //! stack pointer is, and its stack is read through the kernel, since the thread may
 //! end at any moment. One that computes is sent a signal, whose handler copies the
-//! registers and the stack. It is not sent to a thread that has been blocked a moment
-//! before, and may be again when the signal arrives: a system call that is
+//! registers and the stack. It is not sent to a thread that has been in the kernel a
+//! moment before, and may be again when the signal arrives: a system call that is
 //! interrupted would show. Where no signal is to be had, nothing is sampled.
 
 use std::task::Poll;
@@ -51,14 +51,18 @@ pub struct Sampling {
 enum Stage {
     /// It has yet to be looked at.
     New,
-    /// It was not blocked, and had been so many times before.
-    Seen { switches: u64 },
+    /// It was not blocked.
+    Seen(Status),
     /// It was sent a signal.
     Asked(signal::Request),
 }
 
 /// After so many looks it is given up.
-const MAX_LOOKS: u32 = 16;
+const MAX_LOOKS: u32 = 32;
+/// A thread that had the CPU for so long, and neither blocked nor did anything else in
+/// the kernel, is outside of it. One that waits for the CPU may be on its way out of a
+/// system call.
+const LEAST_CPU_NS: u64 = 2_000_000;
 
 impl Sampling {
     /// Begins; nothing happens before the first [`Self::look`].
@@ -69,7 +73,7 @@ impl Sampling {
 
     /// To be called every few milliseconds until it is ready, and never waits. A
     /// blocked thread is sampled at the first look, one that computes at the third or
-    /// later. `None`: it has ended, or cannot be sampled. Dropped before, what is
+    /// later, once it has had the CPU for some milliseconds. `None`: it has ended, or cannot be sampled. Dropped before, what is
     /// under way is abandoned.
     pub fn look(&mut self) -> Poll<Option<Sample>> {
         self.looks += 1;
@@ -83,7 +87,6 @@ impl Sampling {
             }
             return if self.looks > MAX_LOOKS { Poll::Ready(None) } else { Poll::Pending };
         }
-        let Some(status) = Status::read(self.target.os_thread) else { return Poll::Ready(None) };
         match system_call::blocked(self.target.os_thread) {
             None => return Poll::Ready(None),
             Some(system_call::State::Blocked { name, pointer, counter }) => {
@@ -95,14 +98,19 @@ impl Sampling {
         if self.looks > MAX_LOOKS {
             return Poll::Ready(None);
         }
-        if matches!(self.stage, Stage::Seen { switches } if switches == status.switches) {
-            match signal::ask(self.target, status.blocked_signals) {
-                signal::Asked::Sent(request) => self.stage = Stage::Asked(request),
-                signal::Asked::Later => {}
-                signal::Asked::Never => return Poll::Ready(None),
+        let Some(status) = Status::read(self.target.os_thread) else { return Poll::Ready(None) };
+        match &self.stage {
+            Stage::Seen(before) if before.computes_until(&status) => {
+                if status.cpu_ns.saturating_sub(before.cpu_ns) < LEAST_CPU_NS {
+                    return Poll::Pending;
+                }
+                match signal::ask(self.target, status.blocked_signals) {
+                    signal::Asked::Sent(request) => self.stage = Stage::Asked(request),
+                    signal::Asked::Later => {}
+                    signal::Asked::Never => return Poll::Ready(None),
+                }
             }
-        } else {
-            self.stage = Stage::Seen { switches: status.switches };
+            _ => self.stage = Stage::Seen(status),
         }
         Poll::Pending
     }
@@ -140,21 +148,47 @@ fn blocked_stack(target: Target, pointer: usize, counter: usize) -> StackId {
         .map_or(0, |read| stack::store(&read.walk(target.base)))
 }
 
+/// For how long a thread has had a CPU, and for how long it has waited for one, in
+/// nanoseconds.
+pub(crate) fn times(os_thread: u32) -> Option<(u64, u64)> {
+    let text = std::fs::read_to_string(format!("/proc/self/task/{os_thread}/schedstat")).ok()?;
+    let mut words = text.split_whitespace().map(str::parse);
+    Some((words.next()?.ok()?, words.next()?.ok()?))
+}
+
 /// What the system says of a thread.
+#[derive(Debug)]
 struct Status {
     /// How often it has left the CPU of its own accord.
     switches: u64,
+    /// For how long it has had the CPU within the kernel, in clock ticks.
+    kernel_ticks: u64,
+    cpu_ns: u64,
     blocked_signals: u64,
 }
 
 impl Status {
+    /// It has computed ever since, as far as can be seen.
+    fn computes_until(&self, now: &Self) -> bool {
+        (self.switches, self.kernel_ticks) == (now.switches, now.kernel_ticks)
+    }
+
     fn read(os_thread: u32) -> Option<Self> {
+        let (cpu_ns, _) = times(os_thread)?;
+        let stat = std::fs::read_to_string(format!("/proc/self/task/{os_thread}/stat")).ok()?;
+        // The thread's name, in parentheses, may hold anything. What follows it is the
+        // third field, and the fifteenth is the time.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let kernel_ticks = fields.split_whitespace().nth(12)?.parse().ok()?;
+        // This last: it decides.
         let text = std::fs::read_to_string(format!("/proc/self/task/{os_thread}/status")).ok()?;
         let value = |name: &str| {
             text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
         };
         Some(Self {
             switches: value("voluntary_ctxt_switches")?.parse().ok()?,
+            kernel_ticks,
+            cpu_ns,
             blocked_signals: u64::from_str_radix(value("SigBlk")?, 16).ok()?,
         })
     }
