@@ -24,6 +24,7 @@
 //! | [`stuck`] | actors that can never go on |
 //! | [`panics`] | panics that end a task or a thread, and who looks at them |
 //! | [`ending`] | tasks that go on though they were told to stop |
+//! | [`joins`] | who waits for the end of which task |
 //! | [`drain`] | the moment of grace after a root future |
 //! | [`outbox`] | what has yet to leave the process |
 
@@ -36,6 +37,7 @@ pub mod ending;
 pub mod events;
 mod hash;
 mod held;
+pub mod joins;
 pub mod label;
 pub mod lock;
 pub mod options;

@@ -6,6 +6,7 @@ use concaudit_core::{
     children::{self, Child},
     clock, counters,
     events::{AcrossAwait, BlockingCall, BlockingPoll, Recursion},
+    joins,
     lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
     outbox::Batch,
     panics::{self, Unread},
@@ -143,8 +144,12 @@ impl<'a> Assembler<'a> {
             counters::DROPPED_TASKS.add((tasks.len() - MAX_LIVE_TASKS) as u64);
             self.update.counters = Some(count());
         }
+        let joins = joins::all();
         for task in tasks.iter().take(MAX_LIVE_TASKS) {
-            let task = self.task(task);
+            let mut task = self.task(task);
+            if let Some(awaited) = joins.get(&task.id) {
+                add_joins(&mut task.waits, awaited);
+            }
             self.update.tasks.push(task);
         }
     }
@@ -234,6 +239,7 @@ impl<'a> Assembler<'a> {
             operation: wait.operation.to_owned(),
             since_ns: wait.since_ns,
             due_ns: resource.map_or(0, Resource::due_ns),
+            task: 0,
         }
     }
 
@@ -438,6 +444,17 @@ impl<'a> Assembler<'a> {
                 })
                 .collect(),
             contended: edge.contended,
+        }
+    }
+}
+
+/// Which of the waits are for the ends of these tasks: those on nothing that tokio
+/// tells of, unless there are more of them.
+fn add_joins(waits: &mut [proto::Wait], awaited: &[u64]) {
+    let mut plain: Vec<_> = waits.iter_mut().filter(|wait| wait.resource == 0).collect();
+    if plain.len() <= awaited.len() {
+        for (wait, task) in plain.iter_mut().zip(awaited) {
+            wait.task = *task;
         }
     }
 }

@@ -233,6 +233,9 @@ pub struct Wait {
     /// For a timer: when it is due. May lie in the past; 0 when not known.
     #[prost(uint64, tag = "5")]
     pub due_ns: u64,
+    /// The task whose end is waited for, where that is known.
+    #[prost(uint64, tag = "6")]
+    pub task: u64,
 }
 /// A task, or a thread that was polling no task (`kind` tells).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
