@@ -1,5 +1,9 @@
 //! What the rules about knots share: what kind of knot it is, and its story.
 
+use std::collections::BTreeSet;
+
+use camino::Utf8Path;
+
 use super::{
     config::Config,
     group::{Draft, Groups, Rank},
@@ -8,8 +12,8 @@ use super::{
 };
 use crate::{
     model::{
-        Acquisition, Frame, Knot, Party, Process, Resource, Run, Stack, TaskKind, TestIdentity,
-        is_paused, origin, pointed_frame,
+        Acquisition, Frame, Knot, OrderEdge, Party, Process, Resource, Run, Stack, TaskKind,
+        TestIdentity, is_paused, origin, pointed_frame,
     },
     project::Project,
     report::finding::{Confidence, Finding, LabelledStack, Location, Origin, Severity, StuckParty},
@@ -44,14 +48,44 @@ pub fn rule_of(knot: &Knot) -> &'static str {
 ///
 /// By its line: the stacks of an acquisition and of its wait end in different frames.
 pub fn is_told(process: &Process, wanted: &Acquisition, config: &Config) -> bool {
-    let line = |stack: &Stack| {
-        pointed_frame(stack).map(|frame| (frame.function.clone(), frame.file.clone(), frame.line))
-    };
     let is_it = |party: &Party| {
         party.wanted == Some(wanted.resource) && line(&party.stack) == line(&wanted.stack)
     };
     let knots = process.knots.iter();
     knots.filter(|knot| config.is_enabled(rule_of(knot))).any(|knot| knot.parties.iter().any(is_it))
+}
+
+/// Where a stack points to: the function, the file and the line.
+type Line<'a> = (&'a str, Option<&'a Utf8Path>, u32);
+
+fn line(stack: &Stack) -> Option<Line<'_>> {
+    pointed_frame(stack).map(|frame| (frame.function.as_str(), frame.file.as_deref(), frame.line))
+}
+
+/// What the knots of a run that a rule tells of consist of: where something is held
+/// while something else is waited for.
+#[derive(Debug, Default)]
+pub struct Told<'a>(BTreeSet<(Line<'a>, Line<'a>)>);
+
+impl<'a> Told<'a> {
+    /// Those of the whole run: what deadlocks in one test need not in another one.
+    pub fn of(run: &'a Run, config: &Config) -> Self {
+        let processes = run.tests.iter().flat_map(|test| &test.processes);
+        let knots = processes.flat_map(|process| &process.knots);
+        let parties =
+            knots.filter(|knot| config.is_enabled(rule_of(knot))).flat_map(|knot| &knot.parties);
+        let steps = parties
+            .filter_map(|party| Some((line(&party.held.as_ref()?.stack)?, line(&party.stack)?)));
+        Self(steps.collect())
+    }
+
+    /// Whether orders make up such a knot: no other rule needs to tell of them.
+    pub fn has<'b>(&self, mut orders: impl Iterator<Item = &'b OrderEdge>) -> bool {
+        orders.all(|edge| {
+            let lines = line(&edge.from.stack).zip(line(&edge.to.stack));
+            lines.is_some_and(|lines| self.0.contains(&lines))
+        })
+    }
 }
 
 /// A knot and what is needed to tell it.

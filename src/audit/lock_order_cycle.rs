@@ -18,6 +18,7 @@ use super::{
     config::Config,
     cycles::{Edge, Graph, Verdict, blocks, components},
     group::{Draft, Groups, Identity, Rank},
+    knots::Told,
     registry::Rule,
     support::{class_identity, is_internal, is_lock},
     text,
@@ -48,10 +49,12 @@ impl Rule for LockOrderCycle {
         Severity::Error
     }
 
-    fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         let mut classes = Classes::default();
         let mut orders = ClassOrders::default();
+        let told = Told::of(run, config);
+        let is_told = |cycle: &[Step<'_>]| told.has(cycle.iter().map(|step| step.edge));
         let mut seen: BTreeSet<BTreeSet<(LockKey, LockKey)>> = BTreeSet::new();
         for test in &run.tests {
             for process in &test.processes {
@@ -59,14 +62,18 @@ impl Rule for LockOrderCycle {
                 let steps = steps(test, process);
                 for (cycle, doubts) in find(&steps, &|_, lock| lock.id, |_| true, true) {
                     seen.insert(classes.pairs(&cycle));
-                    add(&run.project, &mut groups, &cycle, &doubts, true);
+                    if !is_told(&cycle) {
+                        add(&run.project, &mut groups, &cycle, &doubts, true);
+                    }
                 }
                 orders.add(&classes, &steps);
             }
         }
         for (cycle, mut doubts) in class_cycles(&classes, orders, &seen) {
-            doubts.insert(Doubt::Instances);
-            add(&run.project, &mut groups, &cycle, &doubts, false);
+            if !is_told(&cycle) {
+                doubts.insert(Doubt::Instances);
+                add(&run.project, &mut groups, &cycle, &doubts, false);
+            }
         }
         groups.finish()
     }
@@ -690,6 +697,24 @@ mod tests {
             [(10, "takes tokio Mutex B while it holds A"), (20, "tokio Mutex A taken here")]
         );
         assert_eq!(finding.stacks.len(), 4);
+    }
+
+    #[test]
+    fn what_deadlocked_on_the_same_lines_is_told_once() {
+        let parties = vec![
+            party(1, (1, "app::f", 10), (2, "app::f", 20)),
+            party(2, (2, "app::g", 20), (1, "app::g", 10)),
+        ];
+        let knotted = |parties| Process {
+            knots: vec![crate::model::Knot { parties, ..knot() }],
+            ..of(inversion(|_, _| {}))
+        };
+        let check = |process| LockOrderCycle.check(&run(process), &Config::default());
+        assert!(check(knotted(parties.clone())).is_empty());
+        // Elsewhere it is another cause.
+        let mut elsewhere = parties;
+        elsewhere[1].stack = acquisition(1, "app::g", 11).stack;
+        assert_eq!(check(knotted(elsewhere)).len(), 1);
     }
 
     #[test]

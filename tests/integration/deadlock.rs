@@ -4,14 +4,8 @@ use crate::support::{Expected, Workspace, error, expectations, without};
 
 const RULE: &str = "deadlock";
 /// What hangs is wrong in more than one way.
-const BESIDES: &[&str] = &[
-    "lock-order-cycle",
-    "recursive-lock",
-    "long-held-lock",
-    "blocking-call",
-    "lock-across-await",
-    "lingering-task",
-];
+const BESIDES: &[&str] =
+    &["recursive-lock", "long-held-lock", "blocking-call", "lock-across-await", "lingering-task"];
 
 fn knot(file: &'static str, waits: &[&'static str], holds: &[&'static str]) -> Expected {
     error(RULE, file, waits[0]).or(waits).showing(holds).besides(BESIDES)
@@ -59,9 +53,30 @@ macro_rules! on_tasks {
                 a_task_that_locks_in_steps_passes => no_knot();
                 a_root_that_locks_twice_hangs
                     => knot("src/own.rs", &["tokio-own-waits"], &["tokio-own-holds"]);
-                // The waker that a join handle has is in a hand that the probe does not know.
-                a_task_that_joins_who_waits_for_its_lock_hangs => no_knot();
+                a_task_that_joins_who_waits_for_its_lock_hangs
+                    => knot(
+                        "src/joins.rs",
+                        &["task-worker-waits", "task-stop-waits"],
+                        &["task-stop-holds"],
+                    );
                 a_task_that_joins_and_lets_go_passes => no_knot();
+                a_task_that_joins_either_of_two_hangs
+                    => knot(
+                        "src/joins.rs",
+                        &["task-worker-waits", "either-waits"],
+                        &["either-holds"],
+                    );
+                a_task_that_joins_the_quicker_of_two_passes => no_knot();
+                a_task_that_joins_a_blocking_one_hangs
+                    => knot(
+                        "src/joins.rs",
+                        &["compact-waits", "close-waits"],
+                        &["close-holds"],
+                    );
+                a_task_that_joins_a_blocking_one_and_lets_go_passes => no_knot();
+                two_tasks_that_join_each_other_hang
+                    => knot("src/joins.rs", &["one-joins", "other-joins"], &[]);
+                two_tasks_that_join_each_other_or_are_told_pass => no_knot();
                 timed_waits_in_both_orders_pass => no_knot();
                 tries_in_both_orders_pass => no_knot();
                 a_timer_that_can_untie_it_passes => no_knot();

@@ -30,6 +30,7 @@
 //! | `last_waker` | tasks whose last waker was dropped without a wake |
 //! | [`storms`] | how many tasks of one spawn site are alive at once |
 //! | [`orphans`] | tasks that outlive a cancelled parent |
+//! | [`joins`] | who waits for the end of which task |
 //! | [`drain`] | the moment of grace after a root future |
 //! | [`outbox`] | what has yet to leave the process |
 
@@ -44,6 +45,7 @@ pub mod files;
 mod handle;
 mod hash;
 mod held;
+pub mod joins;
 pub mod label;
 mod last_waker;
 pub mod lock;

@@ -16,6 +16,7 @@ mod signal;
 mod system_call;
 
 use memory::Stack;
+pub(crate) use memory::read_words;
 
 /// A thread, and how much of its stack is asked for.
 #[derive(Debug, Clone, Copy)]

@@ -3,10 +3,10 @@
 //! A task can run again only if one of its wakers can still fire, a thread that
 //! waits for a lock only if the lock can be released. So a thread is *stuck* when
 //! it waits without limit for a lock that a stuck actor holds, or for the end of a
-//! stuck thread. A task is stuck when it is pending, not scheduled, and each of the
+//! stuck one. A task is stuck when it is pending, not scheduled, and each of the
 //! clones of its waker that are out belongs to an operation that waits for a lock
-//! which a stuck actor holds. A waker in any other hand (a timer, a socket, a
-//! channel) may fire, and then the task is not stuck.
+//! which a stuck actor holds, or to the handle of a stuck task. A waker in any other
+//! hand (a timer, a socket, a channel) may fire, and then the task is not stuck.
 //!
 //! It is the greatest set for which that holds: a knot in a wait-for graph in which
 //! tasks wait for any of several things and threads for one (Holt, "Some deadlock
@@ -25,7 +25,7 @@ use std::{
 use crate::{
     clock, context,
     hash::fold,
-    held,
+    held, joins,
     label::How,
     lock::{Acquisition, Hold},
     next_id,
@@ -56,7 +56,7 @@ pub struct Knot {
 pub struct Party {
     /// Who.
     pub actor: Arc<Task>,
-    /// The lock that it waits for; `None`: the end of a thread.
+    /// The lock that it waits for; `None`: the end of a task or thread.
     pub wanted: Option<Acquisition>,
     /// Where.
     pub stack: StackId,
@@ -125,8 +125,6 @@ impl Watch {
         if changes != self.changes {
             self.changes = changes;
             self.looks = 0;
-        } else if changes == 0 {
-            return false;
         }
         self.looks = self.looks.saturating_add(1);
         let is_due = self.looks <= 8 || self.looks.is_multiple_of(SELDOM);
@@ -177,7 +175,8 @@ struct Wait {
 #[derive(Debug)]
 enum Target {
     Lock(Acquisition, How),
-    Thread(Arc<Task>),
+    /// The end of a task or a thread.
+    End(Arc<Task>),
 }
 
 /// An actor that may be stuck.
@@ -196,6 +195,49 @@ struct Blocker {
     candidate: u64,
     held: Option<(Acquisition, u64)>,
     is_granted: bool,
+}
+
+/// Tasks that wait: for what, and how many of the clones of their wakers that
+/// accounts for.
+type Waiting = BTreeMap<u64, (Arc<Task>, Vec<Wait>, u64)>;
+
+/// Whether it is alive, and neither runs nor is about to.
+fn rests(task: &Task) -> bool {
+    !task.is_running() && !task.is_scheduled() && task.end() == TaskEnd::Alive
+}
+
+/// Adds what is waited for in `JoinHandle`s, by those that have wakers out that nothing
+/// else accounts for.
+fn add_joins(tasks: &mut Waiting) {
+    let mut waiters = BTreeMap::new();
+    for task in task::live_tasks() {
+        let (clones, drops) = task.wakers();
+        let owned = tasks.get(&task.id).map_or(0, |(_, _, owned)| *owned);
+        let is_task = !matches!(task.kind, TaskKind::Thread | TaskKind::Worker);
+        if is_task && clones.saturating_sub(drops) > owned && rests(&task) {
+            waiters.insert(Arc::as_ptr(&task).addr(), task);
+        }
+    }
+    if waiters.is_empty() {
+        return;
+    }
+    for (address, joined) in joins::of(|address| waiters.contains_key(&address)) {
+        let Some(waiter) = waiters.get(&address) else { continue };
+        let mut places = waiter.waits();
+        places.retain(|wait| wait.resource.is_none());
+        let entry = tasks.entry(waiter.id).or_insert_with(|| (Arc::clone(waiter), Vec::new(), 0));
+        entry.2 += joined.len() as u64;
+        for (at, awaited) in joined.into_iter().enumerate() {
+            let place = places.get(at).or_else(|| places.last());
+            entry.1.push(Wait {
+                id: awaited.id,
+                stack: place.map_or(0, |place| place.stack),
+                operation: "JoinHandle::await",
+                since_ns: place.map_or(awaited.created_ns, |place| place.since_ns),
+                target: Target::End(awaited),
+            });
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -224,7 +266,7 @@ impl Graph {
                     },
                     *how,
                 ),
-                Awaited::Thread(record) => Target::Thread(Arc::clone(record)),
+                Awaited::Thread(record) => Target::End(Arc::clone(record)),
                 Awaited::Lock { .. } | Awaited::Event => continue,
             };
             // A thread that is blocked in the middle of a poll is its task.
@@ -246,7 +288,7 @@ impl Graph {
     }
 
     fn gather_tasks(&mut self) {
-        let mut tasks: BTreeMap<u64, (Arc<Task>, Vec<Wait>, u64)> = BTreeMap::new();
+        let mut tasks = Waiting::new();
         for operation in resource::waiting_operations() {
             let (Some(mode), Some(wait)) = (operation.mode, operation.wait()) else { continue };
             let wanted = Acquisition {
@@ -286,11 +328,11 @@ impl Graph {
             );
             entry.2 += u64::from(owns_waker);
         }
+        add_joins(&mut tasks);
         for (id, (actor, waits, owned)) in tasks {
             let (clones, drops) = actor.wakers();
             let may_be_woken = clones.saturating_sub(drops) != owned;
-            let may_run = actor.is_running() || actor.is_scheduled();
-            if may_be_woken || may_run || owned == 0 || actor.end() != TaskEnd::Alive {
+            if may_be_woken || owned == 0 || !rests(&actor) {
                 continue;
             }
             self.candidates.entry(id).or_insert_with(|| Candidate {
@@ -374,13 +416,9 @@ impl Graph {
     ) -> Vec<Blocker> {
         let mut blockers = Vec::new();
         match &wait.target {
-            Target::Thread(record) => {
-                let driven = self.driven.get(&record.thread()).map(|(candidate, _)| *candidate);
-                blockers.extend(driven.map(|candidate| Blocker {
-                    candidate,
-                    held: None,
-                    is_granted: false,
-                }));
+            Target::End(record) => {
+                let candidate = self.stand_in(record);
+                blockers.push(Blocker { candidate, held: None, is_granted: false });
             }
             Target::Lock(wanted, how) => {
                 let lock = &wanted.resource;
@@ -496,7 +534,7 @@ fn tell(graph: &Graph, cycle: &[u64]) -> (u64, Knot) {
             actor: Arc::clone(&candidate.actor),
             wanted: match &wait.target {
                 Target::Lock(wanted, _) => Some(wanted.clone()),
-                Target::Thread(_) => None,
+                Target::End(_) => None,
             },
             stack: wait.stack,
             operation: wait.operation,

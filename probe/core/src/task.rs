@@ -20,6 +20,7 @@ use crate::{
     ending::{self, Ending},
     hash::{FastMap, fold},
     held::{self, HeldLocks},
+    joins::{self, Body},
     last_waker::LastWaker,
     lock::{self, Acquisition, Hold},
     next_id,
@@ -166,6 +167,7 @@ pub struct Task {
     spawn_site: Option<&'static SpawnSite>,
     children: Mutex<Children>,
     inner: Mutex<Option<Waker>>,
+    joins: joins::Window,
     waits: Mutex<Vec<Wait>>,
     /// The operations of tokio's that wait in it.
     operations: Mutex<FastMap<u64, Wait>>,
@@ -305,6 +307,7 @@ impl Task {
             spawn_site: None,
             children: Mutex::default(),
             inner: Mutex::default(),
+            joins: joins::Window::default(),
             waits: Mutex::default(),
             operations: Mutex::default(),
             held: Mutex::default(),
@@ -497,6 +500,24 @@ impl Task {
         Some(unsafe { (*header).load(Ordering::Acquire) })
     }
 
+    /// The address of the task that waits for its end, as the wakers of that one have
+    /// it, if `is_task` knows it.
+    pub(crate) fn joined_by(&self, is_task: impl Fn(usize) -> bool) -> Option<usize> {
+        /// Of tokio's word of a task's state, from 1.20 to 1.54.
+        const COMPLETE: usize = 0b10;
+        const JOIN_WAKER: usize = 0b1_0000;
+        let has_waker = || {
+            let state = self.tokio_state().unwrap_or(COMPLETE);
+            state & (COMPLETE | JOIN_WAKER) == JOIN_WAKER
+        };
+        if !has_waker() {
+            return None;
+        }
+        let table = std::ptr::from_ref(&VTABLE).addr();
+        // Once more, for then the record has been there all the while.
+        self.joins.find(table, is_task).filter(|_| has_waker())
+    }
+
     /// What it is about now.
     pub fn state(&self) -> State {
         let drain = drain::last_started_ns();
@@ -524,9 +545,9 @@ impl Task {
     }
 
     /// Its poll begins on this thread, in the function that calls this.
-    /// `inner` is tokio's waker, and `future` where the future is.
+    /// `inner` is tokio's waker, and `body` where the future is.
     #[inline(never)]
-    pub fn begin_poll(self: &Arc<Self>, inner: &Waker, future: usize) -> Poll {
+    pub fn begin_poll(self: &Arc<Self>, inner: &Waker, body: &Body) -> Poll {
         let frame = stack::caller_frame(stack::frame_pointer());
         let now = clock::now_ns();
         if self.held_count.load(Ordering::Relaxed) > 0 {
@@ -552,8 +573,9 @@ impl Task {
         }
         if self.polls.fetch_add(1, Ordering::SeqCst) == 0 {
             self.first_poll_ns.store(now, Ordering::Relaxed);
+            self.joins.note(body);
             if panics::is_any_readable() {
-                panics::replaced(future);
+                panics::replaced(body.future);
             }
         }
         self.poll_started_ns.store(now, Ordering::Relaxed);
@@ -580,7 +602,7 @@ impl Task {
         Poll {
             task: Arc::clone(self),
             waker: ManuallyDrop::new(waker),
-            future,
+            future: body.future,
             outer_frame,
             outer_task,
             outer_held,

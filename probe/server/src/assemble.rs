@@ -7,6 +7,7 @@ use concaudit_core::{
     clock, counters,
     events::{AcrossAwait, BlockingCall, BlockingPoll, Recursion},
     files::{self, FileKind, OpenFile},
+    joins,
     lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
     orphans::{self, Orphan},
     outbox::Batch,
@@ -188,8 +189,12 @@ impl<'a> Assembler<'a> {
             counters::DROPPED_TASKS.add((tasks.len() - MAX_LIVE_TASKS) as u64);
             self.update.counters = Some(count());
         }
+        let joins = joins::all();
         for task in tasks.iter().take(MAX_LIVE_TASKS) {
-            let task = self.task(task);
+            let mut task = self.task(task);
+            if let Some(awaited) = joins.get(&task.id) {
+                add_joins(&mut task.waits, awaited);
+            }
             self.update.tasks.push(task);
         }
     }
@@ -533,6 +538,17 @@ impl<'a> Assembler<'a> {
                 })
                 .collect(),
             contended: edge.contended,
+        }
+    }
+}
+
+/// Which of the waits are for the ends of these tasks: those on nothing that tokio
+/// tells of, unless there are more of them.
+fn add_joins(waits: &mut [proto::Wait], awaited: &[u64]) {
+    let mut plain: Vec<_> = waits.iter_mut().filter(|wait| wait.resource == 0).collect();
+    if plain.len() <= awaited.len() {
+        for (wait, task) in plain.iter_mut().zip(awaited) {
+            wait.task = *task;
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use concaudit_core::{drain::Drain, task::TaskKind};
+use concaudit_core::{drain::Drain, joins::Body, task::TaskKind};
 
 use crate::Span;
 
@@ -98,6 +98,13 @@ impl<T: Future> Future for Instrumented<T> {
                 return Poll::Ready(unsafe { held_back.release::<T::Output>() });
             }
         }
+        let body = Body {
+            future: 0,
+            address: std::ptr::from_ref(&*this).addr(),
+            size: size_of::<Self>(),
+            align: align_of::<Self>(),
+            output: size_of::<T::Output>(),
+        };
         let Some(inner) = &mut this.inner else { return Poll::Pending };
         // SAFETY: see above.
         let inner = unsafe { Pin::new_unchecked(inner) };
@@ -110,8 +117,8 @@ impl<T: Future> Future for Instrumented<T> {
             }
             return poll;
         }
-        let future = std::ptr::from_ref(&*inner).addr();
-        let poll = task.begin_poll(cx.waker(), future);
+        let body = Body { future: std::ptr::from_ref(&*inner).addr(), ..body };
+        let poll = task.begin_poll(cx.waker(), &body);
         let mut context = Context::from_waker(poll.waker());
         match inner.poll(&mut context) {
             Poll::Pending => {

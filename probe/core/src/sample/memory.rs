@@ -56,6 +56,12 @@ pub(super) fn read_bytes<const N: usize>(from: usize) -> Option<[u8; N]> {
     (read_raw(from, bytes.as_mut_ptr(), N)? == N).then_some(bytes)
 }
 
+/// The words at an address of this process, as far as they are there: how many.
+pub(crate) fn read_words(from: usize, words: &mut [usize]) -> usize {
+    let length = size_of_val(words);
+    read_raw(from, words.as_mut_ptr().cast(), length).unwrap_or(0) / size_of::<usize>()
+}
+
 impl Stack {
     /// The stack of a thread whose stack pointer is `low`, no further than to `high`.
     pub(super) fn read(low: usize, high: usize, counter: usize) -> Option<Self> {
