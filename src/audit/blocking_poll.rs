@@ -11,7 +11,7 @@ use super::{
     config::Config,
     group::{Draft, Groups, Rank},
     registry::Rule,
-    support::in_place,
+    support::{in_initialiser, in_place},
     text,
 };
 use crate::{
@@ -50,7 +50,7 @@ impl Rule for BlockingPoll {
                 for poll in &process.blocking_polls {
                     let is_short = Duration::from_nanos(length_ns(poll)) < config.blocking_poll;
                     let may_block = poll.samples.iter().any(|sample| in_place(&sample.stack));
-                    if is_short || may_block {
+                    if is_short || may_block || panics(poll) {
                         continue;
                     }
                     let Some(Blamed { sample, frame }) = blamed(poll) else { continue };
@@ -58,7 +58,11 @@ impl Rule for BlockingPoll {
                         || origin(&run.project, &sample.stack, &test.identity),
                         |frame| origin_of_frame(&run.project, frame, &test.identity),
                     );
-                    let severity = severity(test, poll, origin);
+                    let severity = if in_initialiser(&sample.stack) {
+                        Severity::Note
+                    } else {
+                        severity(test, poll, origin)
+                    };
                     let frame = frame.or_else(|| pointed_frame(&sample.stack));
                     let rank = Rank {
                         severity,
@@ -88,6 +92,18 @@ fn length_ns(poll: &Poll) -> u64 {
 fn cpu_percent(poll: &Poll) -> u64 {
     let available = poll.measured_ns.saturating_sub(poll.starved_ns).max(poll.cpu_ns).max(1);
     poll.cpu_ns.saturating_mul(100) / available
+}
+
+/// Whether it told of a panic for most of the time: a backtrace is put into words, which
+/// takes long where there is much debug info.
+fn panics(poll: &Poll) -> bool {
+    let is_of_panic = |frame: &Frame| {
+        let function = text::plain(&frame.function);
+        frame.owner == Owner::Std && function.contains("::panicking::")
+    };
+    let panicking = poll.samples.iter().filter(|it| it.stack.frames.iter().any(is_of_panic));
+    let all: u64 = poll.samples.iter().map(|sample| sample.count).sum();
+    panicking.map(|sample| sample.count).sum::<u64>() * 2 > all
 }
 
 /// Whether it computed for most of the time.
@@ -180,7 +196,7 @@ fn tell(
         stacks: text::labelled(project, &sample.stack, "stack in the midst of the poll")
             .into_iter()
             .collect(),
-        notes: notes(project, test, process, poll),
+        notes: notes(project, test, process, poll, sample),
         help: advice(poll, sample).to_owned(),
         details: Details::BlockingPoll {
             took_ms: length_ns(poll) / 1_000_000,
@@ -192,7 +208,13 @@ fn tell(
     })
 }
 
-fn notes(project: &Project, test: &Test, process: &Process, poll: &Poll) -> Vec<String> {
+fn notes(
+    project: &Project,
+    test: &Test,
+    process: &Process,
+    poll: &Poll,
+    sample: &PollSample,
+) -> Vec<String> {
     let who = text::actor(project, process, &poll.actor);
     let mut notes = vec![format!("polled: {who}, {} % of the time on a CPU", cpu_percent(poll))];
     if poll.waiting > 0 {
@@ -204,6 +226,9 @@ fn notes(project: &Project, test: &Test, process: &Process, poll: &Poll) -> Vec<
     if poll.count > 1 {
         let polls = counted(poll.count, "poll", "polls");
         notes.push(format!("the longest of {polls}"));
+    }
+    if in_initialiser(&sample.stack) {
+        notes.push("within an initialisation that happens once in a process".to_owned());
     }
     if !poll.is_over {
         notes.push("it was still going on when the process exited".to_owned());
@@ -336,6 +361,19 @@ mod tests {
         let frames = vec![lib("app::f", 40), tokio("tokio::task::blocking::block_in_place")];
         let samples = vec![sample(Some("read"), frames, 1)];
         assert!(check(Poll { samples, ..blocked() }).is_empty());
+    }
+
+    #[test]
+    fn a_backtrace_is_silent_and_what_happens_once_is_a_note() {
+        let frames = vec![std("std::panicking::begin_panic_handler"), lib("app::f", 40)];
+        let samples = vec![sample(None, frames, 2), computing().samples.remove(0)];
+        assert_eq!(check(Poll { samples: samples.clone(), ..computing() }).len(), 1);
+        assert!(check(Poll { samples: samples[..1].to_vec(), ..computing() }).is_empty());
+        let frames =
+            vec![lib("app::load", 40), std("std::sync::once_lock::OnceLock<T>::get_or_init")];
+        let samples = vec![sample(None, frames, 1)];
+        let finding = &check(Poll { samples, ..computing() })[0];
+        assert_eq!(finding.severity, Severity::Note);
     }
 
     #[test]

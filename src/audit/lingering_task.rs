@@ -11,6 +11,7 @@ use super::{
     config::Config,
     group::{Draft, Groups, Rank},
     leaked_thread::threads_of_leaked_runtimes,
+    lost_waker, orphaned_task,
     owners::{awaits_token, owner_of},
     registry::Rule,
     rollup::{end_ns, idle_ns, tops},
@@ -47,13 +48,18 @@ impl Rule for LingeringTask {
         Severity::Error
     }
 
-    fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
             for process in test.processes.iter().filter(|process| !process.truncated) {
                 let project = &run.project;
                 let explained = threads_of_leaked_runtimes(project, &test.identity, process);
+                let orphans = orphaned_task::told(process, config);
+                let lost = lost_waker::told(process, config);
                 for (id, descendants) in tops(process) {
+                    if orphans.contains(&id) || lost.contains(&id) {
+                        continue;
+                    }
                     let Some(task) = process.tasks.get(&id) else { continue };
                     let is_explained = task.kind == TaskKind::Task
                         && task.end == TaskEnd::Alive

@@ -4,10 +4,11 @@ use std::fmt::Debug;
 
 use super::{
     blocking_call::BlockingCall, blocking_poll::BlockingPoll, config::Config, deadlock::Deadlock,
-    futurelock::Futurelock, leaked_handle::LeakedHandle, leaked_thread::LeakedThread,
-    lingering_task::LingeringTask, lock_across_await::LockAcrossAwait,
-    lock_order_cycle::LockOrderCycle, long_held_lock::LongHeldLock, recursive_lock::RecursiveLock,
-    silent_panic::SilentPanic,
+    futurelock::Futurelock, hung_test::HungTest, leaked_handle::LeakedHandle,
+    leaked_thread::LeakedThread, lingering_task::LingeringTask, lock_across_await::LockAcrossAwait,
+    lock_order_cycle::LockOrderCycle, long_held_lock::LongHeldLock, lost_waker::LostWaker,
+    orphaned_task::OrphanedTask, recursive_lock::RecursiveLock, silent_panic::SilentPanic,
+    spawn_storm::SpawnStorm,
 };
 use crate::{
     model::Run,
@@ -32,14 +33,18 @@ pub const RULES: &[&dyn Rule] = &[
     &BlockingPoll,
     &Deadlock,
     &Futurelock,
+    &HungTest,
     &LeakedHandle,
     &LeakedThread,
     &LingeringTask,
     &LockAcrossAwait,
     &LockOrderCycle,
     &LongHeldLock,
+    &LostWaker,
+    &OrphanedTask,
     &RecursiveLock,
     &SilentPanic,
+    &SpawnStorm,
 ];
 
 /// Asks every enabled rule, one after the other.

@@ -111,16 +111,20 @@ pub fn task(id: u64) -> Task {
         ended_ns: 4_000 * MS,
         end: TaskEnd::Shutdown,
         polls: 3,
+        last_poll_started_ns: 1_000 * MS,
         last_poll_ended_ns: 1_000 * MS,
+        last_wake_ns: 1_000 * MS,
+        thread: 100 + id,
         scheduled: false,
         running: false,
         drained: true,
         had_grace: true,
         aborted_ns: None,
         waited_for_ns: 0,
-        thread: 1,
         waker_clones: 4,
         waker_drops: 3,
+        lost_waker_ns: 0,
+        lost_waker_stack: stack([]),
         waits: vec![channel_wait()],
         holds: Vec::new(),
     }
@@ -136,6 +140,8 @@ pub fn channel_wait() -> Wait {
         resource: None,
         operation: String::new(),
         due_ns: None,
+        since_ns: 1_000 * MS,
+        task: None,
     }
 }
 

@@ -63,7 +63,9 @@ impl Unstopped {
     /// How bad it is among those that are equally severe.
     pub fn weight(self) -> u64 {
         match self {
-            Self::Aborted(ns) | Self::WaitedFor(ns) => ns,
+            // Of one closure, that it was aborted in vain says most.
+            Self::Aborted(ns) => ns.saturating_add(u64::MAX / 2),
+            Self::WaitedFor(ns) => ns,
             Self::AtExit => 0,
         }
     }

@@ -180,7 +180,8 @@ pub struct RunOptions {
         help_heading = "Run options"
     )]
     pub on_deadlock: OnDeadlock,
-    /// Mention a test that takes longer
+    /// Mention a test that takes longer. SIGQUIT (Ctrl-\), or `d` and Enter, shows what the
+    /// tests that run wait for
     #[arg(
         long,
         value_name = "TIME",
@@ -273,6 +274,12 @@ pub struct Thresholds {
     /// A poll of a task that takes longer is reported
     #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub blocking_poll: Duration,
+    /// More tasks of one spawn site alive at once are reported
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000, help_heading = "Rules")]
+    pub spawn_storm: u64,
+    /// A task that outlives its cancelled parent for longer is reported
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    pub orphaned: Duration,
     /// Tasks that stay idle for so long after a test will not end by themselves
     #[arg(long, value_name = "TIME", default_value = "2ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub drain_idle: Duration,
@@ -519,6 +526,8 @@ mod tests {
                 wait: Duration::from_millis(10),
                 blocking_call: Duration::from_millis(10),
                 blocking_poll: Duration::from_millis(100),
+                spawn_storm: 1000,
+                orphaned: Duration::from_millis(100),
                 drain_idle: Duration::from_millis(2),
                 drain_max: Duration::from_millis(100),
                 drain_total: Duration::from_millis(500),

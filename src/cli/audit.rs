@@ -54,7 +54,7 @@ pub fn audit(
     let build = rooms::build(options, global, console)?;
     let executed = rooms::execute(&build, options, console)?;
     let run = rooms::model(&build, &executed.runs);
-    let findings = rooms::findings(&run, &options.rules);
+    let findings = rooms::findings(&run, options);
     let report = report(&build, &executed, &run, findings);
     write(&report, &build.project, &options.report, console)?;
     verdict(&report, options.report.fail_on)
@@ -104,7 +104,9 @@ fn report(build: &Build, executed: &Executed, run: &model::Run, findings: Vec<Fi
         coverage: Coverage {
             instrumented: build.instrumented.clone(),
             not_instrumented: not_instrumented(build, executed),
-            truncated_processes: processes().filter(|process| process.truncated).count() as u64,
+            truncated_processes: processes()
+                .filter(|process| process.truncated && process.snapshot.is_none())
+                .count() as u64,
             dropped_order_edges: sum(|counters| counters.dropped_order_edges),
             dropped_stacks: sum(|counters| counters.dropped_stacks),
             dropped_tasks: sum(|counters| counters.dropped_tasks),

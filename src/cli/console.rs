@@ -16,8 +16,8 @@ use super::{args::GlobalOptions, color, exit::ExpectedError};
 use crate::{
     instrument::BuildEvent,
     model::Outcome,
-    report::words::counted,
-    run::{RunEvent, TestCase, TestRun},
+    report::{finding::HungProcess, human::HumanOptions, hung, words::counted},
+    run::{RunEvent, TestCase, TestRun, are_heard},
 };
 
 /// Width of the verbs, as in cargo's and nextest's output.
@@ -52,6 +52,17 @@ pub struct Console {
     is_animated: bool,
     bar: Option<ProgressBar>,
     running: Vec<String>,
+    /// To be told of with the first slow test.
+    hint: Option<&'static str>,
+}
+
+/// What a process is about, to be shown.
+#[derive(Debug)]
+pub struct ProcessState {
+    /// Where the test is, "it waits at src/a.rs:10 for ..."; empty where unknown.
+    pub sentence: String,
+    /// All of it.
+    pub process: HungProcess,
 }
 
 impl std::fmt::Debug for Console {
@@ -86,6 +97,11 @@ impl Console {
                 && variable("CI").is_none()
                 && verbosity > Verbosity::Quiet,
             out: Box::new(out),
+            hint: match (err.is_terminal(), are_heard()) {
+                (true, true) => Some("d and Enter, or Ctrl-\\, shows what it waits for"),
+                (true, false) => Some("SIGQUIT to this process shows what it waits for"),
+                (false, _) => None,
+            },
             err: Box::new(err),
             bar: None,
             running: Vec::new(),
@@ -199,8 +215,13 @@ impl Console {
                 if self.verbosity > Verbosity::Quiet {
                     let line = test_line(&"SLOW".yellow().bold(), '>', *elapsed, "", case);
                     self.line(&line);
+                    if let Some(hint) = self.hint.take() {
+                        self.line(&format!("{:VERB_WIDTH$} {hint}", ""));
+                    }
                 }
             }
+            // Whoever knows the project makes text of it, for `states`.
+            RunEvent::TestLooked { .. } => {}
             RunEvent::TestFinished { run, finished, total } => {
                 let name = run.case.full_name();
                 if let Some(index) = self.running.iter().position(|running| *running == name) {
@@ -217,6 +238,39 @@ impl Console {
             }
             RunEvent::RunFinished => self.clear(),
         }
+    }
+
+    /// What the processes of a test are about, by their process ids; `None`: it did
+    /// not answer.
+    pub fn states(
+        &mut self,
+        case: &TestCase,
+        elapsed: Duration,
+        processes: &[(u32, Option<ProcessState>)],
+    ) {
+        let mut text = test_line(&"DUMP".cyan().bold(), '>', elapsed, "", case);
+        if processes.is_empty() {
+            text.push_str(
+                "\n  no process of it has announced itself: it starts, or is not audited",
+            );
+        }
+        let options = HumanOptions {
+            color: colored::control::SHOULD_COLORIZE.should_colorize(),
+            verbose: self.verbosity == Verbosity::Verbose,
+            width: self.width,
+        };
+        for (pid, state) in processes {
+            if processes.len() > 1 {
+                let _ = write!(text, "\n  process {pid}");
+            }
+            match state {
+                Some(ProcessState { sentence, process }) => {
+                    text.push_str(&hung::render(sentence, process, options));
+                }
+                None => text.push_str("\n  it did not answer"),
+            }
+        }
+        self.line(&text);
     }
 
     /// A test's line, and what it printed where it failed.
@@ -438,6 +492,7 @@ mod tests {
             is_animated: false,
             bar: None,
             running: Vec::new(),
+            hint: None,
         };
         (console, err)
     }

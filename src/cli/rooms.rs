@@ -1,25 +1,31 @@
 //! The doors to the other rooms: our options in, their results and errors out.
 
-use std::{cell::RefCell, num::NonZeroUsize, pin::pin, sync::Arc, time::Duration};
+use std::{
+    cell::{OnceCell, RefCell},
+    num::NonZeroUsize,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 
 use super::{
     args::{
-        CleanOptions, ColorChoice, GlobalOptions, OnDeadlock, RuleOptions, SetupOptions,
-        TestOptions, Thresholds,
+        CleanOptions, ColorChoice, GlobalOptions, OnDeadlock, SetupOptions, TestOptions, Thresholds,
     },
     audit::Executed,
-    console::Console,
+    console::{Console, ProcessState},
     exit::ExpectedError,
 };
 use crate::{
-    audit::{self, Config, RULES},
+    audit::{self, Config, Hang, RULES},
     instrument::{self, Build, BuildArgs, BuildError, BuildOptions},
     model::{self, Symboliser, process_from},
+    project::Project,
     report::finding::Finding,
-    run::{self, ExecuteOptions, Interrupts, RunEvent, TestArguments, TestRun},
-    telemetry::{ProbeOptions, Registry},
+    run::{self, ExecuteOptions, Interrupts, RunEvent, TestArguments, TestCase, TestRun},
+    telemetry::{ProbeOptions, Recording, Registry},
 };
 
 /// With `--console`: how long a process that is done waits for somebody to look.
@@ -119,6 +125,8 @@ fn probe_options(thresholds: Thresholds) -> ProbeOptions {
         wait,
         blocking_call,
         blocking_poll,
+        spawn_storm,
+        orphaned,
         drain_idle,
         drain_max,
         drain_total,
@@ -129,6 +137,8 @@ fn probe_options(thresholds: Thresholds) -> ProbeOptions {
         wait,
         blocking_call,
         blocking_poll,
+        spawn_storm,
+        orphaned,
         drain_idle,
         drain_max,
         drain_total,
@@ -149,7 +159,21 @@ async fn run_tests(
     let mut interrupts = Interrupts::listen().context("failed to listen to Ctrl-C")?;
     let mut announcements = registry.announcements();
     let console = RefCell::new(console);
-    let mut on_event = |event: RunEvent<'_>| console.borrow_mut().run_event(&event);
+    let symbols = OnceCell::new();
+    let mut on_event = |event: RunEvent<'_>| match event {
+        RunEvent::TestLooked { case, elapsed, processes } => {
+            let symbols = symbols.get_or_init(|| Symboliser::new(Arc::clone(&build.project)));
+            let states: Vec<(u32, Option<ProcessState>)> = processes
+                .iter()
+                .map(|process| {
+                    let snapshot = process.snapshot.as_ref();
+                    (process.pid, snapshot.map(|it| state(&build.project, symbols, case, it)))
+                })
+                .collect();
+            console.borrow_mut().states(case, elapsed, &states);
+        }
+        event => console.borrow_mut().run_event(&event),
+    };
     let mut running =
         pin!(run::execute(listing, &registry, options, &mut interrupts, &mut on_event));
     let executed = loop {
@@ -170,6 +194,25 @@ async fn run_tests(
     })
 }
 
+/// What a process is about now.
+fn state(
+    project: &Project,
+    symbols: &Symboliser,
+    case: &TestCase,
+    snapshot: &Recording,
+) -> ProcessState {
+    let process = process_from(snapshot, symbols);
+    let identity = identity(case);
+    let hang = Hang::new(project, &process, &identity);
+    let steps = hang.chain();
+    let sentence = if steps.is_empty() { String::new() } else { hang.sentence(&steps) };
+    ProcessState { sentence, process: hang.tell() }
+}
+
+fn identity(case: &TestCase) -> model::TestIdentity {
+    model::TestIdentity { crate_name: case.binary.crate_name.clone(), path: case.path.clone() }
+}
+
 /// The model of everything that the tests have shown.
 pub fn model(build: &Build, runs: &[TestRun]) -> model::Run {
     let symbols = Symboliser::new(Arc::clone(&build.project));
@@ -177,11 +220,8 @@ pub fn model(build: &Build, runs: &[TestRun]) -> model::Run {
         .iter()
         .map(|test| model::Test {
             name: test.case.full_name(),
-            identity: model::TestIdentity {
-                crate_name: test.case.binary.crate_name.clone(),
-                path: test.case.path.clone(),
-            },
             is_optimised: test.case.binary.is_optimised,
+            identity: identity(&test.case),
             outcome: test.outcome,
             processes: test
                 .recordings
@@ -195,18 +235,36 @@ pub fn model(build: &Build, runs: &[TestRun]) -> model::Run {
 }
 
 /// What the rules make of it.
-pub fn findings(run: &model::Run, options: &RuleOptions) -> Vec<Finding> {
-    let Thresholds { long_hold, contended_hold, wait, blocking_call, blocking_poll, .. } =
-        options.thresholds;
+pub fn findings(run: &model::Run, options: &TestOptions) -> Vec<Finding> {
+    let time_limit = (!options.run.time_limit.is_zero()).then_some(options.run.time_limit);
+    let options = &options.rules;
+    let Thresholds {
+        long_hold,
+        contended_hold,
+        wait,
+        blocking_call,
+        blocking_poll,
+        spawn_storm,
+        orphaned,
+        ..
+    } = options.thresholds;
     let disabled = RULES
         .iter()
         .map(|rule| rule.name().to_owned())
         .filter(|name| !options.is_enabled(name))
         .collect();
-    audit::audit(
-        run,
-        &Config { long_hold, contended_hold, wait, blocking_call, blocking_poll, disabled },
-    )
+    let config = Config {
+        long_hold,
+        contended_hold,
+        wait,
+        blocking_call,
+        blocking_poll,
+        spawn_storm,
+        orphaned,
+        time_limit,
+        disabled,
+    };
+    audit::audit(run, &config)
 }
 
 /// Builds the probe ahead of its first use.

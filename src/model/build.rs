@@ -5,10 +5,11 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use super::{
-    Acquisition, Actor, BlockingCall, BlockingPoll, ChildProcess, Counters, Frame, Gate, Hold,
-    Knot, LockAcrossAwait, Mode, Module, OrderEdge, Owner, Party, PollSample, Process,
-    RecursiveLock, Resource, ResourceKind, Site, Stack, Symboliser, Task, TaskEnd, TaskKind,
-    UnreadPanic, Wait, Waiter, blame_frame, owner::owner_of, pointed_frame, site_frame,
+    Acquisition, Activity, Actor, BlockingCall, BlockingPoll, ChildProcess, Counters, FileKind,
+    Frame, Gate, Hold, Knot, LockAcrossAwait, Mode, Module, OpenFile, OrderEdge, OrphanedTask,
+    Owner, Party, PollSample, Process, RecursiveLock, Resource, ResourceKind, Site, SpawnStorm,
+    Stack, Symboliser, Task, TaskEnd, TaskKind, Thread, UnreadPanic, Wait, Waiter, blame_frame,
+    owner::owner_of, pointed_frame, site_frame,
 };
 use crate::telemetry::{Recording, proto};
 
@@ -40,7 +41,13 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
     }
     Process {
         truncated: recording.truncated,
+        pid: recording.pid,
         ended_ns: recording.now_ns,
+        threads: recording.threads.iter().map(|thread| builder.thread(thread, &known)).collect(),
+        snapshot: recording
+            .snapshot
+            .as_deref()
+            .map(|snapshot| Box::new(process_from(snapshot, symbols))),
         tasks,
         edges: recording
             .order_edges
@@ -74,6 +81,14 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
             .collect(),
         knots: recording.knots.values().filter_map(|knot| builder.knot(knot, &known)).collect(),
         panics: recording.panics.iter().filter_map(|panic| builder.panic(panic)).collect(),
+        spawn_storms: recording.spawn_storms.iter().map(|storm| builder.storm(storm)).collect(),
+        orphaned_tasks: recording
+            .orphaned_tasks
+            .iter()
+            .filter_map(|orphan| builder.orphan(orphan, &known))
+            .collect(),
+        open_files: recording.open_files.files.iter().map(|file| builder.open_file(file)).collect(),
+        exit_stack: builder.stack(recording.open_files.exit_stack),
         children: recording.children.values().map(|child| builder.child(child)).collect(),
         counters: counters(&recording.counters),
         resources,
@@ -191,6 +206,9 @@ impl<'a> Builder<'a> {
     }
 
     fn task(&self, task: &proto::Task, known: &impl Fn(u64) -> bool) -> Task {
+        let lost_waker_stack = self.stack(task.lost_waker_stack);
+        // What a shutdown drops with another task was in nobody's way.
+        let is_lost = task.lost_waker_ns != 0 && !is_shutdown(&lost_waker_stack);
         Task {
             id: task.id,
             kind: task_kind(task.kind()),
@@ -211,7 +229,10 @@ impl<'a> Builder<'a> {
                 proto::TaskEnd::Dropped => TaskEnd::Cancelled,
             },
             polls: task.polls,
+            last_poll_started_ns: task.last_poll_started_ns,
             last_poll_ended_ns: task.last_poll_ended_ns,
+            last_wake_ns: task.last_wake_ns,
+            thread: task.thread,
             scheduled: task.scheduled,
             running: task.running,
             drained: task.drained,
@@ -222,20 +243,42 @@ impl<'a> Builder<'a> {
             } else {
                 0
             },
-            thread: task.thread,
             waker_clones: task.waker_clones,
             waker_drops: task.waker_drops,
-            waits: task
-                .waits
-                .iter()
-                .map(|wait| Wait {
-                    stack: self.stack(wait.stack),
-                    resource: some(wait.resource).filter(|id| known(*id)),
-                    operation: wait.operation.clone(),
-                    due_ns: some(wait.due_ns),
-                })
-                .collect(),
+            lost_waker_ns: if is_lost { task.lost_waker_ns } else { 0 },
+            lost_waker_stack,
+            waits: task.waits.iter().map(|wait| self.wait(wait, known)).collect(),
             holds: task.holds.iter().filter_map(|hold| self.hold(hold, known)).collect(),
+        }
+    }
+
+    fn wait(&self, wait: &proto::Wait, known: &impl Fn(u64) -> bool) -> Wait {
+        Wait {
+            stack: self.stack(wait.stack),
+            resource: some(wait.resource).filter(|id| known(*id)),
+            operation: wait.operation.clone(),
+            due_ns: some(wait.due_ns),
+            since_ns: wait.since_ns,
+            task: some(wait.task),
+        }
+    }
+
+    fn thread(&self, thread: &proto::Thread, known: &impl Fn(u64) -> bool) -> Thread {
+        Thread {
+            number: thread.os_thread,
+            name: thread.name.clone(),
+            id: thread.id,
+            record: some(thread.record),
+            activity: match thread.state() {
+                proto::ThreadState::Running => Activity::Running,
+                proto::ThreadState::Blocked => Activity::Blocked(thread.system_call.clone()),
+                proto::ThreadState::Unknown => Activity::Unknown,
+            },
+            stack: self.stack(thread.stack),
+            cpu_ns: thread.cpu_ns,
+            waits: thread.waits.iter().map(|wait| self.wait(wait, known)).collect(),
+            holds: thread.holds.iter().filter_map(|hold| self.hold(hold, known)).collect(),
+            joins: some(thread.joins),
         }
     }
 
@@ -406,6 +449,47 @@ impl<'a> Builder<'a> {
         })
     }
 
+    fn storm(&self, storm: &proto::SpawnStorm) -> SpawnStorm {
+        SpawnStorm {
+            spawned_at: storm.spawned_at.as_ref().and_then(|at| self.site(at)),
+            spawn_stack: self.stack(storm.spawn_stack),
+            spawner: storm.spawner.as_ref().map(|spawner| self.actor(spawner)),
+            peak: storm.peak,
+            peak_ns: storm.peak_ns,
+            spawned: storm.spawned,
+        }
+    }
+
+    /// `None` where half of it is missing.
+    fn orphan(
+        &self,
+        orphan: &proto::OrphanedTask,
+        known: &impl Fn(u64) -> bool,
+    ) -> Option<OrphanedTask> {
+        let parent = orphan.parent.as_ref()?;
+        let child = self.task(orphan.child.as_ref()?, known);
+        let end_ns = some(child.ended_ns).unwrap_or(orphan.found_ns);
+        Some(OrphanedTask {
+            outlived_ns: end_ns.saturating_sub(parent.ended_ns),
+            child,
+            parent: self.task(parent, known),
+            starved_ns: orphan.starved_ns,
+        })
+    }
+
+    fn open_file(&self, file: &proto::OpenFile) -> OpenFile {
+        let own = self.stack(file.stack);
+        // tokio opens files on a thread where nobody's frames are.
+        let is_tokios = file.blocking && blame_frame(&own).is_none();
+        OpenFile {
+            kind: file_kind(file.kind()),
+            name: (!file.name.is_empty()).then(|| file.name.clone()),
+            stack: if is_tokios { self.stack(file.spawn_stack) } else { own },
+            opened_ns: file.opened_ns,
+            opener: some(file.opener),
+        }
+    }
+
     fn child(&self, child: &proto::ChildProcess) -> ChildProcess {
         ChildProcess {
             pid: child.pid,
@@ -425,6 +509,19 @@ fn without_hooks(stack: Arc<Stack>) -> Arc<Stack> {
     match stack.frames.iter().position(of_std) {
         None | Some(0) => stack,
         Some(at) => Arc::new(Stack { frames: stack.frames[at..].to_vec() }),
+    }
+}
+
+fn file_kind(kind: proto::OpenFileKind) -> FileKind {
+    match kind {
+        proto::OpenFileKind::File => FileKind::File,
+        proto::OpenFileKind::Directory => FileKind::Directory,
+        proto::OpenFileKind::Fifo => FileKind::Fifo,
+        proto::OpenFileKind::TcpListener => FileKind::TcpListener,
+        proto::OpenFileKind::TcpStream => FileKind::TcpStream,
+        proto::OpenFileKind::Udp => FileKind::Udp,
+        proto::OpenFileKind::Unix => FileKind::Unix,
+        proto::OpenFileKind::Socket => FileKind::Socket,
     }
 }
 
@@ -664,6 +761,21 @@ mod tests {
                 parent_kind: proto::TaskKind::Blocking.into(),
                 ..Default::default()
             }],
+            blocking_polls: vec![
+                proto::BlockingPoll {
+                    id: 1,
+                    actor: actor.clone(),
+                    samples: ["read", ""]
+                        .map(|call| proto::PollSample {
+                            blocked: true,
+                            system_call: call.to_owned(),
+                            ..Default::default()
+                        })
+                        .to_vec(),
+                    ..Default::default()
+                },
+                proto::BlockingPoll { id: 2, ..Default::default() },
+            ],
             knots: vec![
                 knot(1, vec![party(1, 1), party(0, 0)]),
                 knot(2, vec![party(1, 1), party(1, 77)]),
@@ -680,6 +792,10 @@ mod tests {
         let told = &process.locks_across_awaits[0].actor;
         assert_eq!((told.kind, told.task), (TaskKind::Thread, Some(9)));
         assert!(process.recursive_locks.is_empty());
+        assert_eq!(process.blocking_polls.len(), 1);
+        let samples = &process.blocking_polls[0].samples;
+        let calls: Vec<_> = samples.iter().map(|it| it.system_call.as_deref()).collect();
+        assert_eq!(calls, [Some("read"), None]);
         let call = &process.blocking_calls[0];
         assert_eq!((call.resource, call.parent_kind), (None, Some(TaskKind::Blocking)));
         assert_eq!((process.children[0].pid, &process.children[0].command), (5, &None));

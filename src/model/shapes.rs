@@ -118,7 +118,14 @@ pub fn in_task(leaf: &[&[&str]]) -> Arc<Stack> {
 
 /// A wait with this stack of which tokio told nothing.
 pub fn wait(leaf: &[&[&str]]) -> Wait {
-    Wait { stack: in_task(leaf), resource: None, operation: String::new(), due_ns: None }
+    Wait {
+        stack: in_task(leaf),
+        resource: None,
+        operation: String::new(),
+        due_ns: None,
+        since_ns: 0,
+        task: None,
+    }
 }
 
 fn frame(function: &str) -> Frame {

@@ -59,8 +59,14 @@ pub struct Process {
     /// Its last update never came: it aborted, was killed, or called `_exit`.
     /// What it held or ran at its end is not known.
     pub truncated: bool,
+    /// Of the operating system.
+    pub pid: u32,
     /// When it said its last word.
     pub ended_ns: u64,
+    /// Of a snapshot: every thread, the probe's own aside.
+    pub threads: Vec<Thread>,
+    /// The last snapshot, where one was asked for since the test hung.
+    pub snapshot: Option<Box<Process>>,
     /// Tasks that were alive at the end, were dropped unfinished, or panicked; and
     /// threads that were.
     pub tasks: BTreeMap<u64, Task>,
@@ -82,8 +88,16 @@ pub struct Process {
     pub knots: Vec<Knot>,
     /// Panics that ended a task or thread whose handle nobody read.
     pub panics: Vec<UnreadPanic>,
+    /// Spawn sites of which many tasks were alive at once.
+    pub spawn_storms: Vec<SpawnStorm>,
+    /// Tasks that outlived a cancelled parent whose future owned their handle.
+    pub orphaned_tasks: Vec<OrphanedTask>,
     /// Child processes that were left at the end.
     pub children: Vec<ChildProcess>,
+    /// What was opened in the life of the process, and was open at its end.
+    pub open_files: Vec<OpenFile>,
+    /// Who called `exit`, as far as known; empty where `main` had returned.
+    pub exit_stack: Arc<Stack>,
     /// What the probe counted.
     pub counters: Counters,
 }
@@ -294,8 +308,14 @@ pub struct Task {
     pub end: TaskEnd,
     /// How often it was polled.
     pub polls: u64,
+    /// When its last poll began; 0 where none has.
+    pub last_poll_started_ns: u64,
     /// When its last poll returned; 0 where none has.
     pub last_poll_ended_ns: u64,
+    /// When it was last woken; 0 where it never was.
+    pub last_wake_ns: u64,
+    /// The thread that last polled it (or spawned it).
+    pub thread: u64,
     /// Woken (or just spawned) and not polled since.
     pub scheduled: bool,
     /// Being polled at the process's last word.
@@ -309,13 +329,16 @@ pub struct Task {
     /// Of a blocking task that completed: for how long the drop of its runtime, or
     /// a `shutdown_timeout`, had waited for it.
     pub waited_for_ns: u64,
-    /// The thread that polled it last; of a thread, itself.
-    pub thread: u64,
     /// Clones of its waker that were ever made.
     pub waker_clones: u64,
     /// Clones of its waker that were dropped or used up by a wake.
     pub waker_drops: u64,
-    /// What it waits for, one element per branch of a `select!`.
+    /// When its last waker was dropped between two polls, without a wake; 0: it was not.
+    pub lost_waker_ns: u64,
+    /// Where; empty where it was not.
+    pub lost_waker_stack: Arc<Stack>,
+    /// What it waits for, one element per branch of a `select!`; where its last waker
+    /// was lost, what it waited for last.
     pub waits: Vec<Wait>,
     /// What it holds.
     pub holds: Vec<Hold>,
@@ -341,6 +364,46 @@ pub struct Wait {
     pub operation: String,
     /// For a timer: when it is due.
     pub due_ns: Option<u64>,
+    /// When the wait began.
+    pub since_ns: u64,
+    /// The task or thread whose end it waits for, where that is known.
+    pub task: Option<u64>,
+}
+
+/// What a thread was doing at the moment of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Activity {
+    /// It had a CPU, or waited for one.
+    Running,
+    /// It was in this system call; empty where its name is not known.
+    Blocked(String),
+    /// It could not be looked at.
+    Unknown,
+}
+
+/// A thread at the moment of a snapshot.
+#[derive(Debug, Clone)]
+pub struct Thread {
+    /// The system's number; that of the process is its main thread's.
+    pub number: u32,
+    /// As the system has it: no more than 15 bytes.
+    pub name: String,
+    /// As in [`Task::thread`]; 0: it has done nothing that the probe sees.
+    pub id: u64,
+    /// Its record, which need not be in [`Process::tasks`].
+    pub record: Option<u64>,
+    /// What it was doing.
+    pub activity: Activity,
+    /// Where, all of it; empty where that could not be seen.
+    pub stack: Arc<Stack>,
+    /// Time on a CPU in its life.
+    pub cpu_ns: u64,
+    /// The calls that it was blocked in, as far as the probe sees them.
+    pub waits: Vec<Wait>,
+    /// What it held.
+    pub holds: Vec<Hold>,
+    /// The record of the thread whose end it waited for.
+    pub joins: Option<u64>,
 }
 
 /// How a lock is taken.
@@ -601,6 +664,37 @@ pub struct UnreadPanic {
     pub is_of_main: bool,
 }
 
+/// A spawn site of which more tasks were alive at once than the threshold.
+#[derive(Debug, Clone)]
+pub struct SpawnStorm {
+    /// The caller of `spawn`.
+    pub spawned_at: Option<Site>,
+    /// The stack of the spawn that went above the threshold.
+    pub spawn_stack: Arc<Stack>,
+    /// Who spawned that one; `None` where it was no task.
+    pub spawner: Option<Actor>,
+    /// Most alive at once.
+    pub peak: u64,
+    /// When.
+    pub peak_ns: u64,
+    /// All that were spawned there.
+    pub spawned: u64,
+}
+
+/// A task whose `JoinHandle` went with the future of its cancelled parent, and which
+/// lived on.
+#[derive(Debug, Clone)]
+pub struct OrphanedTask {
+    /// It, as it was at its end or, where it had none, at that of the process.
+    pub child: Task,
+    /// Whose future owned its handle.
+    pub parent: Task,
+    /// For how long it has outlived its parent.
+    pub outlived_ns: u64,
+    /// What the machine may have withheld of that.
+    pub starved_ns: u64,
+}
+
 /// A child process that was running at the end, or dead and not waited for.
 #[derive(Debug, Clone)]
 pub struct ChildProcess {
@@ -616,4 +710,42 @@ pub struct ChildProcess {
     pub spawned_ns: u64,
     /// By whom; `None` where that is not known.
     pub actor: Option<Actor>,
+}
+
+/// A file or socket that was open at the end.
+#[derive(Debug, Clone)]
+pub struct OpenFile {
+    /// What it is.
+    pub kind: FileKind,
+    /// Its path, or its address and that of its peer, where they are known.
+    pub name: Option<String>,
+    /// Where it was opened; where a runtime did that on another thread, where that
+    /// was asked for.
+    pub stack: Arc<Stack>,
+    /// When.
+    pub opened_ns: u64,
+    /// The task that opened it, or the thread that was polling none, where it is
+    /// known: one of [`Process::tasks`], or one that has completed.
+    pub opener: Option<u64>,
+}
+
+/// What an [`OpenFile`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Directory,
+    /// A named pipe.
+    Fifo,
+    /// A TCP socket that listens.
+    TcpListener,
+    /// Any other TCP socket.
+    TcpStream,
+    /// A UDP socket.
+    Udp,
+    /// A Unix socket.
+    Unix,
+    /// Any other socket.
+    Socket,
 }

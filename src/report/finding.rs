@@ -177,6 +177,97 @@ pub struct StuckParty {
     pub waited_ms: u64,
 }
 
+/// A process that hangs, as a snapshot shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HungProcess {
+    /// Its age at that moment, in milliseconds.
+    pub age_ms: u64,
+    /// Every task and thread that lives: the test's body first, below each what it
+    /// waits for, and at last those for whose end nobody is known to wait. Idle
+    /// threads of a runtime are left out.
+    pub parties: Vec<HungParty>,
+    /// Every thread, idle ones of a runtime aside.
+    pub threads: Vec<HungThread>,
+    /// Threads of a runtime that had nothing to do.
+    pub idle_threads: u64,
+    /// Locks that were held.
+    pub locks: Vec<HungLock>,
+    /// Nothing ran, and no timer was to come: it would never have gone on by itself.
+    pub is_still: bool,
+}
+
+/// A task or thread of a process that hangs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct HungParty {
+    /// "the test's body", "task 12", "task `name`", "thread `worker`", ...
+    pub who: String,
+    /// Of several with the same spawn site and the same stacks, how many; `who` is
+    /// one of them.
+    pub count: u64,
+    /// "src/lib.rs:7:9", as far as known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub spawned_at: Option<String>,
+    /// "waiting" (a task that is pending), "blocked" (in a call), "computing",
+    /// "starved" (ready to run, and not polled).
+    pub state: String,
+    /// For how long, in milliseconds; of a waiting task since its last poll.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub for_ms: Option<u64>,
+    /// How often it was polled; 0 of a thread.
+    pub polls: u64,
+    /// It is told of further up, with all that it waits for.
+    pub is_told_above: bool,
+    /// What it waits for: one element per branch of a `select!`.
+    pub waits: Vec<HungWait>,
+}
+
+/// What a task or thread of a process that hangs waits for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct HungWait {
+    /// "waits for data on an mpsc channel", "is blocked in `Condvar::wait`", ...
+    pub what: String,
+    /// Where: the innermost first, the project's own frames alone where there are any.
+    pub frames: Vec<StackFrame>,
+    /// When a timer is due, in milliseconds from the snapshot.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub due_in_ms: Option<u64>,
+    /// What those below are to it, as a word before each: "held by", "with", or
+    /// nothing of those whose end it waits for.
+    pub relation: String,
+    /// Who must do something for it to go on: the task that it joins, the holder of
+    /// the lock, who keeps its thread busy.
+    pub on: Vec<HungParty>,
+}
+
+/// A thread of a process that hangs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HungThread {
+    /// As the system has it, or in full where that is known.
+    pub name: String,
+    /// Of the operating system.
+    pub os_thread: u32,
+    /// What it did: "polls task 12, blocked in `Condvar::wait`", "computes", ...
+    pub does: String,
+    /// Time on a CPU in its life, in milliseconds.
+    pub cpu_ms: u64,
+    /// Where, innermost first, as in [`HungWait::frames`].
+    pub frames: Vec<StackFrame>,
+}
+
+/// A lock that was held in a process that hangs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HungLock {
+    /// "tokio Mutex created at src/lib.rs:7:9"
+    pub lock: String,
+    /// "task 12 spawned at src/lib.rs:20:5"
+    pub holder: String,
+    /// For how long, in milliseconds.
+    pub held_ms: u64,
+    /// Where it was taken, "src/lib.rs:30", as far as known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub taken_at: Option<String>,
+}
+
 /// The facts particular to a rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -254,12 +345,23 @@ pub enum Details {
         /// Further tasks or threads that are stuck behind these.
         behind: u64,
     },
+    /// `hung-test`
+    HungTest {
+        /// The test's time limit, in milliseconds.
+        limit_ms: u64,
+        /// The test's own process.
+        process: HungProcess,
+    },
     /// `leaked-handle`
     LeakedHandle {
         /// The child process's name, where the system tells it.
         command: Option<String>,
-        /// "running" or "zombie".
+        /// "running" or "zombie"; of a file or socket, "open".
         state: String,
+        /// What a file or socket is: "file", "TCP listener", ...
+        file_kind: Option<String>,
+        /// Its path, or its address and that of its peer, where they are known.
+        file_name: Option<String>,
     },
     /// `leaked-thread`
     LeakedThread {
@@ -299,6 +401,39 @@ pub enum Details {
         waited_ms: u64,
         /// The longest single await of the holder meanwhile, in milliseconds.
         awaited_ms: u64,
+    },
+    /// `lost-waker`
+    LostWaker {
+        /// "task", "local" or "block-on".
+        task_kind: String,
+        /// `task::Builder::name`, where it was given.
+        task_name: Option<String>,
+        /// A waker was there and was dropped; else its last poll kept none.
+        registered: bool,
+        /// For how long it could not be woken when it was last seen, in milliseconds.
+        stuck_ms: u64,
+        /// What it waited for, one element per branch.
+        waits_for: Vec<String>,
+    },
+    /// `orphaned-task`
+    OrphanedTask {
+        /// `task::Builder::name` of the task, where it was given.
+        task_name: Option<String>,
+        /// For how long it has outlived its parent, in milliseconds.
+        outlived_ms: u64,
+        /// "completed", "panicked", "cancelled", or "never".
+        ended: String,
+        /// What it waits for where it has not ended, one element per branch.
+        waits_for: Vec<String>,
+    },
+    /// `spawn-storm`
+    SpawnStorm {
+        /// Most tasks of the site alive at once.
+        peak: u64,
+        /// All that were spawned there.
+        spawned: u64,
+        /// The threshold.
+        limit: u64,
     },
     /// `silent-panic`
     SilentPanic {

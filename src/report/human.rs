@@ -8,7 +8,10 @@ use annotate_snippets::{
 };
 
 use super::{
-    finding::{Confidence, Finding, LabelledStack, Location, Origin, Role, Severity, StackFrame},
+    finding::{
+        Confidence, Details, Finding, LabelledStack, Location, Origin, Role, Severity, StackFrame,
+    },
+    hung,
     paint::{Paint, tame},
     summary::{Coverage, Report, TestOutcome},
     words::{counted, duration, group_digits},
@@ -84,9 +87,17 @@ pub fn render_finding(
     if matches!(elements.last(), Some(Element::Origin(_))) {
         elements.push(Padding.into());
     }
-    for stack in finding.stacks.iter().filter(|stack| !stack.frames.is_empty()) {
+    // The tree of a test that hangs has it all.
+    let is_tree = matches!(finding.details, Details::HungTest { .. }) && !options.verbose;
+    let stacks = finding.stacks.iter().filter(|stack| !stack.frames.is_empty() && !is_tree);
+    for stack in stacks {
         let text = render_stack(stack, options.verbose, paint);
         elements.push(Level::NOTE.no_name().message(text).into());
+    }
+    if let Details::HungTest { process, .. } = &finding.details {
+        for block in hung::blocks(process, options.verbose, paint) {
+            elements.push(Level::NOTE.no_name().message(block).into());
+        }
     }
     for note in &finding.notes {
         elements.push(Level::NOTE.message(tame(note)).into());
@@ -506,3 +517,7 @@ fn them(count: u64) -> &'static str {
 #[cfg(test)]
 #[path = "human_tests.rs"]
 pub mod tests;
+
+#[cfg(test)]
+#[path = "human_tasks_tests.rs"]
+mod tasks_tests;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::report::{
     assemble::{Parts, assemble},
-    finding::{Details, Origin},
+    finding::{Details, HungLock, HungParty, HungProcess, HungThread, HungWait, Origin},
     fingerprint::fingerprint,
     summary::{ProjectInfo, TestReport},
 };
@@ -210,6 +210,112 @@ pub fn long_held_lock() -> Finding {
     }
 }
 
+/// A server that is joined while its channel is open, before others that wait.
+pub fn hung_test() -> Finding {
+    let frames = |functions: &[(&str, &str, u32)]| {
+        functions.iter().map(|(function, file, line)| ours(function, file, *line)).collect()
+    };
+    let waits = |what: &str, at: &[(&str, &str, u32)], on: Vec<HungParty>| HungWait {
+        what: what.to_owned(),
+        frames: frames(at),
+        due_in_ms: None,
+        relation: if what.contains("Mutex") { "held by" } else { "" }.to_owned(),
+        on,
+    };
+    let party = |who: &str, spawned_at: Option<&str>, count, waits| HungParty {
+        who: who.to_owned(),
+        count,
+        spawned_at: spawned_at.map(str::to_owned),
+        state: "waiting".to_owned(),
+        for_ms: Some(59_900),
+        polls: 2,
+        is_told_above: false,
+        waits,
+    };
+    let server = party(
+        "task 12",
+        Some("src/client.rs:10"),
+        1,
+        vec![waits(
+            "waits for data on an mpsc channel",
+            &[("shop::client::Client::connect::{{closure}}", "src/client.rs", 12)],
+            Vec::new(),
+        )],
+    );
+    let body = HungParty {
+        waits: vec![waits(
+            "waits for a task to finish",
+            &[
+                ("shop::client::Client::stop::{{closure}}", "src/client.rs", 16),
+                ("orders::it_stops::{{closure}}", "tests/orders.rs", 9),
+            ],
+            vec![server],
+        )],
+        ..party("the test's body", None, 1, Vec::new())
+    };
+    let others = party(
+        "task 14",
+        Some("src/pool.rs:5"),
+        40,
+        vec![waits(
+            "waits for tokio Mutex created at src/pool.rs:2:9",
+            &[("shop::pool::Pool::refill::{{closure}}", "src/pool.rs", 3)],
+            vec![HungParty { is_told_above: true, ..party("task 12", None, 1, Vec::new()) }],
+        )],
+    );
+    let thread = |name: &str, does: &str, cpu_ms| HungThread {
+        name: name.to_owned(),
+        os_thread: 7,
+        does: does.to_owned(),
+        cpu_ms,
+        frames: Vec::new(),
+    };
+    let process = HungProcess {
+        age_ms: 60_010,
+        parties: vec![body, others],
+        threads: vec![
+            thread("it_stops", "parked, until the test's body or one of its tasks is woken", 3),
+            HungThread {
+                frames: frames(&[("shop::pool::read", "src/pool.rs", 4)]),
+                ..thread("reader", "blocked in the system call `read`", 0)
+            },
+        ],
+        idle_threads: 3,
+        locks: vec![HungLock {
+            lock: "tokio Mutex created at src/pool.rs:2:9".to_owned(),
+            holder: "the task spawned at src/client.rs:10".to_owned(),
+            held_ms: 59_950,
+            taken_at: Some("src/client.rs:11".to_owned()),
+        }],
+        is_still: true,
+    };
+    let primary = "the task spawned at src/client.rs:10 waits for data on an mpsc channel here";
+    Finding {
+        rule: "hung-test".to_owned(),
+        severity: Severity::Error,
+        confidence: Confidence::Observed,
+        origin: Origin::Library,
+        message: "test `it_stops` did not end within 60 s: it waits at src/client.rs:16 for the \
+                  task spawned at src/client.rs:10, which waits for data on an mpsc channel at \
+                  src/client.rs:12"
+            .to_owned(),
+        fingerprint: fingerprint("hung-test", &["shop::client::Client::connect"]),
+        locations: vec![
+            place("src/client.rs", 12, 45, primary, Role::Primary),
+            place("src/client.rs", 10, 9, "spawned here", Role::Secondary),
+        ],
+        stacks: Vec::new(),
+        notes: names(&[
+            "nothing ran and no timer was pending: it would never have ended by itself",
+        ]),
+        help: "a receiver goes on until every sender is dropped".to_owned(),
+        tests: names(&["shop::orders it_stops"]),
+        occurrences: 1,
+        details: Details::HungTest { limit_ms: 60_000, process },
+        suppressed: None,
+    }
+}
+
 const POOL: &str = "\
 pub fn start(&self) -> JoinHandle<()> {
     let queue = self.queue.lock().unwrap();
@@ -320,6 +426,8 @@ fn of_blocking_code() -> Vec<Finding> {
             Details::LeakedHandle {
                 command: Some("redis".to_owned()),
                 state: "running".to_owned(),
+                file_kind: None,
+                file_name: None,
             },
         ),
     ]
@@ -360,6 +468,11 @@ fn report(parts: Parts) -> Report {
         },
         ..assemble(project, parts)
     }
+}
+
+#[test]
+fn a_test_that_hangs_shows_who_waits_for_whom() {
+    insta::assert_snapshot!(render_finding(&hung_test(), &sources, PLAIN));
 }
 
 pub fn report_of_every_rule() -> Report {

@@ -8,6 +8,7 @@ pub mod assemble;
 pub mod finding;
 pub mod fingerprint;
 pub mod human;
+pub mod hung;
 pub mod json;
 mod paint;
 pub mod summary;

@@ -132,7 +132,7 @@ pub struct Coverage {
     pub instrumented: Vec<String>,
     /// What was not seen and why, each a sentence fragment.
     pub not_instrumented: Vec<String>,
-    /// Processes whose end was not seen.
+    /// Processes whose end was not seen, nor what they were about when we ended them.
     pub truncated_processes: u64,
     /// Lock orders that were left out to bound memory.
     pub dropped_order_edges: u64,

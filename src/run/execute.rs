@@ -16,14 +16,14 @@ use tokio::{
 use super::{
     arguments::TestArguments,
     command::{command, program},
-    interrupts::Interrupts,
+    interrupts::{Interrupts, Wish},
     list::Listing,
     supervise::{Limits, Stop, Telemetry, supervise},
     types::{RunEvent, TestCase, TestRun},
 };
 use crate::{
     model::Outcome,
-    telemetry::{ProbeOptions, Registry},
+    telemetry::{LookedAt, ProbeOptions, Registry},
 };
 
 /// How tests are run.
@@ -90,6 +90,9 @@ pub async fn execute(
     let fail_fast = options.fail_fast;
     let total = cases.len();
     let (slow_sender, mut slow) = mpsc::unbounded_channel();
+    let (look_sender, mut looks) = mpsc::unbounded_channel();
+    // Of each test that was started: its token, and when.
+    let mut starts: Vec<(u64, Instant)> = Vec::new();
     let stop = watch::Sender::new(Stop::No);
     let context = Arc::new(Context {
         registry: Arc::clone(registry),
@@ -113,7 +116,9 @@ pub async fn execute(
             && !(fail_fast && has_failed)
         {
             let case = cases[next].clone();
-            running.spawn(run_test(next, case, Arc::clone(&context)));
+            let token = registry.new_token();
+            starts.push((token, Instant::now()));
+            running.spawn(run_test(next, case, token, Arc::clone(&context)));
             on_event(RunEvent::TestStarted { case: &cases[next] });
             next += 1;
         }
@@ -122,7 +127,15 @@ pub async fn execute(
         }
         tokio::select! {
             biased;
-            () = interrupts.next() => {
+            wish = interrupts.next() => {
+                if wish == Wish::Look {
+                    for (index, (token, _)) in starts.iter().enumerate() {
+                        if runs[index].is_none() {
+                            look(index, *token, registry, &look_sender);
+                        }
+                    }
+                    continue;
+                }
                 let level = if *stop.borrow() == Stop::No {
                     on_event(RunEvent::Interrupted);
                     Stop::Terminate
@@ -135,6 +148,15 @@ pub async fn execute(
                 // It may have finished while its message was on its way.
                 if runs.get(index).is_some_and(Option::is_none) {
                     on_event(RunEvent::TestSlow { case: &cases[index], elapsed });
+                }
+            }
+            Some((index, processes)) = looks.recv() => {
+                if runs.get(index).is_some_and(Option::is_none) {
+                    on_event(RunEvent::TestLooked {
+                        case: &cases[index],
+                        elapsed: starts[index].1.elapsed(),
+                        processes: &processes,
+                    });
                 }
             }
             Some(joined) = running.join_next() => {
@@ -165,9 +187,26 @@ struct Context {
     stop: watch::Receiver<Stop>,
 }
 
-async fn run_test(index: usize, case: TestCase, context: Arc<Context>) -> (usize, TestRun) {
+/// Looks at the processes of a test, beside all the rest.
+fn look(
+    index: usize,
+    token: u64,
+    registry: &Arc<Registry>,
+    sender: &mpsc::UnboundedSender<(usize, Vec<LookedAt>)>,
+) {
+    let (registry, sender) = (Arc::clone(registry), sender.clone());
+    tokio::spawn(async move {
+        let _ = sender.send((index, registry.look(token).await));
+    });
+}
+
+async fn run_test(
+    index: usize,
+    case: TestCase,
+    token: u64,
+    context: Arc<Context>,
+) -> (usize, TestRun) {
     let Context { registry, options, slow, stop } = &*context;
-    let token = registry.new_token();
     let mut command = command(&case.binary);
     match &case.path {
         Some(path) => {
@@ -485,8 +524,8 @@ mod tests {
                 started += 1;
                 if started == 2 {
                     // The second one overrides the grace that is never over.
-                    interrupt.send(()).unwrap();
-                    interrupt.send(()).unwrap();
+                    interrupt.send(Wish::Stop).unwrap();
+                    interrupt.send(Wish::Stop).unwrap();
                 }
             }
             told += usize::from(matches!(event, RunEvent::Interrupted));
@@ -516,6 +555,7 @@ mod tests {
                     RunEvent::RunStarted { .. } => "run started",
                     RunEvent::TestStarted { .. } => "started",
                     RunEvent::TestSlow { .. } => "slow",
+                    RunEvent::TestLooked { .. } => "looked at",
                     RunEvent::TestFinished { .. } => "finished",
                     RunEvent::Interrupted => "interrupted",
                     RunEvent::RunFinished => "run finished",
@@ -525,6 +565,34 @@ mod tests {
         .await;
         events.dedup();
         assert_eq!(events, ["run started", "started", "slow", "finished", "run finished"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_test_that_runs_is_looked_at_and_goes_on() {
+        let registry = Arc::new(Registry::bind().unwrap());
+        let (wishes, mut interrupts) = Interrupts::by_hand();
+        let done = tempfile::NamedTempFile::new().unwrap();
+        let waiting = format!("while test -e {}; do sleep 0.01; done", done.path().display());
+        let mut looks = Vec::new();
+        let mut done = Some(done);
+        let executed = execute(
+            listing(&[("waiting", &waiting)]),
+            &registry,
+            ExecuteOptions::default(),
+            &mut interrupts,
+            &mut |event| match event {
+                RunEvent::TestStarted { .. } => wishes.send(Wish::Look).unwrap(),
+                RunEvent::TestLooked { case, processes, .. } => {
+                    looks.push((case.full_name(), processes.len()));
+                    drop(done.take());
+                }
+                _ => {}
+            },
+        )
+        .await;
+        assert_eq!(looks, [("waiting".to_owned(), 0)], "it has not announced itself");
+        assert_eq!(executed.runs[0].outcome, Outcome::Passed);
+        assert!(!executed.interrupted);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-//! The user's wish to stop.
+//! What the user wants while tests run: to stop, or to look.
 
 use std::io;
 
@@ -7,36 +7,50 @@ use tokio::{
     sync::mpsc,
 };
 
-/// Delivers Ctrl-C and its like. While one exists, these signals no longer end
-/// this process by themselves.
+use super::keys;
+
+/// What the user may want while tests run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// To stop.
+    Stop,
+    /// To see what the tests that run are about.
+    Look,
+}
+
+/// Delivers Ctrl-C and its like, and requests to look at what runs. While one exists,
+/// these signals no longer end this process by themselves.
 #[derive(Debug)]
 pub struct Interrupts {
-    receiver: mpsc::UnboundedReceiver<()>,
+    receiver: mpsc::UnboundedReceiver<Wish>,
 }
 
 impl Interrupts {
     /// Listens to SIGINT, SIGTERM and SIGHUP, except those that whoever started
-    /// us had us ignore (`nohup`). Must be called within a Tokio runtime; fails
-    /// where the signal handlers cannot be installed.
+    /// us had us ignore (`nohup`); to SIGQUIT; and, on a terminal, to lines of one `d`.
+    /// Must be called within a Tokio runtime; fails where the signal handlers cannot
+    /// be installed.
     pub fn listen() -> io::Result<Self> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
-        for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-            if is_ignored(&status, kind) {
-                continue;
-            }
+        let stops = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let stops = stops.into_iter().filter(|kind| !is_ignored(&status, *kind));
+        let stops = stops.map(|kind| (kind, Wish::Stop));
+        // To be asked does no harm, so this one is heard in any case.
+        for (kind, wish) in stops.chain([(SignalKind::quit(), Wish::Look)]) {
             let mut signals = signal(kind)?;
             let sender = sender.clone();
             tokio::spawn(async move {
-                while signals.recv().await.is_some() && sender.send(()).is_ok() {}
+                while signals.recv().await.is_some() && sender.send(wish).is_ok() {}
             });
         }
+        keys::listen(sender);
         Ok(Self { receiver })
     }
 
     /// Interrupts on command.
     #[cfg(test)]
-    pub fn by_hand() -> (mpsc::UnboundedSender<()>, Self) {
+    pub fn by_hand() -> (mpsc::UnboundedSender<Wish>, Self) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (sender, Self { receiver })
     }
@@ -47,9 +61,10 @@ impl Interrupts {
     }
 
     /// Returns at the next one; never where there will be none.
-    pub async fn next(&mut self) {
-        if self.receiver.recv().await.is_none() {
-            std::future::pending::<()>().await;
+    pub async fn next(&mut self) -> Wish {
+        match self.receiver.recv().await {
+            Some(wish) => wish,
+            None => std::future::pending().await,
         }
     }
 }

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{instrument::TestBinary, model::Outcome, telemetry::Recording};
+use crate::{
+    instrument::TestBinary,
+    model::Outcome,
+    telemetry::{LookedAt, Recording},
+};
 
 /// One test to be run.
 #[derive(Debug, Clone)]
@@ -76,6 +80,15 @@ pub enum RunEvent<'a> {
         finished: usize,
         /// Tests of the run.
         total: usize,
+    },
+    /// What a test that runs is about: the user wants to see it.
+    TestLooked {
+        /// Which test.
+        case: &'a TestCase,
+        /// Since its start.
+        elapsed: Duration,
+        /// Its processes, in the order of their announcements.
+        processes: &'a [LookedAt],
     },
     /// The user asked to stop; what runs is being ended.
     Interrupted,

@@ -15,4 +15,4 @@ mod registry;
 
 pub use options::ProbeOptions;
 pub use recording::Recording;
-pub use registry::Registry;
+pub use registry::{LookedAt, Registry};

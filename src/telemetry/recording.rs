@@ -49,8 +49,18 @@ pub struct Recording {
     pub knots: BTreeMap<u64, proto::Knot>,
     /// As the last update has them.
     pub panics: Vec<proto::Panic>,
+    /// As the last update has them.
+    pub spawn_storms: Vec<proto::SpawnStorm>,
+    /// As the last update has them.
+    pub orphaned_tasks: Vec<proto::OrphanedTask>,
     /// By process id.
     pub children: BTreeMap<u32, proto::ChildProcess>,
+    /// What was open at the exit.
+    pub open_files: proto::OpenFiles,
+    /// Of a snapshot alone: every thread.
+    pub threads: Vec<proto::Thread>,
+    /// The last snapshot by itself, whatever was told before and after.
+    pub snapshot: Option<Box<Recording>>,
     /// The newest.
     pub counters: proto::Counters,
     /// What the tokio-console protocol told.
@@ -137,8 +147,16 @@ impl Recording {
         self.recursive_locks
             .extend(update.recursive_locks.into_iter().map(|recursion| (recursion.id, recursion)));
         self.knots.extend(update.knots.into_iter().map(|knot| (knot.id, knot)));
+        if let Some(files) = update.open_files {
+            self.open_files = files;
+        }
         self.children.extend(update.children.into_iter().map(|child| (child.pid, child)));
         self.panics.extend(update.panics);
+        self.spawn_storms.extend(update.spawn_storms);
+        self.orphaned_tasks.extend(update.orphaned_tasks);
+        if !update.threads.is_empty() {
+            self.threads = update.threads;
+        }
         if let Some(counters) = update.counters {
             self.counters = counters;
         }
@@ -150,7 +168,15 @@ impl Recording {
     /// Takes in the answer of `Audit.TakeSnapshot`.
     pub fn apply_snapshot(&mut self, update: proto::Update) {
         self.snapshot_ns = Some(update.now_ns);
-        self.apply(proto::Update { last: false, ..update });
+        self.snapshot = Some(Box::new(self.of_snapshot(update.clone())));
+        self.apply(proto::Update { last: false, threads: Vec::new(), ..update });
+    }
+
+    /// A snapshot by itself, which is complete.
+    pub fn of_snapshot(&self, update: proto::Update) -> Self {
+        let mut alone = Self { pid: self.pid, ppid: self.ppid, truncated: true, ..Self::default() };
+        alone.apply(proto::Update { last: false, ..update });
+        alone
     }
 
     /// Takes in an update of `Instrument.WatchUpdates`.
@@ -218,6 +244,7 @@ mod tests {
             order_edges: vec![proto::OrderEdge { id: 3, contended: true, ..Default::default() }],
             long_holds: vec![hold(1, 1, 30)],
             blocking_calls: vec![proto::BlockingCall { id: 4, count: 9, ..Default::default() }],
+            blocking_polls: vec![proto::BlockingPoll { id: 5, count: 2, ..Default::default() }],
             knots: vec![proto::Knot { id: 8, behind: 2, ..Default::default() }],
             last: true,
             ..Default::default()
@@ -228,6 +255,7 @@ mod tests {
         assert_eq!(recording.tasks[&7].polls, 2);
         assert!(recording.order_edges[&3].contended);
         assert_eq!(recording.blocking_calls[&4].count, 9);
+        assert_eq!(recording.blocking_polls[&5].count, 2);
         assert_eq!(recording.knots[&8].behind, 2);
         let released: Vec<_> = recording.long_holds.values().map(|hold| hold.released_ns).collect();
         assert_eq!(released, [30, 0], "two readers' holds of one instant stay two");
@@ -240,6 +268,7 @@ mod tests {
         recording.apply_snapshot(proto::Update { now_ns: 4, last: true, ..Default::default() });
         assert!(recording.truncated);
         assert_eq!(recording.snapshot_ns, Some(4));
+        assert_eq!(recording.snapshot.map(|snapshot| snapshot.now_ns), Some(4));
     }
 
     #[test]

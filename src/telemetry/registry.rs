@@ -34,7 +34,9 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::{
     options::ProbeOptions,
-    proto::{AcknowledgeRequest, TakeSnapshotRequest, WatchRequest, audit_client::AuditClient},
+    proto::{
+        AcknowledgeRequest, TakeSnapshotRequest, Update, WatchRequest, audit_client::AuditClient,
+    },
     recording::Recording,
 };
 
@@ -84,6 +86,15 @@ impl LiveProcess {
     pub fn console_address(&self) -> String {
         format!("file://localhost{}", self.socket.display())
     }
+}
+
+/// A process that was looked at while it runs.
+#[derive(Debug)]
+pub struct LookedAt {
+    /// Of the operating system.
+    pub pid: u32,
+    /// What it told; `None` where it did not answer in time.
+    pub snapshot: Option<Recording>,
 }
 
 /// The run's registry: see the module.
@@ -222,14 +233,29 @@ impl Registry {
         let mut asking = JoinSet::new();
         for link in links.into_iter().filter(|link| !*link.done.borrow()) {
             asking.spawn(timeout(SNAPSHOT_WAIT, async move {
-                let Some(channel) = link.channel.get() else { return };
-                let mut client = audit_client(channel.clone());
-                if let Ok(snapshot) = client.take_snapshot(TakeSnapshotRequest {}).await {
-                    link.recording().apply_snapshot(snapshot.into_inner());
+                if let Some(snapshot) = take_snapshot(&link).await {
+                    link.recording().apply_snapshot(snapshot);
                 }
             }));
         }
         asking.join_all().await;
+    }
+
+    /// Asks the same, for somebody who wants to see it now: the recordings remain as
+    /// they are. What is alive at this moment may end well.
+    pub async fn look(&self, token: u64) -> Vec<LookedAt> {
+        let links = self.shared.state().links.get(&token).cloned().unwrap_or_default();
+        let mut asking = JoinSet::new();
+        for (at, link) in links.into_iter().filter(|link| !*link.done.borrow()).enumerate() {
+            asking.spawn(async move {
+                let snapshot = timeout(SNAPSHOT_WAIT, take_snapshot(&link)).await.ok().flatten();
+                let snapshot = snapshot.map(|update| link.recording().of_snapshot(update));
+                (at, LookedAt { pid: link.process.pid, snapshot })
+            });
+        }
+        let mut looks = asking.join_all().await;
+        looks.sort_by_key(|(at, _)| *at);
+        looks.into_iter().map(|(_, look)| look).collect()
     }
 
     /// Resolves when a process of a test has told of a knot, which the recording then
@@ -411,6 +437,12 @@ async fn follow(link: Arc<Link>) {
         }
     }
     link.done.send_replace(true);
+}
+
+/// `None` where the process cannot be reached, or does not answer.
+async fn take_snapshot(link: &Link) -> Option<Update> {
+    let mut client = audit_client(link.channel.get()?.clone());
+    client.take_snapshot(TakeSnapshotRequest {}).await.ok().map(tonic::Response::into_inner)
 }
 
 fn audit_client(channel: Channel) -> AuditClient<Channel> {
@@ -650,6 +682,23 @@ mod tests {
         assert_eq!(recordings[0].snapshot_ns, Some(FakeProbe::SNAPSHOT_NS));
         assert_eq!(recordings[0].tasks.len(), 2, "that of the update and that of the snapshot");
         assert!(recordings[0].truncated);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_look_leaves_no_trace_in_the_recording() {
+        let registry = Registry::bind().unwrap();
+        let token = registry.new_token();
+        let mut probe = FakeProbe::start(&registry_socket(&registry), token, 42);
+        probe.send(update(1, false));
+        probe.acknowledged(1).await;
+        let looks = registry.look(token).await;
+        let [LookedAt { pid: 42, snapshot: Some(snapshot) }] = &looks[..] else {
+            panic!("{looks:?}")
+        };
+        assert_eq!((snapshot.now_ns, snapshot.tasks.len()), (FakeProbe::SNAPSHOT_NS, 1));
+        probe.kill();
+        let recordings = registry.finish(token, Some(42)).await;
+        assert_eq!((recordings[0].snapshot_ns, recordings[0].tasks.len()), (None, 1));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -34,10 +34,17 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         crate::thread_locks::holds::TESTS,
         crate::recursive_lock::TESTS,
         crate::silent_panic::TESTS,
+        crate::spawn_storm::TESTS,
+        crate::orphaned_task::TESTS,
+        crate::lost_waker::TESTS,
         crate::lock_across_await::TESTS,
         crate::blocking_call::TESTS,
+        crate::blocking_poll::polls::TESTS,
+        crate::blocking_poll::signals::TESTS,
         crate::leaked::threads::TESTS,
         crate::leaked::children::TESTS,
+        crate::leaked::files::TESTS,
+        crate::leaked::calls::TESTS,
         s::environment::TESTS,
         s::subscriber::TESTS,
         s::children::TESTS,
@@ -48,7 +55,8 @@ fn every_test_of_the_fixtures_has_an_expectation() {
     assert_eq!(missing(Workspace::Rules, &expected), [""; 0]);
     assert_eq!(missing(Workspace::OldTokio, &[crate::old_tokio::TESTS]), [""; 0]);
     assert_eq!(missing(Workspace::StdOnly, &[crate::std_only::TESTS]), [""; 0]);
-    assert_eq!(missing(Workspace::Stuck, &[crate::recursive_lock::stuck::TESTS]), [""; 0]);
+    let expected = [crate::recursive_lock::stuck::TESTS, crate::lost_waker::roots::TESTS];
+    assert_eq!(missing(Workspace::Stuck, &expected), [""; 0]);
     let expected = [
         crate::deadlock::one::TESTS,
         crate::deadlock::many::TESTS,
@@ -56,6 +64,13 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         crate::deadlock::threads::TESTS,
     ];
     assert_eq!(missing(Workspace::Deadlock, &expected), [""; 0]);
+    let expected = [
+        crate::hung_test::one::TESTS,
+        crate::hung_test::many::TESTS,
+        crate::hung_test::starved::TESTS,
+        crate::hung_test::threads::TESTS,
+    ];
+    assert_eq!(missing(Workspace::Hung, &expected), [""; 0]);
     let expected = [crate::futurelock::one::TESTS, crate::futurelock::many::TESTS];
     assert_eq!(missing(Workspace::Futurelock, &expected), [""; 0]);
 }
@@ -101,6 +116,7 @@ fn an_audit_changes_nothing_in_the_project() {
         Workspace::Stuck,
         Workspace::Deadlock,
         Workspace::Futurelock,
+        Workspace::Hung,
     ] {
         let [before, after] = &workspace.audit().trees;
         assert_eq!(before, after, "{workspace:?}");

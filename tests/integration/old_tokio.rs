@@ -1,8 +1,15 @@
 //! tokio 1.20, with the lockfile of its day.
 
-use crate::support::{Workspace, cycle, error, expectations, silent};
+use crate::support::{Finding, Workspace, cycle, error, expectations, silent, warning};
 
 const LIB: &str = "src/lib.rs";
+
+fn has_number(finding: &Finding, name: &str) -> Result<(), String> {
+    match finding.details.get(name).and_then(serde_json::Value::as_u64) {
+        Some(_) => Ok(()),
+        None => Err(format!("its details have no {name}")),
+    }
+}
 
 expectations! { Workspace::OldTokio, "old-tokio::old ";
     a_client_whose_drop_closes_the_channel_leaves_nothing => silent();
@@ -15,6 +22,11 @@ expectations! { Workspace::OldTokio, "old-tokio::old ";
     two_locks_taken_in_one_order_are_fine => silent();
     a_lock_held_across_a_fetch_starves_its_reader
         => error("long-held-lock", LIB, "fetches-under-the-lock");
+    a_closure_that_is_aborted_goes_on => warning("lingering-task", LIB, "cannot-be-aborted")
+        .with(|finding| has_number(finding, "aborted_ms"));
+    a_runtime_that_waits_for_long_when_it_is_dropped_says_for_what
+        => warning("lingering-task", LIB, "cannot-be-aborted");
+    a_test_that_waits_for_its_closure_leaves_nothing => silent();
     a_task_that_panics_detached_is_found => error("silent-panic", LIB, "no-such-row");
     a_task_that_panics_unread_is_found_on_many_threads
         => error("silent-panic", LIB, "no-such-row");

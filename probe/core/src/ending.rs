@@ -12,7 +12,9 @@ use std::sync::{
 };
 
 use crate::{
-    clock, context, options, sample,
+    clock, context,
+    handle::Handle,
+    options, sample,
     stack::{self, StackId},
     sync::lock as guard,
     task::{self, Task, TaskKind},
@@ -66,14 +68,11 @@ fn least() -> u64 {
     options::get().drain_max
 }
 
-/// tokio's bit for a task that was aborted, in the state that its record begins with.
-const CANCELLED: usize = 0b10_0000;
-
 /// Notes which of the tasks that are being polled have been aborted.
 pub fn look() {
     task::all_live(|task| {
         let is_new = task.is_running() && task.aborted_ns() == 0;
-        if is_new && task.tokio_state().is_some_and(|state| state & CANCELLED != 0) {
+        if is_new && task.handle() == Some(Handle::Aborted) {
             task.ending.aborted_ns.store(clock::now_ns(), Ordering::Relaxed);
         }
         true

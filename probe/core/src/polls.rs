@@ -16,7 +16,7 @@ use crate::{
     events::{self, BlockingPoll, Sampled},
     held::{self, HeldLocks},
     options,
-    sample::{Sample, Sampling},
+    sample::{self, Sample, Sampling},
     seat::Seen,
     sync::lock as guard,
     task::{self, Task, TaskKind},
@@ -42,10 +42,7 @@ struct Reading {
 
 impl Reading {
     fn take(os_thread: u32) -> Option<Self> {
-        let text =
-            std::fs::read_to_string(format!("/proc/self/task/{os_thread}/schedstat")).ok()?;
-        let mut words = text.split_whitespace().map(str::parse);
-        let (cpu_ns, queued_ns) = (words.next()?.ok()?, words.next()?.ok()?);
+        let (cpu_ns, queued_ns) = sample::times(os_thread)?;
         Some(Self { at_ns: clock::now_ns(), cpu_ns, queued_ns })
     }
 }
@@ -238,8 +235,10 @@ impl Watched {
         let is_known =
             is_over && ended >= seen.since_ns && self.task.poll_started_ns() <= seen.since_ns;
         let ended = if is_known { ended } else { self.last.at_ns };
-        let starved_ns = self.starved_ns(until);
         let longest_ns = ended.saturating_sub(seen.since_ns).saturating_sub(self.in_calls);
+        let cpu_ns = self.last.cpu_ns.saturating_sub(self.first.cpu_ns);
+        // What it had was not withheld.
+        let starved_ns = self.starved_ns(until).min(longest_ns.saturating_sub(cpu_ns));
         let is_long = longest_ns.saturating_sub(starved_ns) >= options::get().blocking_poll;
         if !is_long || self.samples.is_empty() {
             return;
@@ -249,7 +248,7 @@ impl Watched {
             longest_ns,
             starved_ns,
             measured_ns: self.last.at_ns.saturating_sub(self.first.at_ns),
-            cpu_ns: self.last.cpu_ns.saturating_sub(self.first.cpu_ns),
+            cpu_ns,
             samples: self.samples,
             waiting: self.waiting,
             is_over,

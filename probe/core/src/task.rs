@@ -21,10 +21,14 @@ use crate::{
     hash::{FastMap, fold},
     held::{self, HeldLocks},
     joins::{self, Body},
+    last_waker::LastWaker,
     lock::{self, Acquisition, Hold},
-    next_id, outbox, panics,
+    next_id,
+    orphans::{self, Children},
+    outbox, panics,
     resource::{self, Resource, Site},
     stack::{self, Extent, StackId},
+    storms::SpawnSite,
     sync::{Sharded, lock as guard},
 };
 
@@ -105,6 +109,9 @@ pub struct State {
     pub woken_by_drop_of: u64,
     /// A drain has begun since it was spawned.
     pub had_grace: bool,
+    /// Where and when its last waker was dropped between two polls, without a wake;
+    /// zeros: it was not.
+    pub lost_waker: (StackId, u64),
     /// It has been polled since the last drain began.
     pub is_drained: bool,
     /// Where its future was dropped, if this is that moment.
@@ -156,6 +163,9 @@ pub struct Task {
     self_wakes: AtomicU64,
     clones: AtomicU64,
     drops: AtomicU64,
+    pub(crate) last_waker: LastWaker,
+    spawn_site: Option<&'static SpawnSite>,
+    children: Mutex<Children>,
     inner: Mutex<Option<Waker>>,
     joins: joins::Window,
     waits: Mutex<Vec<Wait>>,
@@ -185,9 +195,18 @@ impl Task {
     #[must_use]
     #[inline(never)]
     pub fn spawn(kind: TaskKind, name: &str, tokio_id: u64, site: Option<Site>) -> Arc<Self> {
-        let task = Arc::new(Self::child(context::current_task(), kind, name, tokio_id, site));
+        let parent = context::current_task();
+        let mut task = Self::child(parent.as_ref(), kind, name, tokio_id, site);
         if kind.counts() {
             counters::task_born();
+            task.spawn_site = site.and_then(|site| SpawnSite::of(site, kind));
+        }
+        let task = Arc::new(task);
+        if let Some(spawn_site) = task.spawn_site {
+            spawn_site.spawned(&task, parent.as_ref());
+        }
+        if let Some(parent) = parent.filter(|parent| parent.kind.counts() && kind.counts()) {
+            guard(&parent.children).add(&task);
         }
         ending::note_birth(kind);
         task.register();
@@ -196,18 +215,19 @@ impl Task {
 
     /// A thread that is being spawned here and now, and has yet to begin.
     pub(crate) fn spawning_thread(name: &str) -> Arc<Self> {
-        Arc::new(Self::child(context::current_actor(), TaskKind::Thread, name, 0, None))
+        let parent = context::current_actor();
+        Arc::new(Self::child(parent.as_ref(), TaskKind::Thread, name, 0, None))
     }
 
     fn child(
-        parent: Option<Arc<Self>>,
+        parent: Option<&Arc<Self>>,
         kind: TaskKind,
         name: &str,
         tokio_id: u64,
         site: Option<Site>,
     ) -> Self {
         let mut task = Self::new(kind, name, tokio_id, site);
-        task.parent_kind = parent.as_ref().map(|parent| parent.kind);
+        task.parent_kind = parent.map(|parent| parent.kind);
         task.ancestors = parent.map_or_else(Box::default, |parent| {
             let ancestors = std::iter::once(parent.id).chain(parent.ancestors.iter().copied());
             ancestors.take(MAX_ANCESTORS).collect()
@@ -283,6 +303,9 @@ impl Task {
             self_wakes: AtomicU64::new(0),
             clones: AtomicU64::new(0),
             drops: AtomicU64::new(0),
+            last_waker: LastWaker::default(),
+            spawn_site: None,
+            children: Mutex::default(),
             inner: Mutex::default(),
             joins: joins::Window::default(),
             waits: Mutex::default(),
@@ -323,32 +346,6 @@ impl Task {
 
     pub(crate) fn is_looked_after(&self) -> bool {
         self.is_looked_after.load(Ordering::Relaxed)
-    }
-
-    /// Of a task that is being polled: whether its `JoinHandle` is still there.
-    ///
-    /// tokio's wakers point at the head of the task, which begins with the word of its
-    /// state. So it is from tokio 1.0 to 1.54; a word that cannot be that of a task in
-    /// the middle of a poll is not believed.
-    fn has_handle(&self) -> Option<bool> {
-        /// The lowest two bits of a task that is being polled.
-        const LIFECYCLE: usize = 0b11;
-        const RUNNING: usize = 0b01;
-        const JOIN_INTEREST: usize = 0b1000;
-        const REFERENCES: u32 = 6;
-        if !matches!(self.kind, TaskKind::Task | TaskKind::Local | TaskKind::Blocking) {
-            return None;
-        }
-        let head = guard(&self.inner).as_ref()?.data().cast::<AtomicUsize>();
-        if head.is_null() || !head.is_aligned() {
-            return None;
-        }
-        // SAFETY: the task lives as long as the waker that is kept of it, and tokio
-        // itself changes the word by atomic operations alone.
-        let state = unsafe { &*head }.load(Ordering::Acquire);
-        let is_plausible =
-            state & LIFECYCLE == RUNNING && (1..1 << 20).contains(&(state >> REFERENCES));
-        is_plausible.then_some(state & JOIN_INTEREST != 0)
     }
 
     /// As [`context::Context::actor_id`] names it.
@@ -404,6 +401,11 @@ impl Task {
     /// Being polled.
     pub fn is_running(&self) -> bool {
         self.is_running.load(Ordering::Relaxed)
+    }
+
+    /// Its future is being dropped unfinished.
+    pub(crate) fn is_being_dropped(&self) -> bool {
+        self.is_dropping.load(Ordering::Relaxed)
     }
 
     /// How often it was woken, and how often of that by itself.
@@ -495,7 +497,7 @@ impl Task {
         // SAFETY: tokio's waker for a task points at the task's header, which
         // begins with its state, an `AtomicUsize`, from tokio 1.20 to 1.54; the
         // waker, which is kept from being dropped by our lock, keeps the header.
-        Some(unsafe { (*header).load(Ordering::Relaxed) })
+        Some(unsafe { (*header).load(Ordering::Acquire) })
     }
 
     /// The address of the task that waits for its end, as the wakers of that one have
@@ -519,8 +521,14 @@ impl Task {
     /// What it is about now.
     pub fn state(&self) -> State {
         let drain = drain::last_started_ns();
+        let lost_waker = self.lost_waker();
+        let mut waits = self.waits();
+        if lost_waker.1 != 0 && waits.is_empty() {
+            waits.extend(guard(&self.waits).last().cloned());
+        }
         State {
-            waits: self.waits(),
+            waits,
+            lost_waker,
             holds: self.holds(),
             is_scheduled: self.is_scheduled(),
             wakers: self.wakers(),
@@ -551,17 +559,19 @@ impl Task {
             if is_known { None } else { known.replace(inner.clone()) }
         };
         drop(replaced);
-        if self.is_scheduled.swap(false, Ordering::Relaxed) {
+        // In this order, so that at no moment it seems to be neither.
+        self.is_running.store(true, Ordering::SeqCst);
+        if self.is_scheduled.swap(false, Ordering::SeqCst) {
             let since = self.last_wake_ns().max(self.created_ns);
             self.scheduled_ns.fetch_add(now.saturating_sub(since), Ordering::Relaxed);
         }
-        self.is_running.store(true, Ordering::Relaxed);
+        self.last_waker.poll_begins(self.clones.load(Ordering::Relaxed));
         if self.kind == TaskKind::Blocking {
             self.note_thread();
         } else {
             self.thread.store(context::thread_id(), Ordering::Relaxed);
         }
-        if self.polls.fetch_add(1, Ordering::Relaxed) == 0 {
+        if self.polls.fetch_add(1, Ordering::SeqCst) == 0 {
             self.first_poll_ns.store(now, Ordering::Relaxed);
             self.joins.note(body);
             if panics::is_any_readable() {
@@ -632,11 +642,13 @@ impl Task {
             *guard(&self.last_state) = Some(Box::new(State { drop_stack, ..self.state() }));
             self.is_dropping.store(true, Ordering::Relaxed);
         }
+        let children = if unfinished { guard(&self.children).with_handle() } else { Vec::new() };
         let current = Current::enter(self);
         drop_future();
         drop(current);
         if unfinished {
             self.finish(TaskEnd::Dropped);
+            orphans::look(self, children);
         }
         // Dropped outside of our locks: it may be the last of a resource, and
         // what a foreign waker does is not known.
@@ -656,6 +668,9 @@ impl Task {
         ending::note_end(self);
         if self.kind.counts() {
             counters::task_died();
+        }
+        if let Some(spawn_site) = self.spawn_site {
+            spawn_site.ended();
         }
         if let Some(live) = LIVE.get() {
             guard(live.shard(self.id)).remove(&self.id);
@@ -780,9 +795,10 @@ impl Drop for Poll {
         let busy = now.saturating_sub(task.poll_started_ns());
         task.busy_ns.fetch_add(busy, Ordering::Relaxed);
         task.poll_ended_ns.store(now, Ordering::Relaxed);
-        task.is_running.store(false, Ordering::Relaxed);
+        task.last_waker.poll_ends(task.clones.load(Ordering::Relaxed));
+        task.is_running.store(false, Ordering::SeqCst);
         if !self.returned {
-            panics::task_unwinds(task, task.has_handle(), self.future);
+            panics::task_unwinds(task, task.handle(), self.future);
             task.finish(TaskEnd::Panicked);
         }
     }
@@ -866,5 +882,8 @@ unsafe fn wake_by_ref(data: *const ()) {
 unsafe fn drop_waker(data: *const ()) {
     // SAFETY: the waker is consumed, and its count with it.
     let task: Arc<Task> = unsafe { Arc::from_raw(data.cast()) };
-    task.drops.fetch_add(1, Ordering::Release);
+    let drops = task.drops.fetch_add(1, Ordering::SeqCst) + 1;
+    if drops == task.clones.load(Ordering::SeqCst) {
+        task.last_waker_dropped();
+    }
 }

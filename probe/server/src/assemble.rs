@@ -6,12 +6,16 @@ use concaudit_core::{
     children::{self, Child},
     clock, counters,
     events::{AcrossAwait, BlockingCall, BlockingPoll, Recursion},
+    files::{self, FileKind, OpenFile},
     joins,
     lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
+    orphans::{self, Orphan},
     outbox::Batch,
     panics::{self, Unread},
     resource::{Resource, ResourceKind, Site},
+    roster::Seen,
     stack::{self, StackId},
+    storms::{self, Storm},
     stuck::{Knot, Party},
     task::{self, Task, TaskEnd, TaskKind, Wait},
     thread,
@@ -48,15 +52,22 @@ pub(crate) fn last_update(sent: &mut Sent, batch: &Batch) -> proto::Update {
     assembler.add_live_tasks();
     assembler.add_children();
     assembler.add_panics();
+    assembler.add_storms();
+    assembler.add_orphans();
+    assembler.add_open_files();
     assembler.update.last = true;
     assembler.update
 }
 
 /// Everything that is alive, complete in itself.
-pub(crate) fn snapshot() -> proto::Update {
+pub(crate) fn snapshot(threads: &[Seen]) -> proto::Update {
     let mut sent = Sent::default();
     let mut assembler = Assembler::new(&mut sent);
     assembler.add_live_tasks();
+    for thread in threads {
+        let thread = assembler.thread(thread);
+        assembler.update.threads.push(thread);
+    }
     assembler.update
 }
 
@@ -135,6 +146,40 @@ impl<'a> Assembler<'a> {
         for unread in panics::unread() {
             let panic = self.panic(&unread);
             self.update.panics.push(panic);
+        }
+    }
+
+    fn add_storms(&mut self) {
+        for storm in storms::seen() {
+            let storm = self.storm(&storm);
+            self.update.spawn_storms.push(storm);
+        }
+    }
+
+    fn add_orphans(&mut self) {
+        for orphan in orphans::seen() {
+            let orphan = self.orphan(&orphan);
+            self.update.orphaned_tasks.push(orphan);
+        }
+    }
+
+    fn add_open_files(&mut self) {
+        let remains = files::remains();
+        let files = remains.files.iter().map(|file| self.open_file(file)).collect();
+        let exit_stack = self.stack(remains.exit_stack);
+        self.update.open_files = Some(proto::OpenFiles { files, exit_stack });
+    }
+
+    fn open_file(&mut self, file: &OpenFile) -> proto::OpenFile {
+        proto::OpenFile {
+            fd: file.fd,
+            kind: file_kind(file.kind).into(),
+            name: file.name.clone(),
+            stack: self.stack(file.stack),
+            opened_ns: file.opened_ns,
+            opener: file.actor,
+            blocking: file.is_blocking,
+            spawn_stack: self.stack(file.spawn_stack),
         }
     }
 
@@ -223,11 +268,38 @@ impl<'a> Assembler<'a> {
             parent_kind: task_kind(task.parent_kind.unwrap_or(TaskKind::Task)).into(),
             woken_by_drop_of: last.woken_by_drop_of,
             had_grace: last.had_grace,
-            lost_waker_stack: 0,
-            lost_waker_ns: 0,
             aborted_ns: task.aborted_ns(),
             waited_for_ns,
             waiter_stack: self.stack(waiter_stack),
+            lost_waker_stack: self.stack(last.lost_waker.0),
+            lost_waker_ns: last.lost_waker.1,
+        }
+    }
+
+    fn thread(&mut self, seen: &Seen) -> proto::Thread {
+        let record = seen.record.as_deref();
+        let waits = record.map(Task::waits).unwrap_or_default();
+        let holds = record.map(Task::holds).unwrap_or_default();
+        let state = match seen.sample.map(|sample| sample.blocked_in) {
+            None => proto::ThreadState::Unknown,
+            Some(None) => proto::ThreadState::Running,
+            Some(Some(_)) => proto::ThreadState::Blocked,
+        };
+        let system_call = seen.sample.and_then(|sample| sample.blocked_in).unwrap_or_default();
+        proto::Thread {
+            os_thread: seen.os_thread,
+            name: seen.name.clone(),
+            id: seen.id,
+            record: record.map_or(0, |record| record.id),
+            state: state.into(),
+            system_call: system_call.to_owned(),
+            stack: seen.sample.map_or(0, |sample| self.stack(sample.stack)),
+            cpu_ns: seen.cpu_ns,
+            waits: waits.iter().map(|wait| self.wait(wait)).collect(),
+            holds: record.map_or_else(Vec::new, |record| {
+                holds.iter().map(|hold| self.hold(hold, record)).collect()
+            }),
+            joins: seen.joins,
         }
     }
 
@@ -425,6 +497,28 @@ impl<'a> Assembler<'a> {
         }
     }
 
+    fn storm(&mut self, storm: &Storm) -> proto::SpawnStorm {
+        let spawner = storm.spawner.as_deref();
+        proto::SpawnStorm {
+            spawned_at: Some(location(storm.site)),
+            kind: task_kind(storm.kind).into(),
+            spawn_stack: self.stack(storm.spawn_stack),
+            spawner: spawner.map(|spawner| actor(spawner, storm.peak_ns, storm.peak_ns)),
+            peak: storm.peak,
+            peak_ns: storm.peak_ns,
+            spawned: storm.spawned,
+        }
+    }
+
+    fn orphan(&mut self, orphan: &Orphan) -> proto::OrphanedTask {
+        proto::OrphanedTask {
+            child: Some(self.task(&orphan.child)),
+            parent: Some(self.task(&orphan.parent)),
+            found_ns: self.now_ns,
+            starved_ns: orphan.outlived_ns().1,
+        }
+    }
+
     fn edge(&mut self, edge: &OrderEdge) -> proto::OrderEdge {
         proto::OrderEdge {
             id: edge.id,
@@ -519,6 +613,19 @@ fn resource_kind(kind: ResourceKind) -> proto::ResourceKind {
         ResourceKind::ParkingLotRwLock => proto::ResourceKind::ParkingLotRwlock,
         ResourceKind::LockApiMutex => proto::ResourceKind::LockApiMutex,
         ResourceKind::LockApiRwLock => proto::ResourceKind::LockApiRwlock,
+    }
+}
+
+fn file_kind(kind: FileKind) -> proto::OpenFileKind {
+    match kind {
+        FileKind::File => proto::OpenFileKind::File,
+        FileKind::Directory => proto::OpenFileKind::Directory,
+        FileKind::Fifo => proto::OpenFileKind::Fifo,
+        FileKind::TcpListener => proto::OpenFileKind::TcpListener,
+        FileKind::TcpStream => proto::OpenFileKind::TcpStream,
+        FileKind::Udp => proto::OpenFileKind::Udp,
+        FileKind::Unix => proto::OpenFileKind::Unix,
+        FileKind::Socket => proto::OpenFileKind::Socket,
     }
 }
 

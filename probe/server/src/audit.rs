@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concaudit_core::outbox;
+use concaudit_core::{outbox, roster::Look};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, async_trait};
@@ -21,6 +21,9 @@ use crate::{
 /// How often news leave a process that goes on. What happened since is lost if
 /// the process is killed; one that exits sends the rest.
 const PERIOD: Duration = Duration::from_millis(50);
+
+/// Between two looks at the threads in a snapshot.
+const LOOK_PERIOD: Duration = Duration::from_millis(3);
 
 /// The service; clones share their state.
 #[derive(Debug, Clone)]
@@ -125,6 +128,10 @@ impl audit_server::Audit for Audit {
         &self,
         _: Request<TakeSnapshotRequest>,
     ) -> Result<Response<Update>, Status> {
-        Ok(Response::new(assemble::snapshot()))
+        let mut look = Look::begin();
+        while !look.go_on() {
+            tokio::time::sleep(LOOK_PERIOD).await;
+        }
+        Ok(Response::new(assemble::snapshot(&look.finish())))
     }
 }

@@ -3,7 +3,7 @@
 use std::{ffi::c_void, mem::MaybeUninit, path::PathBuf, sync::OnceLock, time::Duration};
 
 use concaudit_core::{
-    clock, ending,
+    clock, context, ending, files,
     options::{self, Options},
     outbox, panics, thread,
 };
@@ -30,6 +30,7 @@ const TOKEN: &str = "__CARGO_CONCAUDIT_TOKEN";
 const OPTIONS: &str = "__CARGO_CONCAUDIT_OPTIONS";
 
 extern "C" fn construct() {
+    files::prepare();
     let Some(registry) = std::env::var_os(REGISTRY) else { return };
     // Two facades may bring two copies of the pointer into one program.
     if PROCESS.set(std::process::id()).is_err() {
@@ -78,6 +79,7 @@ extern "C" fn run_thread(run: *mut c_void) -> *mut c_void {
     unsafe {
         libc::pthread_setname_np(libc::pthread_self(), c"concaudit".as_ptr());
     }
+    context::is_ours();
     leave_descriptors();
     // Nothing in there is meant to panic, and nothing may unwind into C.
     let served = std::panic::catch_unwind(move || serve::serve(&run));
@@ -119,6 +121,7 @@ extern "C" fn at_exit() {
     }
     thread::settle();
     ending::look();
+    files::look();
     serve::request_exit();
     audit::wait_for_acknowledgement(Duration::from_nanos(options::get().exit_wait));
 }

@@ -25,6 +25,8 @@ pub enum Workspace {
     Deadlock,
     /// `fixtures/futurelock`: the same.
     Futurelock,
+    /// `fixtures/hung`: the same.
+    Hung,
 }
 
 /// What came of auditing a workspace.
@@ -52,12 +54,16 @@ impl Workspace {
             Self::Stuck => "stuck",
             Self::Deadlock => "deadlock",
             Self::Futurelock => "futurelock",
+            Self::Hung => "hung",
         }
     }
 
     /// Whether tests of it fail or hang, on purpose.
     pub fn has_failing_tests(self) -> bool {
-        matches!(self, Self::Behaviour | Self::Stuck | Self::Deadlock | Self::Futurelock)
+        matches!(
+            self,
+            Self::Behaviour | Self::Stuck | Self::Deadlock | Self::Futurelock | Self::Hung
+        )
     }
 
     /// Audits it, the first time.
@@ -66,7 +72,7 @@ impl Workspace {
     /// With what the tool said, if there is no report.
     #[track_caller]
     pub fn audit(self) -> &'static Audit {
-        static AUDITS: [OnceLock<Result<Audit, String>>; 7] = [const { OnceLock::new() }; 7];
+        static AUDITS: [OnceLock<Result<Audit, String>>; 8] = [const { OnceLock::new() }; 8];
         match AUDITS[self as usize].get_or_init(|| self.run()) {
             Ok(audit) => audit,
             Err(reason) => panic!("no report of {self:?}\n{reason}"),
@@ -82,11 +88,18 @@ impl Workspace {
             fs_err::remove_file(&file).map_err(|error| error.to_string())?;
         }
         let before = Tree::of(&folder);
-        let limit = if self.has_failing_tests() { "4s" } else { "60s" };
-        let finished = Tool::new(self.project())
+        let limit = match self {
+            // Its other tests are to have time enough.
+            Self::Hung => "8s",
+            _ if self.has_failing_tests() => "4s",
+            _ => "60s",
+        };
+        let tool = Tool::new(self.project())
             .args(&["--format", "json", "--time-limit", limit, "--output"])
-            .arg(&file)
-            .run();
+            .arg(&file);
+        // Most of them wait, and need no core for that.
+        let tool = if self == Self::Hung { tool.args(&["--test-threads", "6"]) } else { tool };
+        let finished = tool.run();
         let text = fs_err::read_to_string(&file).map_err(|error| format!("{error}\n{finished}"))?;
         let report = serde_json::from_str(&text).map_err(|error| format!("{error}\n{text}"))?;
         Ok(Audit { finished, report, trees: [before, Tree::of(&folder)] })

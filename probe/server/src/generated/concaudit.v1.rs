@@ -53,17 +53,22 @@ pub struct Update {
     pub children: ::prost::alloc::vec::Vec<ChildProcess>,
     #[prost(message, repeated, tag = "15")]
     pub knots: ::prost::alloc::vec::Vec<Knot>,
+    /// New ones, and known ones (same `id`) that got longer or more.
+    #[prost(message, repeated, tag = "16")]
+    pub blocking_polls: ::prost::alloc::vec::Vec<BlockingPoll>,
     /// In the last update only.
     #[prost(message, repeated, tag = "17")]
     pub spawn_storms: ::prost::alloc::vec::Vec<SpawnStorm>,
     #[prost(message, repeated, tag = "18")]
     pub orphaned_tasks: ::prost::alloc::vec::Vec<OrphanedTask>,
+    #[prost(message, optional, tag = "19")]
+    pub open_files: ::core::option::Option<OpenFiles>,
+    /// In a snapshot only: every thread of the process, the probe's own aside.
+    #[prost(message, repeated, tag = "20")]
+    pub threads: ::prost::alloc::vec::Vec<Thread>,
     /// In the last update only.
     #[prost(message, repeated, tag = "21")]
     pub panics: ::prost::alloc::vec::Vec<Panic>,
-    /// New ones, and known ones (same `id`) that got longer or more.
-    #[prost(message, repeated, tag = "16")]
-    pub blocking_polls: ::prost::alloc::vec::Vec<BlockingPoll>,
 }
 /// An executable or shared object mapped into the process.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -233,7 +238,7 @@ pub struct Wait {
     /// For a timer: when it is due. May lie in the past; 0 when not known.
     #[prost(uint64, tag = "5")]
     pub due_ns: u64,
-    /// The task whose end is waited for, where that is known.
+    /// The task or thread whose end is waited for; 0 where that is not known.
     #[prost(uint64, tag = "6")]
     pub task: u64,
 }
@@ -555,7 +560,6 @@ pub struct OrphanedTask {
     /// As it was when it was found.
     #[prost(message, optional, tag = "1")]
     pub child: ::core::option::Option<Task>,
-    /// `drop_stack` tells where it was cancelled.
     #[prost(message, optional, tag = "2")]
     pub parent: ::core::option::Option<Task>,
     #[prost(uint64, tag = "3")]
@@ -563,6 +567,41 @@ pub struct OrphanedTask {
     /// Of the time since the parent's end, what the machine withheld.
     #[prost(uint64, tag = "4")]
     pub starved_ns: u64,
+}
+/// A thread at the moment of a snapshot.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Thread {
+    /// The system's number; that of the process is its main thread's.
+    #[prost(uint32, tag = "1")]
+    pub os_thread: u32,
+    /// As the system has it: no more than 15 bytes.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// As in `Task.thread`; 0: it has done nothing that the probe sees.
+    #[prost(uint64, tag = "3")]
+    pub id: u64,
+    /// Of the thread as a `Task`, whether or not that is told as well; or 0.
+    #[prost(uint64, tag = "4")]
+    pub record: u64,
+    #[prost(enumeration = "ThreadState", tag = "5")]
+    pub state: i32,
+    /// In this system call, where its name is known: "read", "futex", ...
+    #[prost(string, tag = "6")]
+    pub system_call: ::prost::alloc::string::String,
+    /// The program counter, then return addresses.
+    #[prost(uint64, tag = "7")]
+    pub stack: u64,
+    /// Time on a CPU in its life.
+    #[prost(uint64, tag = "8")]
+    pub cpu_ns: u64,
+    /// The calls that it is blocked in, as in `Task.waits`.
+    #[prost(message, repeated, tag = "9")]
+    pub waits: ::prost::alloc::vec::Vec<Wait>,
+    #[prost(message, repeated, tag = "10")]
+    pub holds: ::prost::alloc::vec::Vec<Hold>,
+    /// The record of the thread whose end it waits for, or 0.
+    #[prost(uint64, tag = "11")]
+    pub joins: u64,
 }
 /// A child process that was running at exit, or dead and not waited for.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -581,6 +620,39 @@ pub struct ChildProcess {
     /// Who spawned it.
     #[prost(message, optional, tag = "6")]
     pub actor: ::core::option::Option<Actor>,
+}
+/// What was opened in the life of the process, and was open at its exit.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenFiles {
+    #[prost(message, repeated, tag = "1")]
+    pub files: ::prost::alloc::vec::Vec<OpenFile>,
+    /// Who called `exit`, which drops nothing that a function up there has; none where
+    /// `main` had returned.
+    #[prost(uint64, tag = "2")]
+    pub exit_stack: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenFile {
+    #[prost(int32, tag = "1")]
+    pub fd: i32,
+    #[prost(enumeration = "OpenFileKind", tag = "2")]
+    pub kind: i32,
+    /// Its path, or its address and that of its peer; may be empty.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    /// Where it was opened.
+    #[prost(uint64, tag = "4")]
+    pub stack: u64,
+    #[prost(uint64, tag = "5")]
+    pub opened_ns: u64,
+    /// The id of the task that opened it, or of the thread that was polling none.
+    #[prost(uint64, tag = "6")]
+    pub opener: u64,
+    /// That is a blocking task: `spawn_stack` is more to the point than `stack`.
+    #[prost(bool, tag = "7")]
+    pub blocking: bool,
+    #[prost(uint64, tag = "8")]
+    pub spawn_stack: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Counters {
@@ -776,6 +848,82 @@ impl LockMode {
             "LOCK_MODE_EXCLUSIVE" => Some(Self::Exclusive),
             "LOCK_MODE_SHARED" => Some(Self::Shared),
             "LOCK_MODE_UPGRADABLE" => Some(Self::Upgradable),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ThreadState {
+    /// It ended meanwhile, or could not be looked at.
+    Unknown = 0,
+    /// It has a CPU, or waits for one.
+    Running = 1,
+    /// In the kernel.
+    Blocked = 2,
+}
+impl ThreadState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unknown => "THREAD_STATE_UNKNOWN",
+            Self::Running => "THREAD_STATE_RUNNING",
+            Self::Blocked => "THREAD_STATE_BLOCKED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "THREAD_STATE_UNKNOWN" => Some(Self::Unknown),
+            "THREAD_STATE_RUNNING" => Some(Self::Running),
+            "THREAD_STATE_BLOCKED" => Some(Self::Blocked),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OpenFileKind {
+    File = 0,
+    Directory = 1,
+    Fifo = 2,
+    TcpListener = 3,
+    TcpStream = 4,
+    Udp = 5,
+    Unix = 6,
+    Socket = 7,
+}
+impl OpenFileKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::File => "OPEN_FILE_KIND_FILE",
+            Self::Directory => "OPEN_FILE_KIND_DIRECTORY",
+            Self::Fifo => "OPEN_FILE_KIND_FIFO",
+            Self::TcpListener => "OPEN_FILE_KIND_TCP_LISTENER",
+            Self::TcpStream => "OPEN_FILE_KIND_TCP_STREAM",
+            Self::Udp => "OPEN_FILE_KIND_UDP",
+            Self::Unix => "OPEN_FILE_KIND_UNIX",
+            Self::Socket => "OPEN_FILE_KIND_SOCKET",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OPEN_FILE_KIND_FILE" => Some(Self::File),
+            "OPEN_FILE_KIND_DIRECTORY" => Some(Self::Directory),
+            "OPEN_FILE_KIND_FIFO" => Some(Self::Fifo),
+            "OPEN_FILE_KIND_TCP_LISTENER" => Some(Self::TcpListener),
+            "OPEN_FILE_KIND_TCP_STREAM" => Some(Self::TcpStream),
+            "OPEN_FILE_KIND_UDP" => Some(Self::Udp),
+            "OPEN_FILE_KIND_UNIX" => Some(Self::Unix),
+            "OPEN_FILE_KIND_SOCKET" => Some(Self::Socket),
             _ => None,
         }
     }

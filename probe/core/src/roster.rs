@@ -1,0 +1,199 @@
+//! Every thread of the process, and what is known of each.
+//!
+//! The system lists them; those that the probe has met have entered their numbers
+//! here. Somebody who looks at a program that hangs wants to see all of them.
+
+use std::{
+    cell::Cell,
+    sync::{Arc, OnceLock},
+};
+
+use crate::{
+    hash::FastMap,
+    is_active,
+    sample::{Sample, Sampling, Target},
+    sync::{Sharded, lock as guard},
+    task::Task,
+    thread::{self, Awaited},
+};
+
+/// Further threads are not looked at.
+const MAX_THREADS: usize = 1024;
+
+/// What a thread has entered of itself.
+#[derive(Debug)]
+struct Known {
+    id: u64,
+    record: Option<Arc<Task>>,
+}
+
+/// By the system's number.
+static ROSTER: OnceLock<Sharded<FastMap<u64, Known>>> = OnceLock::new();
+
+/// Strikes a thread from the list when it ends.
+struct Entry {
+    os_thread: u32,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let Some(roster) = ROSTER.get() else { return };
+        let os_thread = u64::from(self.os_thread);
+        let known = guard(roster.shard(os_thread)).remove(&os_thread);
+        // Outside of our lock: it may be the last of its record.
+        drop(known);
+    }
+}
+
+/// The calling thread is met for the first time, and `id` is to be its number.
+pub(crate) fn enter(id: u64) {
+    thread_local!(static ENTRY: Cell<Option<Entry>> = const { Cell::new(None) });
+    let Some(os_thread) = os_thread().filter(|_| is_active()) else { return };
+    // Fails where the thread is ending already; then nobody would strike it out.
+    if ENTRY.try_with(|entry| entry.set(Some(Entry { os_thread }))).is_ok() {
+        let roster = ROSTER.get_or_init(Sharded::default);
+        let key = u64::from(os_thread);
+        let known = guard(roster.shard(key)).insert(key, Known { id, record: None });
+        drop(known);
+    }
+}
+
+/// The calling thread has a record.
+pub(crate) fn note_record(record: &Arc<Task>) {
+    crate::context::thread_id();
+    let (Some(roster), Some(os_thread)) = (ROSTER.get(), os_thread()) else { return };
+    let key = u64::from(os_thread);
+    let before = guard(roster.shard(key))
+        .get_mut(&key)
+        .and_then(|known| known.record.replace(Arc::clone(record)));
+    drop(before);
+}
+
+#[cfg(target_os = "linux")]
+#[expect(clippy::unnecessary_wraps, reason = "other systems do not tell")]
+fn os_thread() -> Option<u32> {
+    // SAFETY: reads the thread's number.
+    Some(unsafe { libc::gettid() }.cast_unsigned())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn os_thread() -> Option<u32> {
+    None
+}
+
+/// A thread at some moment.
+#[derive(Debug)]
+pub struct Seen {
+    /// The system's number; that of the process is its main thread's.
+    pub os_thread: u32,
+    /// As the system has it: no more than 15 bytes.
+    pub name: String,
+    /// As in [`Task::thread`]; 0: it has done nothing that the probe sees.
+    pub id: u64,
+    /// Its record, if it has one.
+    pub record: Option<Arc<Task>>,
+    /// Time on a CPU in its life.
+    pub cpu_ns: u64,
+    /// What it was doing; `None` where that could not be seen.
+    pub sample: Option<Sample>,
+    /// The record of the thread whose end it waits for, or 0.
+    pub joins: u64,
+}
+
+/// A look at every thread but the calling one, under way.
+#[derive(Debug)]
+pub struct Look {
+    seen: Vec<Seen>,
+    /// Of the thread at the same place; `None`: it is done.
+    sampling: Vec<Option<Sampling>>,
+}
+
+impl Look {
+    /// Begins; see [`Self::go_on`].
+    #[must_use]
+    pub fn begin() -> Self {
+        let own = os_thread();
+        let mut numbers: Vec<u32> = std::fs::read_dir("/proc/self/task")
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .filter(|number| Some(*number) != own)
+            .collect();
+        numbers.sort_unstable();
+        numbers.truncate(MAX_THREADS);
+        let target = |&os_thread: &u32| Target { os_thread, high: usize::MAX, base: 0 };
+        let sampling = numbers.iter().map(|number| Some(Sampling::new(target(number)))).collect();
+        Self { seen: numbers.into_iter().map(see).collect(), sampling }
+    }
+
+    /// To be called every few milliseconds until it returns `true`; never waits.
+    pub fn go_on(&mut self) -> bool {
+        let mut is_done = true;
+        for (seen, slot) in self.seen.iter_mut().zip(&mut self.sampling) {
+            let Some(sampling) = slot else { continue };
+            match sampling.look() {
+                std::task::Poll::Ready(sample) => {
+                    seen.sample = sample;
+                    *slot = None;
+                }
+                std::task::Poll::Pending => is_done = false,
+            }
+        }
+        is_done
+    }
+
+    /// What was seen.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Seen> {
+        for call in thread::blocked() {
+            let Awaited::Thread(joined) = &call.awaited else { continue };
+            let waiter = self.seen.iter_mut().find(|seen| {
+                seen.record.as_ref().is_some_and(|record| Arc::ptr_eq(record, &call.thread))
+            });
+            if let Some(waiter) = waiter {
+                waiter.joins = joined.id;
+            }
+        }
+        self.seen
+    }
+}
+
+fn see(os_thread: u32) -> Seen {
+    let name = std::fs::read_to_string(format!("/proc/self/task/{os_thread}/comm"));
+    let key = u64::from(os_thread);
+    let known = ROSTER.get().and_then(|roster| {
+        let shard = guard(roster.shard(key));
+        shard.get(&key).map(|known| (known.id, known.record.clone()))
+    });
+    let (id, record) = known.unwrap_or_default();
+    Seen {
+        os_thread,
+        name: name.unwrap_or_default().trim_end().to_owned(),
+        id,
+        record,
+        cpu_ns: cpu_ns(os_thread),
+        sample: None,
+        joins: 0,
+    }
+}
+
+/// The time that a thread of this process has had a CPU; 0 where the system does not
+/// tell.
+#[cfg(target_os = "linux")]
+fn cpu_ns(os_thread: u32) -> u64 {
+    /// Of one thread, and as the scheduler counts.
+    const PER_THREAD: i32 = 4 | 2;
+    let clock = !os_thread.cast_signed() << 3 | PER_THREAD;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes the time; a thread that has ended is an error.
+    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
+        return 0;
+    }
+    let ns = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
+    u64::try_from(ns).unwrap_or(0)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cpu_ns(_: u32) -> u64 {
+    0
+}

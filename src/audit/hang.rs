@@ -1,0 +1,460 @@
+//! A process that does not come to its end: who waits for whom.
+//!
+//! Asked by the rule `hung-test`, and by whoever wants to see what a process is
+//! about while it runs. What is looked at is a snapshot.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::support::launches_worker;
+use crate::{
+    model::{
+        Activity, Awaited, Hold, Owner, Process, Resource, Stack, Task, TaskEnd, TaskKind,
+        TestIdentity, Thread, Wait, awaited, pointed_frame,
+    },
+    project::Project,
+};
+
+/// What has been ready for no longer than this is about to be polled.
+const SOON_NS: u64 = 100_000_000;
+/// Bytes of a thread's name that the system keeps.
+const NAME_BYTES: usize = 15;
+
+/// A snapshot, and what is needed to tell of it.
+#[derive(Debug)]
+pub struct Hang<'a> {
+    /// Whose code is whose.
+    pub project: &'a Project,
+    /// The snapshot.
+    pub process: &'a Process,
+    /// The test that runs in it.
+    pub identity: &'a TestIdentity,
+    /// What is held, by whom.
+    pub holds: Vec<(Node, &'a Hold)>,
+    /// By lock.
+    holders: BTreeMap<u64, Node>,
+    /// By who spawned them.
+    children: BTreeMap<u64, Vec<&'a Task>>,
+    /// The task whose poll keeps a thread busy, by the thread.
+    busy: BTreeMap<u64, u64>,
+    /// There is a runtime whose tasks any of its threads may run.
+    has_workers: bool,
+    /// Places in the snapshot's list, by the probe's number and by the record.
+    threads: BTreeMap<u64, usize>,
+    records: BTreeMap<u64, usize>,
+}
+
+/// A task or thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Node {
+    /// By its id.
+    Task(u64),
+    /// By the system's number.
+    Thread(u32),
+}
+
+/// Why a task or thread does not come to its end.
+#[derive(Debug)]
+pub enum Standstill<'a> {
+    /// It is pending; one element per branch of a `select!`, none where no waker
+    /// is left.
+    Awaits(Vec<Branch<'a>>),
+    /// It is in a call that blocks its thread.
+    Blocks(Call<'a>),
+    /// It computes.
+    Computes {
+        /// Where.
+        stack: &'a Stack,
+        /// For how long it has been in this poll; `None`: it is no task.
+        for_ns: Option<u64>,
+        /// Time on a CPU of its thread.
+        cpu_ns: u64,
+    },
+    /// It is ready to run and is not polled.
+    Starves {
+        /// Who keeps its thread busy, as far as known.
+        by: Option<Node>,
+    },
+    /// It is a thread that runs this task.
+    Runs(Node),
+}
+
+/// What a pending task waits for, in one of its branches.
+#[derive(Debug)]
+pub struct Branch<'a> {
+    /// By the leaf of its stack.
+    pub awaited: Awaited,
+    /// Where.
+    pub wait: &'a Wait,
+    /// Who has to do something, where that is known: the task that it joins (or
+    /// several, of which it is one or all), the holder of the lock.
+    pub on: Vec<Node>,
+}
+
+/// A call that blocks a thread.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// "`Condvar::wait`", "the system call `read`", "the kernel".
+    pub name: String,
+    /// The name alone: `Condvar::wait`; empty of a system call.
+    pub operation: &'a str,
+    /// Where.
+    pub stack: &'a Stack,
+    /// The lock that it waits for.
+    pub lock: Option<&'a Resource>,
+    /// Who has to do something, where that is known.
+    pub on: Option<Node>,
+    /// Since when, where that is known.
+    pub since_ns: Option<u64>,
+}
+
+impl<'a> Hang<'a> {
+    /// Of the snapshot of a test's process.
+    pub fn new(project: &'a Project, process: &'a Process, identity: &'a TestIdentity) -> Self {
+        let mut hang = Self {
+            project,
+            process,
+            identity,
+            holds: Vec::new(),
+            holders: BTreeMap::new(),
+            children: BTreeMap::new(),
+            busy: BTreeMap::new(),
+            has_workers: process
+                .tasks
+                .values()
+                .any(|task| task.end == TaskEnd::Alive && is_worker(task)),
+            threads: BTreeMap::new(),
+            records: BTreeMap::new(),
+        };
+        for (at, thread) in process.threads.iter().enumerate() {
+            if thread.id != 0 {
+                hang.threads.insert(thread.id, at);
+            }
+            if let Some(record) = thread.record {
+                hang.records.insert(record, at);
+            }
+        }
+        for task in hang.tasks() {
+            if let Some(parent) = task.parent {
+                hang.children.entry(parent).or_default().push(task);
+            }
+            let is_poll =
+                task.running && !matches!(task.kind, TaskKind::Thread | TaskKind::Blocking);
+            if is_poll && hang.now_ns().saturating_sub(task.last_poll_started_ns) > SOON_NS {
+                hang.busy.entry(task.thread).or_insert(task.id);
+            }
+        }
+        hang.holds = hang.held();
+        for (node, hold) in &hang.holds {
+            hang.holders.entry(hold.acquisition.resource).or_insert(*node);
+        }
+        hang
+    }
+
+    /// The moment of the snapshot.
+    pub fn now_ns(&self) -> u64 {
+        self.process.ended_ns
+    }
+
+    /// A task that lives.
+    pub fn task(&self, id: u64) -> Option<&'a Task> {
+        self.process.tasks.get(&id).filter(|task| task.end == TaskEnd::Alive)
+    }
+
+    /// A thread.
+    pub fn thread(&self, number: u32) -> Option<&'a Thread> {
+        self.process.threads.iter().find(|thread| thread.number == number)
+    }
+
+    /// Tasks and threads that live, the runtime's own aside.
+    pub fn tasks(&self) -> impl DoubleEndedIterator<Item = &'a Task> + use<'a> {
+        self.process.tasks.values().filter(|task| task.end == TaskEnd::Alive && !is_worker(task))
+    }
+
+    fn thread_of_task(&self, task: &Task) -> Option<&'a Thread> {
+        self.threads.get(&task.thread).map(|at| &self.process.threads[*at])
+    }
+
+    fn thread_of_record(&self, record: u64) -> Option<&'a Thread> {
+        self.records.get(&record).map(|at| &self.process.threads[*at])
+    }
+
+    /// The node of a task, or of a thread's record.
+    pub fn node(&self, id: u64) -> Option<Node> {
+        match (self.thread_of_record(id), self.task(id)) {
+            (Some(thread), _) => Some(Node::Thread(thread.number)),
+            (None, Some(_)) => Some(Node::Task(id)),
+            (None, None) => None,
+        }
+    }
+
+    /// The record of a node, where it has one that is known.
+    pub fn record(&self, node: Node) -> Option<&'a Task> {
+        match node {
+            Node::Task(id) => self.task(id),
+            Node::Thread(number) => self.task(self.thread(number)?.record?),
+        }
+    }
+
+    /// The thread that runs the test.
+    pub fn test_thread(&self) -> Option<&'a Thread> {
+        let is_of_test = |thread: &&Thread| {
+            self.identity.path.as_ref().is_some_and(|path| {
+                let kept = &path.as_bytes()[..path.len().min(NAME_BYTES)];
+                thread.name.as_bytes() == kept
+            })
+        };
+        let threads = &self.process.threads;
+        threads
+            .iter()
+            .find(is_of_test)
+            .or_else(|| threads.iter().find(|thread| thread.number == self.process.pid))
+    }
+
+    /// The test's body.
+    pub fn start(&self) -> Option<Node> {
+        let thread = self.test_thread();
+        let of_thread = thread.map(|thread| match self.runs(thread) {
+            Some(id) => Node::Task(id),
+            None => Node::Thread(thread.number),
+        });
+        // Without threads to look at (another system), the first root will do.
+        of_thread.or_else(|| {
+            let root = self.tasks().find(|task| task.kind == TaskKind::BlockOn)?;
+            Some(Node::Task(root.id))
+        })
+    }
+
+    /// The outermost task that a thread is in the middle of: one that it polls, or
+    /// the root that it blocks on.
+    pub fn runs(&self, thread: &Thread) -> Option<u64> {
+        let is_run = |task: &&Task| {
+            task.kind != TaskKind::Thread
+                && task.thread == thread.id
+                && (task.running || task.kind == TaskKind::BlockOn)
+        };
+        self.tasks().filter(is_run).map(|task| task.id).min().filter(|_| thread.id != 0)
+    }
+
+    /// Why it does not come to its end.
+    pub fn standstill(&self, node: Node) -> Option<Standstill<'a>> {
+        match node {
+            Node::Thread(number) => {
+                let thread = self.thread(number)?;
+                Some(match self.runs(thread) {
+                    Some(task) => Standstill::Runs(Node::Task(task)),
+                    None => self.call(thread, None),
+                })
+            }
+            Node::Task(id) => Some(self.standstill_of_task(self.task(id)?)),
+        }
+    }
+
+    fn standstill_of_task(&self, task: &'a Task) -> Standstill<'a> {
+        if task.kind == TaskKind::Thread {
+            // One that is not listed: its record has to do.
+            return match task.waits.first() {
+                Some(wait) => Standstill::Blocks(self.call_of(wait, None)),
+                None => Standstill::Awaits(Vec::new()),
+            };
+        }
+        if task.running {
+            return self.standstill_of_poll(task);
+        }
+        if self.is_starved(task) {
+            return Standstill::Starves { by: self.keeps_busy(task) };
+        }
+        Standstill::Awaits(self.branches(task))
+    }
+
+    fn is_starved(&self, task: &Task) -> bool {
+        let ready_since = task.last_wake_ns.max(task.created_ns);
+        task.kind != TaskKind::Thread
+            && task.scheduled
+            && !task.running
+            && self.now_ns().saturating_sub(ready_since) > SOON_NS
+    }
+
+    fn standstill_of_poll(&self, task: &'a Task) -> Standstill<'a> {
+        let Some(thread) = self.thread_of_task(task) else {
+            return Standstill::Awaits(self.branches(task));
+        };
+        // A `block_on` within the poll.
+        let inner = self.tasks().find(|root| {
+            root.kind == TaskKind::BlockOn && root.thread == thread.id && root.id > task.id
+        });
+        match inner {
+            Some(root) => Standstill::Runs(Node::Task(root.id)),
+            None => self.call(thread, Some(task.last_poll_started_ns)),
+        }
+    }
+
+    /// The task whose poll keeps the thread busy that would poll this one; or the thread
+    /// itself, where it is in a call outside of the runtime that it alone could run.
+    fn keeps_busy(&self, task: &Task) -> Option<Node> {
+        let busy = self.busy.get(&task.thread).filter(|busy| **busy != task.id);
+        busy.map(|busy| Node::Task(*busy)).or_else(|| {
+            let thread = self.thread_of_task(task)?;
+            let is_elsewhere = !self.has_workers
+                && !thread.waits.is_empty()
+                && matches!(task.kind, TaskKind::Task | TaskKind::Local)
+                && self.runs(thread).is_none();
+            is_elsewhere.then_some(Node::Thread(thread.number))
+        })
+    }
+
+    /// Tasks that are ready to run, and are kept from it by a task's poll.
+    pub fn kept_by(&self, node: Node) -> Vec<Node> {
+        self.tasks()
+            .filter(|task| self.is_starved(task) && self.keeps_busy(task) == Some(node))
+            .map(|task| Node::Task(task.id))
+            .collect()
+    }
+
+    /// What a thread is in, `since` when it has been in this poll.
+    fn call(&self, thread: &'a Thread, since: Option<u64>) -> Standstill<'a> {
+        if let Some(wait) = thread.waits.iter().max_by_key(|wait| wait.since_ns) {
+            return Standstill::Blocks(self.call_of(wait, thread.joins));
+        }
+        let name = match &thread.activity {
+            Activity::Running => {
+                return Standstill::Computes {
+                    stack: &thread.stack,
+                    for_ns: since.map(|since| self.now_ns().saturating_sub(since)),
+                    cpu_ns: thread.cpu_ns,
+                };
+            }
+            Activity::Blocked(name) if !name.is_empty() && name != "futex" => {
+                format!("the system call `{name}`")
+            }
+            Activity::Blocked(_) | Activity::Unknown => "a call".to_owned(),
+        };
+        Standstill::Blocks(Call {
+            name,
+            operation: "",
+            stack: &thread.stack,
+            lock: None,
+            on: None,
+            since_ns: since,
+        })
+    }
+
+    fn call_of(&self, wait: &'a Wait, joins: Option<u64>) -> Call<'a> {
+        let lock = wait.resource.and_then(|id| self.process.resources.get(&id));
+        Call {
+            name: if wait.operation.is_empty() {
+                "a call".to_owned()
+            } else {
+                format!("`{}`", wait.operation)
+            },
+            operation: &wait.operation,
+            stack: &wait.stack,
+            lock,
+            on: match lock {
+                Some(lock) => self.holder(lock.id),
+                None => joins.or(wait.task).and_then(|id| self.node(id)),
+            },
+            since_ns: Some(wait.since_ns),
+        }
+    }
+
+    /// One per await site: the order in which a `select!` polls is random. Of several
+    /// timers, the first that is due will do.
+    fn branches(&self, task: &'a Task) -> Vec<Branch<'a>> {
+        let mut distinct = BTreeMap::new();
+        let mut timer: Option<(Awaited, &'a Wait)> = None;
+        for wait in task.waits.iter().filter(|wait| !is_of_local_set(wait)) {
+            let awaited = awaited(self.process, wait);
+            if awaited.must_come() {
+                let due = |wait: &Wait| wait.due_ns.unwrap_or(u64::MAX);
+                if timer.as_ref().is_none_or(|(_, known)| due(wait) < due(known)) {
+                    timer = Some((awaited, wait));
+                }
+                continue;
+            }
+            let frame = pointed_frame(&wait.stack);
+            let place = frame.map(|frame| (&frame.file, frame.line, &frame.function));
+            let key = (awaited.to_string(), place, wait.resource, wait.task);
+            distinct.entry(key).or_insert((awaited, wait));
+        }
+        distinct
+            .into_values()
+            .chain(timer)
+            .map(|(awaited, wait)| Branch { on: self.on(task, &awaited, wait), awaited, wait })
+            .collect()
+    }
+
+    fn on(&self, task: &Task, awaited: &Awaited, wait: &Wait) -> Vec<Node> {
+        if let Some(joined) = wait.task {
+            return self.node(joined).into_iter().collect();
+        }
+        if let Some(lock) = wait.resource.filter(|_| matches!(awaited, Awaited::Lock { .. })) {
+            return self.holder(lock).into_iter().collect();
+        }
+        if *awaited == Awaited::Join { self.children_of_one_line(task) } else { Vec::new() }
+    }
+
+    /// Where it joins a task and tokio does not tell which: those that it spawned and
+    /// that live, if all of them come from one line.
+    fn children_of_one_line(&self, task: &Task) -> Vec<Node> {
+        let children = self.children.get(&task.id).map_or(&[][..], Vec::as_slice);
+        let children = children.iter().filter(|child| {
+            matches!(child.kind, TaskKind::Task | TaskKind::Local | TaskKind::Blocking)
+        });
+        let mut lines = children.clone().map(|child| &child.spawned_at);
+        let first = lines.next();
+        if lines.any(|line| Some(line) != first) {
+            return Vec::new();
+        }
+        children.map(|child| Node::Task(child.id)).collect()
+    }
+
+    fn held(&self) -> Vec<(Node, &'a Hold)> {
+        let of_threads =
+            self.process.threads.iter().flat_map(|thread| {
+                thread.holds.iter().map(|hold| (Node::Thread(thread.number), hold))
+            });
+        let of_tasks = self.tasks().flat_map(|task| {
+            let node = self.node(task.id).unwrap_or(Node::Task(task.id));
+            task.holds.iter().map(move |hold| (node, hold))
+        });
+        // A thread's own record is told of twice.
+        let mut seen = BTreeSet::new();
+        of_threads
+            .chain(of_tasks)
+            .filter(|(_, hold)| hold.released_ns.is_none())
+            .filter(|(node, hold)| seen.insert((*node, hold.acquisition.resource)))
+            .collect()
+    }
+
+    fn holder(&self, lock: u64) -> Option<Node> {
+        self.holders.get(&lock).copied()
+    }
+
+    /// Whether nothing runs that could change anything, and no timer is to come.
+    pub fn is_still(&self) -> bool {
+        let is_busy = |thread: &Thread| {
+            thread.activity == Activity::Running
+                || thread.waits.iter().any(|wait| wait.operation == "thread::sleep")
+                || matches!(&thread.activity, Activity::Blocked(name) if name == "nanosleep")
+        };
+        !self.process.threads.iter().any(is_busy)
+            && self.tasks().all(|task| match self.standstill(Node::Task(task.id)) {
+                Some(Standstill::Awaits(branches)) => {
+                    !task.scheduled && !branches.iter().any(|branch| branch.awaited.must_come())
+                }
+                _ => true,
+            })
+    }
+}
+
+fn is_worker(task: &Task) -> bool {
+    task.kind == TaskKind::Blocking && launches_worker(&task.spawn_stack)
+}
+
+/// A `LocalSet` is woken when one of its tasks is: what those wait for is told of them.
+fn is_of_local_set(wait: &Wait) -> bool {
+    let mut frames = wait.stack.frames.iter();
+    frames.by_ref().take_while(|frame| !matches!(frame.owner, Owner::Workspace(_))).any(|frame| {
+        frame.function.trim_start_matches(['<', '&']).starts_with("tokio::task::local::")
+    })
+}

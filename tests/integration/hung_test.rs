@@ -1,0 +1,188 @@
+//! `hung-test`: tests that wait for what nobody provides, and those that end.
+
+use std::time::Duration;
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::support::{Expected, Finding, Tool, Workspace, error, expectations, silent, wait_until};
+
+const RULE: &str = "hung-test";
+
+fn hangs(file: &'static str, at: &'static str) -> Expected {
+    error(RULE, file, at)
+}
+
+/// The message tells these, in this order.
+fn says(finding: &Finding, parts: &[&str]) -> Result<(), String> {
+    let mut rest = finding.message.as_str();
+    for part in parts {
+        let Some(at) = rest.find(part) else {
+            return Err(format!("the message lacks {part:?} (in {rest:?})"));
+        };
+        rest = &rest[at + part.len()..];
+    }
+    Ok(())
+}
+
+/// Of the details, the parties for whom nobody is known to wait, the test's body
+/// first.
+fn roots(finding: &Finding) -> Vec<&serde_json::Value> {
+    finding.details["process"]["parties"].as_array().map(|them| them.iter().collect()).unwrap()
+}
+
+macro_rules! on_tasks {
+    ($module:ident, $prefix:literal) => {
+        pub mod $module {
+            use super::*;
+
+            expectations! { Workspace::Hung, $prefix;
+                a_receiver_that_keeps_its_sender_hangs
+                    => hangs("src/channel.rs", "sender-kept-alive").with(|finding| {
+                        says(finding, &["it waits for data on an mpsc channel at src/channel.rs:"])
+                    });
+                a_receiver_that_drops_its_sender_passes => silent();
+                a_notify_that_came_before_hangs
+                    => hangs("src/signal.rs", "never-notified")
+                        .with(|finding| says(finding, &["it waits for a Notify at src/signal.rs:"]));
+                a_notify_that_is_kept_passes => silent();
+                a_server_that_is_not_told_to_stop_hangs
+                    => hangs("src/server.rs", "server-loop")
+                        .showing(&["server-joined", "server-spawned"])
+                        .with(|finding| {
+                            assert_eq!(roots(finding).len(), 1, "the server is below the body");
+                            says(finding, &[
+                                "it waits at src/server.rs:",
+                                " for the task spawned at src/server.rs:",
+                                ", which waits for data on an mpsc channel at src/server.rs:",
+                            ])
+                        });
+                a_server_that_is_told_to_stop_passes => silent();
+                a_peer_that_says_nothing_hangs
+                    => hangs("src/socket.rs", "no-answer").with(|finding| {
+                        says(finding, &["it waits for data on a TCP stream at src/socket.rs:"])
+                    });
+                a_peer_that_answers_passes => silent();
+                a_poll_that_never_ends_hangs
+                    => hangs("src/computing.rs", "computes")
+                        .showing(&["computes-joined", "computes-spawned"])
+                        .with(|finding| {
+                            says(finding, &[
+                                " for the task spawned at src/computing.rs:",
+                                ", which has computed at src/computing.rs:",
+                                " in one poll (",
+                                " on the CPU)",
+                            ])
+                        });
+                a_poll_that_ends_passes => silent();
+                a_blocking_call_in_its_own_task_passes => silent();
+                a_test_that_takes_its_time_passes => silent();
+                forty_tasks_at_one_gate_hang
+                    => hangs("src/signal.rs", "never-notified").with(|finding| {
+                        let below = &roots(finding)[0]["waits"][0]["on"];
+                        assert_eq!(below[0]["count"], 40, "tasks of one shape are folded");
+                        says(finding, &[
+                            " for one of the 40 tasks spawned at tests/common/mod.rs:",
+                            ", which waits for a Notify at src/signal.rs:",
+                        ])
+                    });
+            }
+        }
+    };
+}
+
+on_tasks!(one, "hung::one_thread ");
+on_tasks!(many, "hung::many_threads ");
+
+/// What needs that the runtime has one thread.
+pub mod starved {
+    use super::*;
+
+    expectations! { Workspace::Hung, "hung::one_thread ";
+        a_blocking_call_that_starves_who_would_end_it_hangs
+            => hangs("src/blocking.rs", "blocks").with(|finding| {
+                assert_eq!(roots(finding)[1]["state"], "starved");
+                says(finding, &[
+                    "it is blocked in `Receiver::recv` at src/blocking.rs:",
+                    ", which keeps its thread from the task spawned at src/blocking.rs:",
+                ])
+            });
+    }
+}
+
+/// Without a runtime.
+pub mod threads {
+    use super::*;
+
+    const THREADS: &str = "src/threads.rs";
+
+    expectations! { Workspace::Hung, "hung::threads ";
+        a_condvar_that_nobody_notifies_hangs
+            => hangs(THREADS, "condvar").with(|finding| {
+                says(finding, &[
+                    "it waits at tests/threads.rs:",
+                    " for the thread spawned at tests/threads.rs:",
+                    ", which is blocked in `Condvar::wait` at src/threads.rs:",
+                ])
+            });
+        a_condvar_that_is_notified_passes => silent();
+        a_join_of_a_thread_that_receives_hangs
+            => hangs(THREADS, "thread-receives").showing(&["thread-joined"]).with(|finding| {
+                says(finding, &[
+                    " for thread `summing` spawned at src/threads.rs:",
+                    ", which is blocked in `Receiver::recv` at src/threads.rs:",
+                ])
+            });
+        a_join_of_a_thread_that_is_told_to_stop_passes => silent();
+        a_flag_that_nobody_sets_hangs
+            => hangs(THREADS, "spins")
+                .with(|finding| says(finding, &["it computes at src/threads.rs:", " on the CPU)"]));
+        a_flag_that_is_set_passes => silent();
+    }
+}
+
+#[test]
+fn what_hangs_is_over_its_time_limit_and_the_rest_passes() {
+    let audit = Workspace::Hung.audit();
+    audit.finished.assert_code(100);
+    for test in &audit.report.tests {
+        let hangs = test.name.ends_with("hangs") || test.name.ends_with("hang");
+        let expected = if hangs { "timed-out" } else { "passed" };
+        assert_eq!(test.outcome, expected, "{}\n{}", test.name, audit.finished);
+    }
+}
+
+#[test]
+fn a_test_that_runs_is_shown_on_request_and_goes_on() {
+    const LIMIT: Duration = Duration::from_secs(120);
+    // Built before, so that what is waited for is the test.
+    Workspace::Hung.audit();
+    let running = Tool::new("hung")
+        .args(&["--time-limit", "300s", "--slow-after", "500ms"])
+        .args(&["--test", "one_thread", "a_server_that_is_not_told_to_stop_hangs"])
+        .start();
+    let pid = Pid::from_raw(running.pid().cast_signed());
+    wait_until("the test to run", LIMIT, || running.stderr().contains("SLOW").then_some(()));
+    for round in 1..=2 {
+        kill(pid, Signal::SIGQUIT).expect("it runs");
+        wait_until("what it is about", LIMIT, || {
+            (running.stderr().matches("DUMP").count() == round).then_some(())
+        });
+    }
+    let shown = running.stderr();
+    for part in [
+        "it waits at src/server.rs:",
+        ", which waits for data on an mpsc channel at src/server.rs:",
+        "who waits for whom:",
+        "in hung::server::serve",
+        "threads:",
+    ] {
+        assert!(shown.contains(part), "{part:?} is not shown\n{shown}");
+    }
+    kill(pid, Signal::SIGINT).expect("it runs");
+    let finished = running.wait();
+    finished.assert_code(100);
+    finished.assert_says(&["INTERRUPTED"]);
+}
