@@ -31,6 +31,11 @@ expectations! { Workspace::OldTokio, "old-tokio::old ";
     a_task_that_panics_unread_is_found_on_many_threads
         => error("silent-panic", LIB, "no-such-row");
     a_task_that_panics_and_is_awaited_is_fine => silent();
+    a_task_that_joins_who_needs_its_lock_hangs
+        => error("deadlock", LIB, "joiner-waits").or(&["reader-waits"]).showing(&["joiner-holds"]).besides(&["lingering-task", "long-held-lock"]);
+    a_task_that_joins_who_needs_its_lock_hangs_on_many_threads
+        => error("deadlock", LIB, "joiner-waits").or(&["reader-waits"]).showing(&["joiner-holds"]).besides(&["lingering-task", "long-held-lock"]);
+    a_task_that_joins_and_lets_go_is_fine => silent();
 }
 
 #[test]

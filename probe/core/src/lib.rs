@@ -26,11 +26,11 @@
 //! | [`stuck`] | actors that can never go on |
 //! | [`panics`] | panics that end a task or a thread, and who looks at them |
 //! | [`ending`] | tasks that go on though they were told to stop |
+//! | [`joins`] | who waits for the end of which task |
 //! | `handle` | what tokio tells of the `JoinHandle` of a task |
 //! | `last_waker` | tasks whose last waker was dropped without a wake |
 //! | [`storms`] | how many tasks of one spawn site are alive at once |
 //! | [`orphans`] | tasks that outlive a cancelled parent |
-//! | [`joins`] | who waits for the end of which task |
 //! | [`drain`] | the moment of grace after a root future |
 //! | [`outbox`] | what has yet to leave the process |
 

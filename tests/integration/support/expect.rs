@@ -241,8 +241,9 @@ fn compare(
     };
     let findings: Vec<&Finding> = report.of_test(full_name).collect();
     let mut wrong = Vec::new();
-    // What has to pass and what not is told where it matters.
-    if !workspace.has_failing_tests() && test.outcome != "passed" {
+    // What has to pass and what not is told where it matters. A deadlock is a finding.
+    let is_wrong = !matches!(test.outcome.as_str(), "passed" | "deadlocked");
+    if !workspace.has_failing_tests() && is_wrong {
         wrong.push(format!("the test did not pass, it {}", test.outcome));
     }
     match expected {
