@@ -10,11 +10,11 @@ use super::{
     config::Config,
     group::{Draft, Groups, Rank},
     registry::Rule,
-    support::{class_identity, is_internal},
+    support::{class_identity, in_place, is_internal},
     text,
 };
 use crate::{
-    model::{BlockingCall as Call, Process, Resource, Run, Stack, TaskKind, origin, pointed_frame},
+    model::{BlockingCall as Call, Process, Resource, Run, TaskKind, origin, pointed_frame},
     project::Project,
     report::{
         finding::{Confidence, Details, Finding, Origin, Severity},
@@ -85,12 +85,6 @@ fn may_block(call: &Call) -> bool {
         TaskKind::BlockOn if call.parent_kind == Some(TaskKind::Blocking) => true,
         TaskKind::BlockOn | TaskKind::Task | TaskKind::Local => in_place(&call.stack),
     }
-}
-
-fn in_place(stack: &Stack) -> bool {
-    stack.frames.iter().any(|frame| {
-        frame.function.contains("tokio::") && frame.function.contains("::block_in_place")
-    })
 }
 
 fn tell(

@@ -15,6 +15,12 @@ pub struct Config {
     pub blocking_call: Duration,
     /// After which a test was ended; `None`: never.
     pub time_limit: Option<Duration>,
+    /// A poll that takes this long is reported.
+    pub blocking_poll: Duration,
+    /// More tasks of one spawn site alive at once are reported.
+    pub spawn_storm: u64,
+    /// A task that outlives its cancelled parent this long is reported.
+    pub orphaned: Duration,
     /// Names of rules that are not asked.
     pub disabled: BTreeSet<String>,
 }
@@ -27,6 +33,9 @@ impl Default for Config {
             wait: Duration::from_millis(10),
             blocking_call: Duration::from_millis(10),
             time_limit: Some(Duration::from_secs(60)),
+            blocking_poll: Duration::from_millis(100),
+            spawn_storm: 1000,
+            orphaned: Duration::from_millis(100),
             disabled: BTreeSet::new(),
         }
     }

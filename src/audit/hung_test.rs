@@ -245,6 +245,7 @@ fn help_with(awaited: &Awaited) -> &'static str {
             "see who is to notify it: `notify_waiters` reaches only those that wait already, \
              `notify_one` is kept for the next one"
         }
+        Awaited::Cancellation => "see who is to cancel the token",
         Awaited::Join => "tell the task to end (or abort it) before you wait for it",
         Awaited::Io(_) => "see who is at the other end, and give the operation a `timeout`",
         Awaited::Timer { .. } => {

@@ -1,9 +1,10 @@
 //! `leaked-handle`: a child process is left behind: running at the exit of its
-//! parent, or dead and never waited for.
+//! parent, or dead and never waited for; or a file or socket is ([`super::open_files`]).
 
 use super::{
     config::Config,
     group::{Draft, Groups, Rank},
+    open_files,
     registry::Rule,
     text,
 };
@@ -23,7 +24,7 @@ impl Rule for LeakedHandle {
     }
 
     fn summary(&self) -> &'static str {
-        "a child process is left running, or dead and not waited for"
+        "a child process, a file or a socket is left"
     }
 
     fn default_severity(&self) -> Severity {
@@ -34,6 +35,7 @@ impl Rule for LeakedHandle {
         let mut groups = Groups::new(self.name());
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
             for process in test.processes.iter().filter(|process| !process.truncated) {
+                open_files::add(&run.project, test, process, &mut groups);
                 for child in &process.children {
                     let origin = origin(&run.project, &child.spawn_stack, &test.identity);
                     let severity = match origin {
@@ -99,6 +101,8 @@ fn tell(
         details: Details::LeakedHandle {
             command: child.command.clone(),
             state: if child.is_zombie { "zombie" } else { "running" }.to_owned(),
+            file_kind: None,
+            file_name: None,
         },
     })
 }

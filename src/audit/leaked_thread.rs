@@ -14,7 +14,10 @@ use super::{
     text,
 };
 use crate::{
-    model::{Outcome, Owner, Process, Run, Task, TaskEnd, TaskKind, Test, origin, pointed_frame},
+    model::{
+        Outcome, Owner, Process, Run, Task, TaskEnd, TaskKind, Test, TestIdentity, origin,
+        pointed_frame,
+    },
     project::Project,
     report::{
         finding::{Confidence, Details, Finding, Origin, Severity},
@@ -48,7 +51,7 @@ impl Rule for LeakedThread {
                     .filter_map(|(id, below)| Some((What::Thread, process.tasks.get(&id)?, below)));
                 let runtimes = runtimes(process)
                     .into_iter()
-                    .map(|(worker, workers)| (What::Runtime, worker, workers));
+                    .map(|(worker, threads)| (What::Runtime, worker, threads.len() as u64));
                 for (what, task, count) in threads.chain(runtimes) {
                     let project = &run.project;
                     Leaked { project, test, process, what, task, count }.add_to(&mut groups);
@@ -104,10 +107,11 @@ fn is_known_leaked(process: &Process, id: u64) -> bool {
     process.tasks.get(&id).is_some_and(is_leaked)
 }
 
-/// The runtimes that were never dropped, each by one of its workers, with the number
-/// of them. One per stack that built it, since nothing tells two of one line apart.
-fn runtimes(process: &Process) -> Vec<(&Task, u64)> {
-    let mut runtimes: BTreeMap<(String, u32), (&Task, u64)> = BTreeMap::new();
+/// The runtimes that were never dropped, each by one of its workers, with the
+/// threads of all of them. One per stack that built it, since nothing tells two of
+/// one line apart.
+fn runtimes(process: &Process) -> Vec<(&Task, BTreeSet<u64>)> {
+    let mut runtimes: BTreeMap<(String, u32), (&Task, BTreeSet<u64>)> = BTreeMap::new();
     let workers = process.tasks.values().filter(|task| {
         task.kind == TaskKind::Blocking
             && task.end == TaskEnd::Alive
@@ -116,9 +120,31 @@ fn runtimes(process: &Process) -> Vec<(&Task, u64)> {
     for worker in workers {
         let frame = pointed_frame(&worker.spawn_stack);
         let built_by = (text::identity(frame), frame.map_or(0, |frame| frame.line));
-        runtimes.entry(built_by).or_insert((worker, 0)).1 += 1;
+        let (_, threads) = runtimes.entry(built_by).or_insert((worker, BTreeSet::new()));
+        threads.insert(worker.thread);
     }
     runtimes.into_values().collect()
+}
+
+/// The worker threads of runtimes that are themselves reported, as more than a note:
+/// that explains the tasks that they ran.
+pub fn threads_of_leaked_runtimes(
+    project: &Project,
+    test: &TestIdentity,
+    process: &Process,
+) -> BTreeSet<u64> {
+    runtimes(process)
+        .into_iter()
+        .filter(|(worker, _)| severity(project, test, worker) > Severity::Note)
+        .flat_map(|(_, threads)| threads)
+        .collect()
+}
+
+fn severity(project: &Project, test: &TestIdentity, task: &Task) -> Severity {
+    match origin(project, &task.spawn_stack, test) {
+        Origin::Library if !in_initialiser(&task.spawn_stack) => Severity::Warning,
+        _ => Severity::Note,
+    }
 }
 
 struct Leaked<'a> {
@@ -135,10 +161,7 @@ impl Leaked<'_> {
         let stack = &self.task.spawn_stack;
         let blamed = pointed_frame(stack);
         let origin = origin(self.project, stack, &self.test.identity);
-        let severity = match origin {
-            Origin::Library if !in_initialiser(stack) => Severity::Warning,
-            _ => Severity::Note,
-        };
+        let severity = severity(self.project, &self.test.identity, self.task);
         let what = match self.what {
             What::Thread => "thread",
             What::Runtime => "runtime",
@@ -159,6 +182,24 @@ impl Leaked<'_> {
 
     fn lived_ns(&self) -> u64 {
         self.process.ended_ns.saturating_sub(self.task.created_ns)
+    }
+
+    /// Of a runtime: the tasks in it that are still there.
+    fn tasks(&self) -> u64 {
+        let built_by = pointed_frame(&self.task.spawn_stack);
+        let same = |worker: &Task| pointed_frame(&worker.spawn_stack) == built_by;
+        let threads: BTreeSet<u64> = runtimes(self.process)
+            .into_iter()
+            .filter(|(worker, _)| same(worker))
+            .flat_map(|(_, threads)| threads)
+            .collect();
+        let is_in_it = |task: &&Task| {
+            task.kind == TaskKind::Task
+                && task.end == TaskEnd::Alive
+                && task.polls > 0
+                && threads.contains(&task.thread)
+        };
+        self.process.tasks.values().filter(is_in_it).count() as u64
     }
 
     /// The call that it is blocked in.
@@ -223,6 +264,10 @@ impl Leaked<'_> {
         }
         if !is_thread {
             notes.push(counted(self.count, "worker thread", "worker threads"));
+            let tasks = self.tasks();
+            if tasks > 0 {
+                notes.push(format!("{} had not ended in it", counted(tasks, "task", "tasks")));
+            }
         }
         if in_initialiser(&task.spawn_stack) {
             notes.push("made by the initialisation of a static: probably meant to stay".to_owned());
@@ -265,6 +310,7 @@ mod tests {
         Task {
             kind: TaskKind::Blocking,
             name: None,
+            thread: id,
             waits: Vec::new(),
             spawn_stack: stack([
                 tokio("tokio::runtime::blocking::pool::Spawner::spawn_blocking"),
@@ -364,6 +410,13 @@ mod tests {
              process exited"
         );
         assert!(finding.notes.contains(&"2 worker threads".to_owned()));
+        let inside = Task { end: TaskEnd::Alive, ended_ns: 0, thread: 2, ..task(5) };
+        let process = process([worker(1, built()), worker(2, built()), inside.clone()], []);
+        let run = run(process);
+        let told = LeakedThread.check(&run, &Config::default());
+        assert!(told[0].notes.contains(&"1 task had not ended in it".to_owned()));
+        let lingering = crate::audit::lingering_task::LingeringTask;
+        assert!(lingering.check(&run, &Config::default()).is_empty(), "told once");
         let by_test = check([worker(1, test_code("it::works", 5))]);
         assert_eq!(by_test[0].severity, Severity::Note);
         let dropped = Task { end: TaskEnd::Completed, ended_ns: 5, ..worker(1, built()) };

@@ -10,9 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     config::Config,
     group::{Draft, Groups, Rank},
+    leaked_thread::threads_of_leaked_runtimes,
+    lost_waker, orphaned_task,
+    owners::{awaits_token, owner_of},
     registry::Rule,
-    support::is_lock,
+    rollup::{end_ns, idle_ns, tops},
+    support::{in_initialiser, is_lock},
     text,
+    unstopped::{self, Unstopped, unstopped},
 };
 use crate::{
     model::{
@@ -43,114 +48,32 @@ impl Rule for LingeringTask {
         Severity::Error
     }
 
-    fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
             for process in test.processes.iter().filter(|process| !process.truncated) {
+                let project = &run.project;
+                let explained = threads_of_leaked_runtimes(project, &test.identity, process);
+                let orphans = orphaned_task::told(process, config);
+                let lost = lost_waker::told(process, config);
                 for (id, descendants) in tops(process) {
+                    if orphans.contains(&id) || lost.contains(&id) {
+                        continue;
+                    }
                     let Some(task) = process.tasks.get(&id) else { continue };
-                    let told =
-                        Lingering { project: &run.project, test, process, task, descendants };
-                    told.add_to(&mut groups);
+                    let is_explained = task.kind == TaskKind::Task
+                        && task.end == TaskEnd::Alive
+                        && explained.contains(&task.thread);
+                    if !is_explained {
+                        let unstopped = unstopped(process, task);
+                        Lingering { project, test, process, task, descendants, unstopped }
+                            .add_to(&mut groups);
+                    }
                 }
             }
         }
         groups.finish()
     }
-}
-
-/// How long a task must have idled to be judged where no root was held back for
-/// its sake: as long as one would have been at most.
-const GRACE_NS: u64 = 100_000_000;
-
-/// When it was last seen.
-fn end_ns(process: &Process, task: &Task) -> u64 {
-    if task.ended_ns == 0 { process.ended_ns } else { task.ended_ns }
-}
-
-/// Since its last poll.
-fn idle_ns(process: &Process, task: &Task) -> u64 {
-    if task.running { 0 } else { end_ns(process, task).saturating_sub(task.last_poll_ended_ns) }
-}
-
-/// Whether the end of its runtime or of the process found a task unfinished
-/// that had its chance to finish.
-fn lingers(process: &Process, task: &Task) -> bool {
-    matches!(task.kind, TaskKind::Task | TaskKind::Local)
-        && matches!(task.end, TaskEnd::Alive | TaskEnd::Shutdown)
-        && task.polls > 0
-        // Woken and not polled again: the next poll might have been its last.
-        && (!task.scheduled || task.drained)
-        // Cut off in the middle, by a `LocalSet` that was dropped within a test
-        // or by an exit, it had no time to react to anything.
-        && (task.had_grace || idle_ns(process, task) >= GRACE_NS)
-}
-
-/// The topmost lingering tasks, each with the number of those below it.
-fn tops(process: &Process) -> BTreeMap<u64, u64> {
-    /// What stands above a task.
-    #[derive(Clone, Copy)]
-    enum Above {
-        /// Nothing that is still there.
-        Nothing,
-        /// A lingering task.
-        Top(u64),
-        /// A task that is still there and might yet have finished, and have
-        /// stopped what it spawned: no verdict.
-        Undecided,
-    }
-    let mut known: BTreeMap<u64, Above> = BTreeMap::new();
-    let mut tops: BTreeMap<u64, u64> = BTreeMap::new();
-    for task in process.tasks.values().filter(|task| lingers(process, task)) {
-        // Up to the first task whose own top is known, then down again; loops
-        // cannot be, but what a process sends is not to be trusted.
-        let mut path = Vec::new();
-        let mut seen = BTreeSet::new();
-        let mut current = task;
-        let mut above = loop {
-            if let Some(above) = known.get(&current.id) {
-                break if matches!(above, Above::Nothing) {
-                    Above::Top(current.id)
-                } else {
-                    *above
-                };
-            }
-            path.push(current.id);
-            if !seen.insert(current.id) {
-                break Above::Nothing;
-            }
-            match current.parent.and_then(|id| process.tasks.get(&id)) {
-                Some(parent) if lingers(process, parent) => current = parent,
-                Some(parent)
-                    if matches!(parent.kind, TaskKind::Task | TaskKind::Local)
-                        && matches!(parent.end, TaskEnd::Alive | TaskEnd::Shutdown) =>
-                {
-                    break Above::Undecided;
-                }
-                _ => break Above::Nothing,
-            }
-        };
-        while let Some(id) = path.pop() {
-            known.entry(id).or_insert(above);
-            if matches!(above, Above::Nothing) {
-                above = Above::Top(id);
-            }
-        }
-        let own = *known.entry(task.id).or_insert(Above::Nothing);
-        match own {
-            Above::Nothing => {
-                tops.entry(task.id).or_insert(0);
-            }
-            Above::Top(_) | Above::Undecided => {}
-        }
-    }
-    // A second pass, since a task may come before its top.
-    for above in known.values() {
-        if let Above::Top(top) = above {
-            *tops.entry(*top).or_insert(0) += 1;
-        }
-    }
-    tops
 }
 
 struct Lingering<'a> {
@@ -159,6 +82,7 @@ struct Lingering<'a> {
     process: &'a Process,
     task: &'a Task,
     descendants: u64,
+    unstopped: Option<Unstopped>,
 }
 
 impl Lingering<'_> {
@@ -166,18 +90,32 @@ impl Lingering<'_> {
         let task = self.task;
         let spawner = pointed_frame(&task.spawn_stack);
         let awaiter = task.waits.first().and_then(|wait| pointed_frame(&wait.stack));
-        let identity = vec![text::identity(spawner), text::identity(awaiter)];
+        // What a task that runs was doing is another thing in each run.
+        let state = match (task.kind, self.unstopped) {
+            (TaskKind::Blocking, _) => "blocking".to_owned(),
+            (_, Some(_)) => "aborted".to_owned(),
+            (_, None) => text::identity(awaiter),
+        };
+        let mut identity = vec![text::identity(spawner), state];
         let spot = match (spawner, &task.spawned_at) {
             (None, Some(site)) => (self.project.display_path(&site.file), site.line),
             _ => text::spot(self.project, spawner),
         };
         let origin = origin_of_task(self.project, task, &self.test.identity);
-        let severity = match origin {
-            Origin::Library if self.has_timer() => Severity::Warning,
-            Origin::Library => Severity::Error,
-            Origin::Test | Origin::Dependency => Severity::Note,
+        // Meant to live as long as the process.
+        let is_static = task.end == TaskEnd::Alive && in_initialiser(&task.spawn_stack);
+        if is_static {
+            identity.push("static".to_owned());
+        }
+        let severity = match (origin, self.unstopped) {
+            _ if is_static => Severity::Note,
+            (_, Some(unstopped)) => unstopped.severity(task, origin),
+            (Origin::Library, None) if self.has_timer() => Severity::Warning,
+            (Origin::Library, None) => Severity::Error,
+            (Origin::Test | Origin::Dependency, None) => Severity::Note,
         };
-        let rank = Rank { severity, confidence: Confidence::Observed, weight: self.idle_ns() };
+        let weight = self.unstopped.map_or_else(|| self.idle_ns(), Unstopped::weight);
+        let rank = Rank { severity, confidence: Confidence::Observed, weight };
         groups.add(identity, spot, rank, [self.test.name.clone()], || self.tell(origin));
     }
 
@@ -208,10 +146,19 @@ impl Lingering<'_> {
         let Self { project, process, task, .. } = *self;
         let places = self.places()?;
         let spawn_stack = text::labelled(project, &task.spawn_stack, "spawn stack of the task");
-        let stacks = self
-            .distinct_waits()
+        let waits = if task.kind == TaskKind::Blocking {
+            task.waits.iter().collect()
+        } else {
+            self.distinct_waits()
+        };
+        let label = if task.kind == TaskKind::Blocking {
+            "stack of the task"
+        } else {
+            "await stack of the task"
+        };
+        let stacks = waits
             .into_iter()
-            .filter_map(|wait| text::labelled(project, &wait.stack, "await stack of the task"))
+            .filter_map(|wait| text::labelled(project, &wait.stack, label))
             .chain(spawn_stack)
             .collect();
         Some(Draft {
@@ -230,19 +177,33 @@ impl Lingering<'_> {
                 .to_owned(),
                 task_name: task.name.clone(),
                 idle_ms: self.idle_ns() / 1_000_000,
-                waits_for: self
-                    .distinct_waits()
-                    .into_iter()
-                    .map(|wait| what(&waits_for(project, process, task, wait)).to_owned())
-                    .collect(),
+                waits_for: match self.unstopped {
+                    Some(_) => Vec::new(),
+                    None => self
+                        .distinct_waits()
+                        .into_iter()
+                        .map(|wait| what(&waits_for(project, process, task, wait)).to_owned())
+                        .collect(),
+                },
                 wakers: task.wakers(),
                 due_in_ms: self.due_in_ns().map(|ns| ns / 1_000_000),
                 descendants: self.descendants,
+                owner: owner_of(task).map(|owner| owner.name().to_owned()),
                 ended_by: match task.end {
                     TaskEnd::Alive => "process-exit",
-                    _ => "runtime-shutdown",
+                    TaskEnd::Shutdown => "runtime-shutdown",
+                    TaskEnd::Completed | TaskEnd::Panicked => "itself",
+                    TaskEnd::Cancelled => "abort",
                 }
                 .to_owned(),
+                aborted_ms: match self.unstopped {
+                    Some(Unstopped::Aborted(ns)) => Some(ns / 1_000_000),
+                    _ => None,
+                },
+                shutdown_waited_ms: match self.unstopped {
+                    Some(Unstopped::WaitedFor(ns)) => Some(ns / 1_000_000),
+                    _ => None,
+                },
             },
         })
     }
@@ -255,6 +216,10 @@ impl Lingering<'_> {
             (Some(frame), _) => format!(" spawned by `{}`", text::short(&frame.function)),
             (None, _) => String::new(),
         };
+        if let Some(unstopped) = self.unstopped {
+            let kind = if task.kind == TaskKind::Blocking { "blocking task" } else { "task" };
+            return format!("{kind}{name}{spawner} {}", unstopped.words(task));
+        }
         let end = match task.end {
             TaskEnd::Alive => "when the process exited",
             _ => "when its runtime shut down",
@@ -301,6 +266,16 @@ impl Lingering<'_> {
             .or_else(|| text::at_stack(project, &task.spawn_stack, label))
             .or_else(|| task.spawned_at.as_ref().map(|site| text::at_site(project, site, label)));
         let mut places = vec![Some(spawned?)];
+        if task.kind == TaskKind::Blocking {
+            for wait in &task.waits {
+                let label = match wait.operation.as_str() {
+                    "" => "last seen here".to_owned(),
+                    operation => format!("blocked in `{operation}` here"),
+                };
+                places.push(text::at_stack(project, &wait.stack, label));
+            }
+            return text::places(places);
+        }
         for wait in self.distinct_waits() {
             let label = format!("{} here", awaited(process, wait));
             places.push(text::at_stack(project, &wait.stack, label));
@@ -334,10 +309,23 @@ impl Lingering<'_> {
     fn notes(&self) -> Vec<String> {
         let Self { project, process, task, .. } = *self;
         let mut notes = Vec::new();
-        for wait in self.distinct_waits() {
-            notes.push(format!("it {}", waits_for(project, process, task, wait)));
+        if let Some(unstopped) = self.unstopped {
+            notes.extend(unstopped.notes(task));
+        } else {
+            for wait in self.distinct_waits() {
+                notes.push(format!("it {}", waits_for(project, process, task, wait)));
+            }
         }
-        if !task.running {
+        if awaits_token(process, task) {
+            notes.push("nobody cancelled its token".to_owned());
+        }
+        if self.unstopped.is_none()
+            && let Some(owner) = owner_of(task)
+        {
+            notes.push(owner.note(process).to_owned());
+        }
+        let is_idle = !task.running && self.unstopped.is_none();
+        if is_idle {
             notes.push(format!(
                 "idle for {} after {}",
                 text::duration(self.idle_ns()),
@@ -345,6 +333,7 @@ impl Lingering<'_> {
             ));
         }
         match task.wakers() {
+            _ if self.unstopped.is_some() => {}
             0 if task.running => {}
             0 => notes.push("no waker is left: nothing can ever wake it".to_owned()),
             wakers => {
@@ -364,6 +353,9 @@ impl Lingering<'_> {
             Some(Some(parent)) if parent.end != TaskEnd::Completed => {}
             Some(_) => notes.push("the task that spawned it had finished".to_owned()),
         }
+        if task.end == TaskEnd::Alive && in_initialiser(&task.spawn_stack) {
+            notes.push("made by the initialisation of a static: probably meant to stay".to_owned());
+        }
         if self.descendants > 0 {
             let tasks = counted(self.descendants, "further task", "further tasks");
             notes.push(format!("{tasks} below it lingered too"));
@@ -372,6 +364,9 @@ impl Lingering<'_> {
     }
 
     fn help(&self) -> &'static str {
+        if self.unstopped.is_some() {
+            return unstopped::help(self.task);
+        }
         let kinds = self.kinds();
         if self.task.wakers() == 0 && !self.task.running && kinds.is_empty() {
             return "a future that returns `Pending` must keep the waker and call it; until then \
@@ -385,41 +380,47 @@ impl Lingering<'_> {
 fn advice(awaited: &Awaited) -> (u8, &'static str) {
     match awaited {
         Awaited::Timer { .. } => (
-            0,
+            1,
             "tell the task to stop instead of letting it sleep: `select!` between the timer and a \
              `CancellationToken`, or keep the `JoinHandle` and abort it when its owner is dropped",
         ),
         Awaited::Channel { sends: false, .. } => (
-            1,
+            2,
             "close the channel when the owner is dropped (the task must not hold an end of it that \
              keeps it open), or keep the `JoinHandle` and abort the task",
         ),
         Awaited::Channel { sends: true, .. } => (
-            2,
+            3,
             "drop the receiver when nobody reads it any more, so that sending fails, or keep the \
              `JoinHandle` and abort the task when its owner is dropped",
         ),
         Awaited::Lock { .. } | Awaited::Semaphore => (
-            3,
+            4,
             "find out why the holder does not release it; keep the `JoinHandle` and abort the task \
              when its owner is dropped",
         ),
         Awaited::Notify => (
-            4,
+            5,
             "notify the task when its owner is dropped, for one with a `CancellationToken` and its \
              `DropGuard`, or keep the `JoinHandle` and abort it",
         ),
+        Awaited::Cancellation => (
+            // Whatever else it waits for, this is how it means to be stopped.
+            0,
+            "cancel the token when its owner is dropped: keep its `DropGuard` there. A child token \
+             is cancelled with its parent, and not the other way round",
+        ),
         Awaited::Io(_) | Awaited::Signal | Awaited::ChildProcess => (
-            5,
+            6,
             "`select!` between that event and a `CancellationToken` that the owner cancels on \
              drop, or keep the `JoinHandle` (or a `JoinSet`) and abort the task",
         ),
         Awaited::Join => (
-            6,
+            7,
             "stop the task that it waits for first; a `JoinSet` aborts its tasks when it is dropped",
         ),
         Awaited::Barrier | Awaited::Other => (
-            7,
+            8,
             "keep the `JoinHandle` and abort or await it when the owner is dropped, spawn into a \
              `JoinSet`, or give the task a `CancellationToken`",
         ),
@@ -585,6 +586,22 @@ mod tests {
             finding.locations.iter().map(|place| place.label.as_str()).collect();
         let waits = ["waits for data on an mpsc channel here", "waits for a Notify here"];
         assert_eq!(labels[1..], waits);
+    }
+
+    #[test]
+    fn what_a_static_spawns_is_a_note_where_its_runtime_was_not_dropped() {
+        let of_static = |task: &mut Task| {
+            let initialiser = std("std::sync::once_lock::OnceLock<T>::get_or_init");
+            task.spawn_stack = stack([lib("app::Pool::start", 20), initialiser]);
+        };
+        assert_eq!(check_task(of_static)[0].severity, Severity::Error);
+        let mut stays = task(1);
+        of_static(&mut stays);
+        stays.end = TaskEnd::Alive;
+        let findings = check(process([stays, task(2)], []));
+        let severities: Vec<Severity> = findings.iter().map(|found| found.severity).collect();
+        assert_eq!(severities.len(), 2, "they are told apart");
+        assert!(severities.contains(&Severity::Note) && severities.contains(&Severity::Error));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! [`group`].
 
 pub mod blocking_call;
+pub mod blocking_poll;
 pub mod config;
 mod cycles;
 pub mod deadlock;
@@ -21,12 +22,20 @@ pub mod lingering_task;
 pub mod lock_across_await;
 pub mod lock_order_cycle;
 pub mod long_held_lock;
+pub mod lost_waker;
+mod open_files;
+pub mod orphaned_task;
+mod owners;
 pub mod recursive_lock;
 pub mod registry;
+mod rollup;
+pub mod silent_panic;
+pub mod spawn_storm;
 mod support;
 #[cfg(test)]
 mod testing;
 mod text;
+mod unstopped;
 
 pub use config::Config;
 pub use hang::Hang;

@@ -3,10 +3,12 @@
 use std::fmt::Debug;
 
 use super::{
-    blocking_call::BlockingCall, config::Config, deadlock::Deadlock, futurelock::Futurelock,
-    hung_test::HungTest, leaked_handle::LeakedHandle, leaked_thread::LeakedThread,
-    lingering_task::LingeringTask, lock_across_await::LockAcrossAwait,
-    lock_order_cycle::LockOrderCycle, long_held_lock::LongHeldLock, recursive_lock::RecursiveLock,
+    blocking_call::BlockingCall, blocking_poll::BlockingPoll, config::Config, deadlock::Deadlock,
+    futurelock::Futurelock, hung_test::HungTest, leaked_handle::LeakedHandle,
+    leaked_thread::LeakedThread, lingering_task::LingeringTask, lock_across_await::LockAcrossAwait,
+    lock_order_cycle::LockOrderCycle, long_held_lock::LongHeldLock, lost_waker::LostWaker,
+    orphaned_task::OrphanedTask, recursive_lock::RecursiveLock, silent_panic::SilentPanic,
+    spawn_storm::SpawnStorm,
 };
 use crate::{
     model::Run,
@@ -28,6 +30,7 @@ pub trait Rule: Debug + Sync {
 /// All rules, by name.
 pub const RULES: &[&dyn Rule] = &[
     &BlockingCall,
+    &BlockingPoll,
     &Deadlock,
     &Futurelock,
     &HungTest,
@@ -37,7 +40,11 @@ pub const RULES: &[&dyn Rule] = &[
     &LockAcrossAwait,
     &LockOrderCycle,
     &LongHeldLock,
+    &LostWaker,
+    &OrphanedTask,
     &RecursiveLock,
+    &SilentPanic,
+    &SpawnStorm,
 ];
 
 /// Asks every enabled rule, one after the other.

@@ -63,6 +63,13 @@ pub fn launches_worker(spawn_stack: &Stack) -> bool {
     })
 }
 
+/// Whether a stack is within a `block_in_place`, where a task may block.
+pub fn in_place(stack: &Stack) -> bool {
+    stack.frames.iter().any(|frame| {
+        frame.function.contains("tokio::") && frame.function.contains("::block_in_place")
+    })
+}
+
 /// The class of a lock as an identity that survives edits: its kind, and the
 /// static that it is or the function that creates it (or is first to use it);
 /// without that, the file that creates it. Locks that one function creates are not

@@ -271,6 +271,15 @@ pub struct Thresholds {
     /// A call that blocks a task's poll for longer is reported
     #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub blocking_call: Duration,
+    /// A poll of a task that takes longer is reported
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    pub blocking_poll: Duration,
+    /// More tasks of one spawn site alive at once are reported
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000, help_heading = "Rules")]
+    pub spawn_storm: u64,
+    /// A task that outlives its cancelled parent for longer is reported
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    pub orphaned: Duration,
     /// Tasks that stay idle for so long after a test will not end by themselves
     #[arg(long, value_name = "TIME", default_value = "2ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub drain_idle: Duration,
@@ -516,6 +525,9 @@ mod tests {
                 contended_hold: Duration::from_millis(100),
                 wait: Duration::from_millis(10),
                 blocking_call: Duration::from_millis(10),
+                blocking_poll: Duration::from_millis(100),
+                spawn_storm: 1000,
+                orphaned: Duration::from_millis(100),
                 drain_idle: Duration::from_millis(2),
                 drain_max: Duration::from_millis(100),
                 drain_total: Duration::from_millis(500),

@@ -504,6 +504,7 @@ mod tests {
                     id: "my-crate".to_owned(),
                     package: "my-crate".to_owned(),
                     crate_name: "my_crate".to_owned(),
+                    is_optimised: false,
                     exe: "/x".into(),
                     harness: path.is_some(),
                     working_directory: "/".into(),

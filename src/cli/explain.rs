@@ -7,6 +7,7 @@ use crate::{audit::RULES, report::finding::Severity};
 /// Rules by name, with their pages. What has no page is no rule.
 const PAGES: &[(&str, &str)] = &[
     ("blocking-call", include_str!("../../docs/rules/blocking-call.md")),
+    ("blocking-poll", include_str!("../../docs/rules/blocking-poll.md")),
     ("deadlock", include_str!("../../docs/rules/deadlock.md")),
     ("futurelock", include_str!("../../docs/rules/futurelock.md")),
     ("hung-test", include_str!("../../docs/rules/hung-test.md")),
@@ -16,7 +17,11 @@ const PAGES: &[(&str, &str)] = &[
     ("lock-across-await", include_str!("../../docs/rules/lock-across-await.md")),
     ("lock-order-cycle", include_str!("../../docs/rules/lock-order-cycle.md")),
     ("long-held-lock", include_str!("../../docs/rules/long-held-lock.md")),
+    ("lost-waker", include_str!("../../docs/rules/lost-waker.md")),
+    ("orphaned-task", include_str!("../../docs/rules/orphaned-task.md")),
     ("recursive-lock", include_str!("../../docs/rules/recursive-lock.md")),
+    ("silent-panic", include_str!("../../docs/rules/silent-panic.md")),
+    ("spawn-storm", include_str!("../../docs/rules/spawn-storm.md")),
 ];
 
 /// The public names of the rules.

@@ -124,6 +124,9 @@ fn probe_options(thresholds: Thresholds) -> ProbeOptions {
         contended_hold,
         wait,
         blocking_call,
+        blocking_poll,
+        spawn_storm,
+        orphaned,
         drain_idle,
         drain_max,
         drain_total,
@@ -133,6 +136,9 @@ fn probe_options(thresholds: Thresholds) -> ProbeOptions {
         contended_hold,
         wait,
         blocking_call,
+        blocking_poll,
+        spawn_storm,
+        orphaned,
         drain_idle,
         drain_max,
         drain_total,
@@ -215,6 +221,7 @@ pub fn model(build: &Build, runs: &[TestRun]) -> model::Run {
         .map(|test| model::Test {
             name: test.case.full_name(),
             identity: identity(&test.case),
+            is_optimised: test.case.binary.is_optimised,
             outcome: test.outcome,
             processes: test
                 .recordings
@@ -231,16 +238,33 @@ pub fn model(build: &Build, runs: &[TestRun]) -> model::Run {
 pub fn findings(run: &model::Run, options: &TestOptions) -> Vec<Finding> {
     let time_limit = (!options.run.time_limit.is_zero()).then_some(options.run.time_limit);
     let options = &options.rules;
-    let Thresholds { long_hold, contended_hold, wait, blocking_call, .. } = options.thresholds;
+    let Thresholds {
+        long_hold,
+        contended_hold,
+        wait,
+        blocking_call,
+        blocking_poll,
+        spawn_storm,
+        orphaned,
+        ..
+    } = options.thresholds;
     let disabled = RULES
         .iter()
         .map(|rule| rule.name().to_owned())
         .filter(|name| !options.is_enabled(name))
         .collect();
-    audit::audit(
-        run,
-        &Config { long_hold, contended_hold, wait, blocking_call, time_limit, disabled },
-    )
+    let config = Config {
+        long_hold,
+        contended_hold,
+        wait,
+        blocking_call,
+        blocking_poll,
+        spawn_storm,
+        orphaned,
+        time_limit,
+        disabled,
+    };
+    audit::audit(run, &config)
 }
 
 /// Builds the probe ahead of its first use.

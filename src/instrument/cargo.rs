@@ -614,6 +614,7 @@ fn test_binaries(
             id: artifacts::binary_id(&package.name, &artifact.target),
             package: package.name.to_string(),
             crate_name: artifact.target.name.replace('-', "_"),
+            is_optimised: artifact.profile.opt_level != "0",
             exe: executable.clone(),
             harness: !WithoutHarness::of(&package.manifest_path).contains(&artifact.target),
             working_directory: folder.to_owned(),

@@ -31,6 +31,8 @@ pub struct TestBinary {
     pub package: String,
     /// The target's name, as a crate name: `my_crate`.
     pub crate_name: String,
+    /// Its own crate is compiled with optimisation.
+    pub is_optimised: bool,
     /// The executable, absolute.
     pub exe: Utf8PathBuf,
     /// Whether it answers `--list` (libtest), or is one unit (`harness = false`).

@@ -5,10 +5,11 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use super::{
-    Acquisition, Activity, Actor, BlockingCall, ChildProcess, Counters, Frame, Gate, Hold, Knot,
-    LockAcrossAwait, Mode, Module, OrderEdge, Owner, Party, Process, RecursiveLock, Resource,
-    ResourceKind, Site, Stack, Symboliser, Task, TaskEnd, TaskKind, Thread, Wait, Waiter,
-    blame_frame, owner::owner_of, pointed_frame, site_frame,
+    Acquisition, Activity, Actor, BlockingCall, BlockingPoll, ChildProcess, Counters, FileKind,
+    Frame, Gate, Hold, Knot, LockAcrossAwait, Mode, Module, OpenFile, OrderEdge, OrphanedTask,
+    Owner, Party, PollSample, Process, RecursiveLock, Resource, ResourceKind, Site, SpawnStorm,
+    Stack, Symboliser, Task, TaskEnd, TaskKind, Thread, UnreadPanic, Wait, Waiter, blame_frame,
+    owner::owner_of, pointed_frame, site_frame,
 };
 use crate::telemetry::{Recording, proto};
 
@@ -58,6 +59,11 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
             .values()
             .filter_map(|hold| builder.hold(hold, &known))
             .collect(),
+        blocking_polls: recording
+            .blocking_polls
+            .values()
+            .filter_map(|poll| builder.blocking_poll(poll))
+            .collect(),
         blocking_calls: recording
             .blocking_calls
             .values()
@@ -74,6 +80,15 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
             .filter_map(|recursion| builder.recursive_lock(recursion, &known))
             .collect(),
         knots: recording.knots.values().filter_map(|knot| builder.knot(knot, &known)).collect(),
+        panics: recording.panics.iter().filter_map(|panic| builder.panic(panic)).collect(),
+        spawn_storms: recording.spawn_storms.iter().map(|storm| builder.storm(storm)).collect(),
+        orphaned_tasks: recording
+            .orphaned_tasks
+            .iter()
+            .filter_map(|orphan| builder.orphan(orphan, &known))
+            .collect(),
+        open_files: recording.open_files.files.iter().map(|file| builder.open_file(file)).collect(),
+        exit_stack: builder.stack(recording.open_files.exit_stack),
         children: recording.children.values().map(|child| builder.child(child)).collect(),
         counters: counters(&recording.counters),
         resources,
@@ -191,6 +206,9 @@ impl<'a> Builder<'a> {
     }
 
     fn task(&self, task: &proto::Task, known: &impl Fn(u64) -> bool) -> Task {
+        let lost_waker_stack = self.stack(task.lost_waker_stack);
+        // What a shutdown drops with another task was in nobody's way.
+        let is_lost = task.lost_waker_ns != 0 && !is_shutdown(&lost_waker_stack);
         Task {
             id: task.id,
             kind: task_kind(task.kind()),
@@ -214,13 +232,21 @@ impl<'a> Builder<'a> {
             last_poll_started_ns: task.last_poll_started_ns,
             last_poll_ended_ns: task.last_poll_ended_ns,
             last_wake_ns: task.last_wake_ns,
-            thread: task.thread,
             scheduled: task.scheduled,
             running: task.running,
             drained: task.drained,
             had_grace: task.had_grace,
+            aborted_ns: some(task.aborted_ns),
+            waited_for_ns: if is_shutdown(&self.stack(task.waiter_stack)) {
+                task.waited_for_ns
+            } else {
+                0
+            },
+            thread: task.thread,
             waker_clones: task.waker_clones,
             waker_drops: task.waker_drops,
+            lost_waker_ns: if is_lost { task.lost_waker_ns } else { 0 },
+            lost_waker_stack,
             waits: task.waits.iter().map(|wait| self.wait(wait, known)).collect(),
             holds: task.holds.iter().filter_map(|hold| self.hold(hold, known)).collect(),
         }
@@ -327,6 +353,26 @@ impl<'a> Builder<'a> {
         })
     }
 
+    fn blocking_poll(&self, poll: &proto::BlockingPoll) -> Option<BlockingPoll> {
+        let samples = poll.samples.iter().map(|sample| PollSample {
+            stack: self.stack(sample.stack),
+            is_blocked: sample.blocked,
+            system_call: (!sample.system_call.is_empty()).then(|| sample.system_call.clone()),
+            count: sample.count.into(),
+        });
+        Some(BlockingPoll {
+            actor: self.actor(poll.actor.as_ref()?),
+            longest_ns: poll.longest_ns,
+            starved_ns: poll.starved_ns,
+            measured_ns: poll.measured_ns,
+            cpu_ns: poll.cpu_ns,
+            samples: samples.collect(),
+            waiting: poll.waiting.into(),
+            is_over: poll.over,
+            count: poll.count,
+        })
+    }
+
     fn lock_across_await(
         &self,
         across: &proto::LockAcrossAwait,
@@ -389,6 +435,61 @@ impl<'a> Builder<'a> {
         })
     }
 
+    fn panic(&self, panic: &proto::Panic) -> Option<UnreadPanic> {
+        let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+        Some(UnreadPanic {
+            actor: self.actor(panic.actor.as_ref()?),
+            name: text(&panic.name),
+            spawn_stack: self.stack(panic.spawn_stack),
+            message: text(&panic.message),
+            location: panic.location.as_ref().and_then(|at| self.site(at)),
+            stack: without_hooks(self.stack(panic.stack)),
+            is_detached: panic.is_detached,
+            is_of_main: panic.is_of_main,
+        })
+    }
+
+    fn storm(&self, storm: &proto::SpawnStorm) -> SpawnStorm {
+        SpawnStorm {
+            spawned_at: storm.spawned_at.as_ref().and_then(|at| self.site(at)),
+            spawn_stack: self.stack(storm.spawn_stack),
+            spawner: storm.spawner.as_ref().map(|spawner| self.actor(spawner)),
+            peak: storm.peak,
+            peak_ns: storm.peak_ns,
+            spawned: storm.spawned,
+        }
+    }
+
+    /// `None` where half of it is missing.
+    fn orphan(
+        &self,
+        orphan: &proto::OrphanedTask,
+        known: &impl Fn(u64) -> bool,
+    ) -> Option<OrphanedTask> {
+        let parent = orphan.parent.as_ref()?;
+        let child = self.task(orphan.child.as_ref()?, known);
+        let end_ns = some(child.ended_ns).unwrap_or(orphan.found_ns);
+        Some(OrphanedTask {
+            outlived_ns: end_ns.saturating_sub(parent.ended_ns),
+            child,
+            parent: self.task(parent, known),
+            starved_ns: orphan.starved_ns,
+        })
+    }
+
+    fn open_file(&self, file: &proto::OpenFile) -> OpenFile {
+        let own = self.stack(file.stack);
+        // tokio opens files on a thread where nobody's frames are.
+        let is_tokios = file.blocking && blame_frame(&own).is_none();
+        OpenFile {
+            kind: file_kind(file.kind()),
+            name: (!file.name.is_empty()).then(|| file.name.clone()),
+            stack: if is_tokios { self.stack(file.spawn_stack) } else { own },
+            opened_ns: file.opened_ns,
+            opener: some(file.opener),
+        }
+    }
+
     fn child(&self, child: &proto::ChildProcess) -> ChildProcess {
         ChildProcess {
             pid: child.pid,
@@ -398,6 +499,29 @@ impl<'a> Builder<'a> {
             spawned_ns: child.spawned_ns,
             actor: child.actor.as_ref().map(|actor| self.actor(actor)),
         }
+    }
+}
+
+/// The stack of a panic, without the hooks that are called for it, the program's own
+/// among them.
+fn without_hooks(stack: Arc<Stack>) -> Arc<Stack> {
+    let of_std = |frame: &Frame| frame.function.starts_with("std::panicking::");
+    match stack.frames.iter().position(of_std) {
+        None | Some(0) => stack,
+        Some(at) => Arc::new(Stack { frames: stack.frames[at..].to_vec() }),
+    }
+}
+
+fn file_kind(kind: proto::OpenFileKind) -> FileKind {
+    match kind {
+        proto::OpenFileKind::File => FileKind::File,
+        proto::OpenFileKind::Directory => FileKind::Directory,
+        proto::OpenFileKind::Fifo => FileKind::Fifo,
+        proto::OpenFileKind::TcpListener => FileKind::TcpListener,
+        proto::OpenFileKind::TcpStream => FileKind::TcpStream,
+        proto::OpenFileKind::Udp => FileKind::Udp,
+        proto::OpenFileKind::Unix => FileKind::Unix,
+        proto::OpenFileKind::Socket => FileKind::Socket,
     }
 }
 
@@ -668,6 +792,19 @@ mod tests {
             "tokio::runtime::task::harness::Harness<T,S>::poll",
             "tokio::runtime::blocking::pool::Inner::run",
         ])));
+    }
+
+    #[test]
+    fn the_hooks_are_no_part_of_a_panics_stack() {
+        let shown = |functions: &[&str]| {
+            let stack = without_hooks(Arc::new(stack(functions)));
+            stack.frames.iter().map(|frame| frame.function.clone()).collect::<Vec<_>>()
+        };
+        let std = ["std::panicking::panic_with_hook", "core::panicking::panic_fmt", "app::f"];
+        let hooked =
+            [&["concaudit_core::panics::note", "it::works::{{closure}}"][..], &std].concat();
+        assert_eq!(shown(&hooked), std);
+        assert_eq!(shown(&["app::f"]), ["app::f"]);
     }
 
     #[test]

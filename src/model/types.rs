@@ -45,6 +45,8 @@ pub struct Test {
     pub name: String,
     /// Where its own code is, so that it is told from the library's.
     pub identity: super::TestIdentity,
+    /// Its binary's own crate was compiled with optimisation.
+    pub is_optimised: bool,
     /// How it ended.
     pub outcome: Outcome,
     /// The test's own process first, then its audited children.
@@ -76,14 +78,26 @@ pub struct Process {
     pub holds: Vec<Hold>,
     /// Calls that blocked a thread in the middle of a poll.
     pub blocking_calls: Vec<BlockingCall>,
+    /// Polls that took long.
+    pub blocking_polls: Vec<BlockingPoll>,
     /// Guards of blocking locks that lived across an await.
     pub locks_across_awaits: Vec<LockAcrossAwait>,
     /// Locks that an actor took, or wanted, though it held them.
     pub recursive_locks: Vec<RecursiveLock>,
     /// Actors of which none can ever go on.
     pub knots: Vec<Knot>,
+    /// Panics that ended a task or thread whose handle nobody read.
+    pub panics: Vec<UnreadPanic>,
+    /// Spawn sites of which many tasks were alive at once.
+    pub spawn_storms: Vec<SpawnStorm>,
+    /// Tasks that outlived a cancelled parent whose future owned their handle.
+    pub orphaned_tasks: Vec<OrphanedTask>,
     /// Child processes that were left at the end.
     pub children: Vec<ChildProcess>,
+    /// What was opened in the life of the process, and was open at its end.
+    pub open_files: Vec<OpenFile>,
+    /// Who called `exit`, as far as known; empty where `main` had returned.
+    pub exit_stack: Arc<Stack>,
     /// What the probe counted.
     pub counters: Counters,
 }
@@ -300,8 +314,6 @@ pub struct Task {
     pub last_poll_ended_ns: u64,
     /// When it was last woken; 0 where it never was.
     pub last_wake_ns: u64,
-    /// The thread that last polled it (or spawned it).
-    pub thread: u64,
     /// Woken (or just spawned) and not polled since.
     pub scheduled: bool,
     /// Being polled at the process's last word.
@@ -310,11 +322,23 @@ pub struct Task {
     pub drained: bool,
     /// A root was held back for its sake.
     pub had_grace: bool,
+    /// When it was seen, in the middle of a poll, that it had been aborted.
+    pub aborted_ns: Option<u64>,
+    /// Of a blocking task that completed: for how long the drop of its runtime, or
+    /// a `shutdown_timeout`, had waited for it.
+    pub waited_for_ns: u64,
+    /// The thread that polled it last; of a thread, itself.
+    pub thread: u64,
     /// Clones of its waker that were ever made.
     pub waker_clones: u64,
     /// Clones of its waker that were dropped or used up by a wake.
     pub waker_drops: u64,
-    /// What it waits for, one element per branch of a `select!`.
+    /// When its last waker was dropped between two polls, without a wake; 0: it was not.
+    pub lost_waker_ns: u64,
+    /// Where; empty where it was not.
+    pub lost_waker_stack: Arc<Stack>,
+    /// What it waits for, one element per branch of a `select!`; where its last waker
+    /// was lost, what it waited for last.
     pub waits: Vec<Wait>,
     /// What it holds.
     pub holds: Vec<Hold>,
@@ -506,6 +530,42 @@ pub struct BlockingCall {
     pub count: u64,
 }
 
+/// A poll that took long: all of one task, by where it was spawned, and of one stack.
+#[derive(Debug, Clone)]
+pub struct BlockingPoll {
+    /// The task, in the longest of the polls.
+    pub actor: Actor,
+    /// The longest of the polls, less the [`BlockingCall`]s in it.
+    pub longest_ns: u64,
+    /// Of that, what the machine withheld.
+    pub starved_ns: u64,
+    /// The part of that poll in which CPU time was measured.
+    pub measured_ns: u64,
+    /// For how much of this its thread had a CPU.
+    pub cpu_ns: u64,
+    /// What its thread did meanwhile.
+    pub samples: Vec<PollSample>,
+    /// The most other tasks of its thread that were seen to be kept waiting at once.
+    pub waiting: u64,
+    /// It was seen to end.
+    pub is_over: bool,
+    /// How many there were.
+    pub count: u64,
+}
+
+/// Where a thread was in a [`BlockingPoll`].
+#[derive(Debug, Clone)]
+pub struct PollSample {
+    /// Up to the poll.
+    pub stack: Arc<Stack>,
+    /// It was blocked in the kernel; else it computed.
+    pub is_blocked: bool,
+    /// The system call that it was blocked in, where its name is known.
+    pub system_call: Option<String>,
+    /// How often it was met there.
+    pub count: u64,
+}
+
 /// A guard of a blocking lock that was held when the poll of its task returned
 /// `Pending`: all of one pair of stacks.
 #[derive(Debug, Clone)]
@@ -582,6 +642,59 @@ pub struct Party {
     pub holds: Vec<Hold>,
 }
 
+/// A task or thread that panicked, and whose `JoinHandle` told nobody so by the end.
+#[derive(Debug, Clone)]
+pub struct UnreadPanic {
+    /// It.
+    pub actor: Actor,
+    /// `task::Builder::name` or the thread's name, where it was given.
+    pub name: Option<String>,
+    /// Where it was spawned.
+    pub spawn_stack: Arc<Stack>,
+    /// What the panic said; `None` where that is not known, or no text.
+    pub message: Option<String>,
+    /// Where it was raised, as far as known.
+    pub location: Option<Site>,
+    /// The stack of the panic; empty where none was taken.
+    pub stack: Arc<Stack>,
+    /// Its handle was gone before it panicked.
+    pub is_detached: bool,
+    /// It is of no task, and of no thread that anybody is seen to have spawned: the
+    /// test's own. Such a one is told whatever became of it.
+    pub is_of_main: bool,
+}
+
+/// A spawn site of which more tasks were alive at once than the threshold.
+#[derive(Debug, Clone)]
+pub struct SpawnStorm {
+    /// The caller of `spawn`.
+    pub spawned_at: Option<Site>,
+    /// The stack of the spawn that went above the threshold.
+    pub spawn_stack: Arc<Stack>,
+    /// Who spawned that one; `None` where it was no task.
+    pub spawner: Option<Actor>,
+    /// Most alive at once.
+    pub peak: u64,
+    /// When.
+    pub peak_ns: u64,
+    /// All that were spawned there.
+    pub spawned: u64,
+}
+
+/// A task whose `JoinHandle` went with the future of its cancelled parent, and which
+/// lived on.
+#[derive(Debug, Clone)]
+pub struct OrphanedTask {
+    /// It, as it was at its end or, where it had none, at that of the process.
+    pub child: Task,
+    /// Whose future owned its handle.
+    pub parent: Task,
+    /// For how long it has outlived its parent.
+    pub outlived_ns: u64,
+    /// What the machine may have withheld of that.
+    pub starved_ns: u64,
+}
+
 /// A child process that was running at the end, or dead and not waited for.
 #[derive(Debug, Clone)]
 pub struct ChildProcess {
@@ -597,4 +710,42 @@ pub struct ChildProcess {
     pub spawned_ns: u64,
     /// By whom; `None` where that is not known.
     pub actor: Option<Actor>,
+}
+
+/// A file or socket that was open at the end.
+#[derive(Debug, Clone)]
+pub struct OpenFile {
+    /// What it is.
+    pub kind: FileKind,
+    /// Its path, or its address and that of its peer, where they are known.
+    pub name: Option<String>,
+    /// Where it was opened; where a runtime did that on another thread, where that
+    /// was asked for.
+    pub stack: Arc<Stack>,
+    /// When.
+    pub opened_ns: u64,
+    /// The task that opened it, or the thread that was polling none, where it is
+    /// known: one of [`Process::tasks`], or one that has completed.
+    pub opener: Option<u64>,
+}
+
+/// What an [`OpenFile`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Directory,
+    /// A named pipe.
+    Fifo,
+    /// A TCP socket that listens.
+    TcpListener,
+    /// Any other TCP socket.
+    TcpStream,
+    /// A UDP socket.
+    Udp,
+    /// A Unix socket.
+    Unix,
+    /// Any other socket.
+    Socket,
 }

@@ -17,6 +17,8 @@ pub enum Awaited {
     Channel { what: &'static str, sends: bool },
     /// `Notify`.
     Notify,
+    /// `CancellationToken`.
+    Cancellation,
     /// `Barrier`.
     Barrier,
     /// A socket, a pipe, a file: what it does, "a TCP connection" for one.
@@ -42,6 +44,7 @@ impl fmt::Display for Awaited {
             Self::Channel { what, sends: true } => write!(f, "waits for the receiver of {what}"),
             Self::Channel { what, .. } => write!(f, "waits for data on {what}"),
             Self::Notify => f.write_str("waits for a Notify"),
+            Self::Cancellation => f.write_str("waits for a CancellationToken"),
             Self::Barrier => f.write_str("waits at a Barrier"),
             Self::Io(what) => write!(f, "waits for {what}"),
             Self::Join => f.write_str("waits for a task to finish"),
@@ -99,7 +102,7 @@ fn by_function(function: &str) -> Option<Awaited> {
         ),
         ("tokio::sync::rwlock::", Awaited::Lock { what: "RwLock", mode: Mode::Exclusive }),
         ("tokio::sync::semaphore::", Awaited::Semaphore),
-        ("tokio_util::sync::cancellation_token::", Awaited::Notify),
+        ("tokio_util::sync::cancellation_token::WaitForCancellationFuture", Awaited::Cancellation),
         ("tokio::process::", Awaited::ChildProcess),
         ("tokio::net::tcp::listener::", Awaited::Io("a TCP connection to accept")),
         ("tokio::net::unix::listener::", Awaited::Io("a Unix socket connection to accept")),

@@ -290,8 +290,16 @@ pub enum Details {
         due_in_ms: Option<u64>,
         /// Lingering tasks that it spawned, directly or not.
         descendants: u64,
-        /// "runtime-shutdown" or "process-exit".
+        /// "runtime-shutdown" or "process-exit"; of a task that went on for too long,
+        /// "itself" or "abort", too.
         ended_by: String,
+        /// What it was spawned through that could have stopped it: `TaskTracker` or
+        /// `JoinSet`.
+        owner: Option<String>,
+        /// For how long it went on after it had been aborted, in milliseconds.
+        aborted_ms: Option<u64>,
+        /// For how long the shutdown of its runtime waited for it, in milliseconds.
+        shutdown_waited_ms: Option<u64>,
     },
     /// `blocking-call`
     BlockingCall {
@@ -299,6 +307,19 @@ pub enum Details {
         operation: String,
         /// The longest of the calls, in milliseconds.
         blocked_ms: u64,
+        /// "task" or "block-on".
+        task_kind: String,
+    },
+    /// `blocking-poll`
+    BlockingPoll {
+        /// The longest of the polls, in milliseconds, without what the machine withheld.
+        took_ms: u64,
+        /// For how much of that its thread had a CPU, in percent.
+        cpu_percent: u64,
+        /// The system call that it was blocked in, where that is known.
+        system_call: Option<String>,
+        /// The most other tasks of its thread that were seen to be kept waiting at once.
+        kept_waiting: u64,
         /// "task" or "block-on".
         task_kind: String,
     },
@@ -335,8 +356,12 @@ pub enum Details {
     LeakedHandle {
         /// The child process's name, where the system tells it.
         command: Option<String>,
-        /// "running" or "zombie".
+        /// "running" or "zombie"; of a file or socket, "open".
         state: String,
+        /// What a file or socket is: "file", "TCP listener", ...
+        file_kind: Option<String>,
+        /// Its path, or its address and that of its peer, where they are known.
+        file_name: Option<String>,
     },
     /// `leaked-thread`
     LeakedThread {
@@ -376,6 +401,52 @@ pub enum Details {
         waited_ms: u64,
         /// The longest single await of the holder meanwhile, in milliseconds.
         awaited_ms: u64,
+    },
+    /// `lost-waker`
+    LostWaker {
+        /// "task", "local" or "block-on".
+        task_kind: String,
+        /// `task::Builder::name`, where it was given.
+        task_name: Option<String>,
+        /// A waker was there and was dropped; else its last poll kept none.
+        registered: bool,
+        /// For how long it could not be woken when it was last seen, in milliseconds.
+        stuck_ms: u64,
+        /// What it waited for, one element per branch.
+        waits_for: Vec<String>,
+    },
+    /// `orphaned-task`
+    OrphanedTask {
+        /// `task::Builder::name` of the task, where it was given.
+        task_name: Option<String>,
+        /// For how long it has outlived its parent, in milliseconds.
+        outlived_ms: u64,
+        /// "completed", "panicked", "cancelled", or "never".
+        ended: String,
+        /// What it waits for where it has not ended, one element per branch.
+        waits_for: Vec<String>,
+    },
+    /// `spawn-storm`
+    SpawnStorm {
+        /// Most tasks of the site alive at once.
+        peak: u64,
+        /// All that were spawned there.
+        spawned: u64,
+        /// The threshold.
+        limit: u64,
+    },
+    /// `silent-panic`
+    SilentPanic {
+        /// "task", "local", "blocking" or "thread".
+        task_kind: String,
+        /// `task::Builder::name` or the thread's name, where it was given.
+        task_name: Option<String>,
+        /// What the panic said, where that is known.
+        panic_message: Option<String>,
+        /// Where, "src/lib.rs:7:9", as far as known.
+        panicked_at: Option<String>,
+        /// The `JoinHandle` was gone before the panic.
+        detached: bool,
     },
     /// `lock-order-cycle`
     LockOrderCycle {

@@ -138,6 +138,9 @@ pub fn lingering_task() -> Finding {
             due_in_ms: None,
             descendants: 3,
             ended_by: "runtime-shutdown".to_owned(),
+            owner: None,
+            aborted_ms: None,
+            shutdown_waited_ms: None,
         },
         suppressed: None,
     }
@@ -372,6 +375,19 @@ fn of_blocking_code() -> Vec<Finding> {
             },
         ),
         finding(
+            "blocking-poll",
+            Severity::Error,
+            "`Pool::start` blocks the thread of a task for 240 ms in `read`",
+            &[(4, 13, "blocks its thread for 240 ms in `read` here")],
+            Details::BlockingPoll {
+                took_ms: 240,
+                cpu_percent: 3,
+                system_call: Some("read".to_owned()),
+                kept_waiting: 2,
+                task_kind: "task".to_owned(),
+            },
+        ),
+        finding(
             "lock-across-await",
             Severity::Warning,
             across,
@@ -410,6 +426,8 @@ fn of_blocking_code() -> Vec<Finding> {
             Details::LeakedHandle {
                 command: Some("redis".to_owned()),
                 state: "running".to_owned(),
+                file_kind: None,
+                file_name: None,
             },
         ),
     ]

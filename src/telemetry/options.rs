@@ -15,6 +15,12 @@ pub struct ProbeOptions {
     pub wait: Duration,
     /// A call that blocks a task's poll is told of from this length on.
     pub blocking_call: Duration,
+    /// A poll that takes this long is told of.
+    pub blocking_poll: Duration,
+    /// More live tasks of one spawn site than this are told of.
+    pub spawn_storm: u64,
+    /// A task that outlives its cancelled parent for this long is told of.
+    pub orphaned: Duration,
     /// The drain ends when every live task was idle for so long.
     pub drain_idle: Duration,
     /// One drain lasts no longer.
@@ -35,6 +41,9 @@ impl Default for ProbeOptions {
             contended_hold: Duration::from_millis(100),
             wait: Duration::from_millis(10),
             blocking_call: Duration::from_millis(10),
+            blocking_poll: Duration::from_millis(100),
+            spawn_storm: 1000,
+            orphaned: Duration::from_millis(100),
             drain_idle: Duration::from_millis(2),
             drain_max: Duration::from_millis(100),
             drain_total: Duration::from_millis(500),
@@ -51,6 +60,8 @@ impl fmt::Display for ProbeOptions {
             ("contended_hold_ms", self.contended_hold),
             ("wait_ms", self.wait),
             ("blocking_call_ms", self.blocking_call),
+            ("blocking_poll_ms", self.blocking_poll),
+            ("orphaned_ms", self.orphaned),
             ("drain_idle_ms", self.drain_idle),
             ("drain_max_ms", self.drain_max),
             ("drain_total_ms", self.drain_total),
@@ -61,7 +72,7 @@ impl fmt::Display for ProbeOptions {
             let separator = if index == 0 { "" } else { "," };
             write!(f, "{separator}{key}={}", value.as_nanos().div_ceil(1_000_000))?;
         }
-        Ok(())
+        write!(f, ",spawn_storm={}", self.spawn_storm)
     }
 }
 
@@ -75,8 +86,8 @@ mod tests {
         assert_eq!(
             options.to_string(),
             "long_hold_ms=1000,contended_hold_ms=100,wait_ms=1,blocking_call_ms=10,\
-             drain_idle_ms=2,drain_max_ms=100,drain_total_ms=500,exit_wait_ms=2000,\
-             console_wait_ms=0"
+             blocking_poll_ms=100,orphaned_ms=100,drain_idle_ms=2,drain_max_ms=100,\
+             drain_total_ms=500,exit_wait_ms=2000,console_wait_ms=0,spawn_storm=1000"
         );
     }
 }

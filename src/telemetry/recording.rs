@@ -40,17 +40,27 @@ pub struct Recording {
     /// By id.
     pub blocking_calls: BTreeMap<u64, proto::BlockingCall>,
     /// By id.
+    pub blocking_polls: BTreeMap<u64, proto::BlockingPoll>,
+    /// By id.
     pub locks_across_awaits: BTreeMap<u64, proto::LockAcrossAwait>,
     /// By id.
     pub recursive_locks: BTreeMap<u64, proto::RecursiveLock>,
     /// By id.
     pub knots: BTreeMap<u64, proto::Knot>,
+    /// As the last update has them.
+    pub panics: Vec<proto::Panic>,
+    /// As the last update has them.
+    pub spawn_storms: Vec<proto::SpawnStorm>,
+    /// As the last update has them.
+    pub orphaned_tasks: Vec<proto::OrphanedTask>,
     /// By process id.
     pub children: BTreeMap<u32, proto::ChildProcess>,
     /// Of a snapshot alone: every thread.
     pub threads: Vec<proto::Thread>,
     /// The last snapshot by itself, whatever was told before and after.
     pub snapshot: Option<Box<Recording>>,
+    /// What was open at the exit.
+    pub open_files: proto::OpenFiles,
     /// The newest.
     pub counters: proto::Counters,
     /// What the tokio-console protocol told.
@@ -131,15 +141,22 @@ impl Recording {
             }
         }
         self.blocking_calls.extend(update.blocking_calls.into_iter().map(|call| (call.id, call)));
+        self.blocking_polls.extend(update.blocking_polls.into_iter().map(|poll| (poll.id, poll)));
         self.locks_across_awaits
             .extend(update.locks_across_awaits.into_iter().map(|across| (across.id, across)));
         self.recursive_locks
             .extend(update.recursive_locks.into_iter().map(|recursion| (recursion.id, recursion)));
         self.knots.extend(update.knots.into_iter().map(|knot| (knot.id, knot)));
+        if let Some(files) = update.open_files {
+            self.open_files = files;
+        }
         self.children.extend(update.children.into_iter().map(|child| (child.pid, child)));
         if !update.threads.is_empty() {
             self.threads = update.threads;
         }
+        self.panics.extend(update.panics);
+        self.spawn_storms.extend(update.spawn_storms);
+        self.orphaned_tasks.extend(update.orphaned_tasks);
         if let Some(counters) = update.counters {
             self.counters = counters;
         }

@@ -110,7 +110,7 @@ pub mod timer {
 
 pub mod runtime {
     use super::{CLIENT, RULE, SURVIVES};
-    use crate::support::{Workspace, at_most_a_note, error, expectations, silent};
+    use crate::support::{Workspace, at_most_a_note, error, expectations, only_notes, silent};
 
     expectations! { Workspace::Rules, "lingering::runtime ";
         a_task_that_serves_two_roots_and_ends_after_the_second_leaves_nothing => silent();
@@ -131,6 +131,145 @@ pub mod runtime {
         a_local_set_dropped_at_once_within_a_test_leaves_nobody_the_time_to_finish => silent();
         a_local_set_dropped_within_a_test_leaves_its_surviving_task
             => error(RULE, "lingering/src/local.rs", "survives-its-local-client");
+        a_local_set_within_a_test_that_waits_for_its_tasks_leaves_nothing_on_many_threads
+            => silent();
+        a_local_set_that_runs_twice_and_ends_its_task_then_leaves_nothing => silent();
+        a_local_set_that_runs_twice_and_not_to_the_end_of_its_task_leaves_it
+            => error(RULE, "lingering/src/local.rs", "survives-its-local-client");
+        a_local_set_dropped_before_its_runtime_leaves_its_surviving_task
+            => error(RULE, "lingering/src/local.rs", "survives-its-local-client");
+        a_task_of_a_static_is_no_more_than_a_note => only_notes();
+    }
+}
+
+pub mod blocking {
+    use super::{RULE, number};
+    use crate::support::{Expected, Workspace, error, expectations, note, silent, warning};
+
+    const BLOCKING: &str = "lingering/src/blocking.rs";
+    const SURVIVES: &str = "survives-its-journal";
+
+    /// It sleeps for 1.5 s, most of which is left when it is told to stop.
+    fn waited_for() -> Expected {
+        warning(RULE, BLOCKING, "works-on").with(|finding| {
+            match number(finding, "shutdown_waited_ms") {
+                Some(1000..) => Ok(()),
+                found => Err(format!("the shutdown waited {found:?} ms for it")),
+            }
+        })
+    }
+
+    fn aborted() -> Expected {
+        warning(RULE, BLOCKING, "cannot-be-aborted").with(|finding| {
+            match number(finding, "aborted_ms") {
+                Some(500..) => Ok(()),
+                found => Err(format!("it went on for {found:?} ms")),
+            }
+        })
+    }
+
+    expectations! { Workspace::Rules, "lingering::blocking ";
+        a_closure_that_ends_with_its_owner_leaves_nothing => silent();
+        a_closure_that_ends_with_its_owner_leaves_nothing_on_many_threads => silent();
+        a_closure_that_ends_with_its_owner_leaves_nothing_in_the_background => silent();
+        a_closure_that_outlives_a_shutdown_in_the_background_is_left
+            => error(RULE, BLOCKING, SURVIVES).showing(&["waits-for-its-journal"]);
+        a_closure_that_outlives_a_shutdown_in_the_background_is_left_on_many_threads
+            => error(RULE, BLOCKING, SURVIVES);
+        a_closure_that_outlives_the_limit_of_a_shutdown_is_left
+            => error(RULE, BLOCKING, SURVIVES);
+        a_closure_on_a_forgotten_runtime_is_left => error(RULE, BLOCKING, SURVIVES);
+        a_closure_that_sleeps_for_ever_is_left_with_a_warning
+            => warning(RULE, BLOCKING, "watches-for-ever");
+        a_closure_that_is_told_to_stop_leaves_nothing => silent();
+        a_closure_of_the_test_itself_is_only_noted
+            => note(RULE, "lingering/tests/blocking.rs", "parks-in-a-test");
+        a_runtime_that_waits_for_long_when_it_is_dropped_says_for_what => waited_for();
+        a_runtime_that_waits_for_long_when_it_is_dropped_says_for_what_on_many_threads
+            => waited_for();
+        a_test_that_waits_for_its_closure_leaves_nothing => silent();
+        a_test_that_waits_for_its_closure_leaves_nothing_on_many_threads => silent();
+        a_closure_that_ends_while_its_runtime_is_still_there_leaves_nothing => silent();
+        a_closure_that_is_aborted_goes_on => aborted();
+        a_closure_that_is_aborted_goes_on_on_many_threads => aborted();
+    }
+}
+
+pub mod owners {
+    use super::RULE;
+    use crate::support::{
+        Expected, Finding, Workspace, error, expectations, note, silent, warning,
+    };
+
+    const OWNERS: &str = "lingering/src/owners.rs";
+
+    fn notes(finding: &Finding, expected: &str) -> Result<(), String> {
+        if finding.notes.iter().any(|note| note.contains(expected)) {
+            Ok(())
+        } else {
+            Err(format!("no note says {expected:?}"))
+        }
+    }
+
+    fn tracked() -> Expected {
+        error(RULE, OWNERS, "is-tracked-and-deaf")
+            .with(|finding| notes(finding, "`TaskTracker` that nobody waited for"))
+    }
+
+    fn not_cancelled() -> Expected {
+        error(RULE, OWNERS, "waits-for-its-token")
+            .with(|finding| notes(finding, "nobody cancelled its token"))
+    }
+
+    expectations! { Workspace::Rules, "lingering::owners ";
+        a_tracker_that_is_waited_for_leaves_nothing => silent();
+        a_tracker_that_is_waited_for_leaves_nothing_on_many_threads => silent();
+        a_tracker_that_nobody_waits_for_leaves_its_task => tracked();
+        a_tracker_that_nobody_waits_for_leaves_its_task_on_many_threads => tracked();
+        a_token_that_nobody_cancels_leaves_its_task => not_cancelled();
+        a_token_that_nobody_cancels_leaves_its_task_on_many_threads => not_cancelled();
+        a_task_that_goes_on_after_its_token_was_cancelled_is_left
+            => error(RULE, OWNERS, "hears-and-goes-on");
+        a_task_that_goes_on_after_its_token_was_cancelled_is_left_on_many_threads
+            => error(RULE, OWNERS, "hears-and-goes-on");
+        a_set_that_is_dropped_does_not_stop_its_closure
+            => warning(RULE, OWNERS, "is-not-stopped-by-its-set");
+        a_set_that_is_dropped_does_not_stop_its_closure_on_many_threads
+            => warning(RULE, OWNERS, "is-not-stopped-by-its-set");
+        a_set_that_is_waited_for_leaves_nothing => silent();
+        a_task_that_is_aborted_in_the_middle_of_a_poll_goes_on
+            => note(RULE, OWNERS, "is-stuck-in-its-poll")
+                .by("library")
+                .besides(&["blocking-call", "blocking-poll"]);
+        a_task_that_is_aborted_between_two_polls_leaves_nothing => silent();
+    }
+}
+
+pub mod nested {
+    use super::{CLIENT, RULE, SURVIVES};
+    use crate::support::{Workspace, error, expectations, silent};
+
+    expectations! { Workspace::Rules, "lingering::nested ";
+        a_client_in_a_runtime_in_a_closure_leaves_nothing => silent();
+        a_client_in_a_runtime_in_a_closure_leaves_nothing_on_many_threads => silent();
+        a_client_in_a_runtime_in_a_closure_leaves_its_task => error(RULE, CLIENT, SURVIVES);
+        a_client_in_a_runtime_in_a_closure_leaves_its_task_on_many_threads
+            => error(RULE, CLIENT, SURVIVES);
+        a_client_in_a_runtime_in_a_thread_leaves_nothing => silent();
+        a_client_in_a_runtime_in_a_thread_leaves_its_task => error(RULE, CLIENT, SURVIVES);
+        a_runtime_that_is_dropped_in_a_thread_leaves_nothing_where_all_is_done => silent();
+        a_runtime_that_is_dropped_in_a_thread_leaves_its_task => error(RULE, CLIENT, SURVIVES);
+        a_current_thread_runtime_that_is_dropped_in_a_thread_leaves_its_task
+            => error(RULE, CLIENT, SURVIVES);
+        a_client_of_a_server_in_another_runtime_leaves_nothing => silent();
+        a_task_that_waits_for_one_of_another_runtime_leaves_nothing_where_that_one_ends
+            => silent();
+        a_client_of_a_server_in_another_runtime_leaves_the_task_there
+            => error(RULE, CLIENT, SURVIVES);
+        a_task_between_two_roots_that_ends_after_the_second_leaves_nothing_on_many_threads
+            => silent();
+        a_task_between_two_roots_that_survives_both_is_left_on_many_threads
+            => error(RULE, CLIENT, SURVIVES);
     }
 }
 

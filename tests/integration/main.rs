@@ -12,6 +12,7 @@
 
 mod behaviour;
 mod blocking_call;
+mod blocking_poll;
 mod cli;
 mod console;
 mod deadlock;
@@ -23,10 +24,14 @@ mod lingering;
 mod lock_across_await;
 mod lock_order;
 mod long_held;
+mod lost_waker;
 mod model;
 mod often;
 mod old_tokio;
+mod orphaned_task;
 mod recursive_lock;
+mod silent_panic;
+mod spawn_storm;
 mod std_only;
 mod support;
 mod surroundings;

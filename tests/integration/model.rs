@@ -24,16 +24,27 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         l::server::TESTS,
         l::timer::TESTS,
         l::runtime::TESTS,
+        l::blocking::TESTS,
+        l::owners::TESTS,
+        l::nested::TESTS,
         l::tree::TESTS,
         crate::long_held::TESTS,
         crate::lock_order::TESTS,
         crate::thread_locks::orders::TESTS,
         crate::thread_locks::holds::TESTS,
         crate::recursive_lock::TESTS,
+        crate::silent_panic::TESTS,
+        crate::spawn_storm::TESTS,
+        crate::orphaned_task::TESTS,
+        crate::lost_waker::TESTS,
         crate::lock_across_await::TESTS,
         crate::blocking_call::TESTS,
+        crate::blocking_poll::polls::TESTS,
+        crate::blocking_poll::signals::TESTS,
         crate::leaked::threads::TESTS,
         crate::leaked::children::TESTS,
+        crate::leaked::files::TESTS,
+        crate::leaked::calls::TESTS,
         s::environment::TESTS,
         s::subscriber::TESTS,
         s::children::TESTS,
@@ -44,7 +55,8 @@ fn every_test_of_the_fixtures_has_an_expectation() {
     assert_eq!(missing(Workspace::Rules, &expected), [""; 0]);
     assert_eq!(missing(Workspace::OldTokio, &[crate::old_tokio::TESTS]), [""; 0]);
     assert_eq!(missing(Workspace::StdOnly, &[crate::std_only::TESTS]), [""; 0]);
-    assert_eq!(missing(Workspace::Stuck, &[crate::recursive_lock::stuck::TESTS]), [""; 0]);
+    let expected = [crate::recursive_lock::stuck::TESTS, crate::lost_waker::roots::TESTS];
+    assert_eq!(missing(Workspace::Stuck, &expected), [""; 0]);
     let expected = [
         crate::deadlock::one::TESTS,
         crate::deadlock::many::TESTS,

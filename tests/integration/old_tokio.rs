@@ -15,6 +15,10 @@ expectations! { Workspace::OldTokio, "old-tokio::old ";
     two_locks_taken_in_one_order_are_fine => silent();
     a_lock_held_across_a_fetch_starves_its_reader
         => error("long-held-lock", LIB, "fetches-under-the-lock");
+    a_task_that_panics_detached_is_found => error("silent-panic", LIB, "no-such-row");
+    a_task_that_panics_unread_is_found_on_many_threads
+        => error("silent-panic", LIB, "no-such-row");
+    a_task_that_panics_and_is_awaited_is_fine => silent();
 }
 
 #[test]

@@ -68,8 +68,11 @@ pub mod stuck {
         let audit = Workspace::Stuck.audit();
         audit.finished.assert_code(100);
         for test in &audit.report.tests {
-            let hangs = test.name.ends_with("_hangs");
-            let expected = if hangs { "deadlocked" } else { "passed" };
+            let expected = match &test.name {
+                name if name.ends_with("_hangs") => "deadlocked",
+                name if name.ends_with("_limit") => "timed-out",
+                _ => "passed",
+            };
             assert_eq!(test.outcome, expected, "{}\n{}", test.name, audit.finished);
         }
     }

@@ -106,35 +106,10 @@ fn spawned(pid: i32) {
 
 #[cfg(all(target_os = "linux", target_env = "gnu", not(concaudit_static)))]
 mod interposed {
-    use std::{
-        ffi::{CStr, c_char, c_int, c_void},
-        sync::atomic::{AtomicUsize, Ordering},
-    };
+    use std::ffi::{c_char, c_int, c_void};
 
     use super::spawned;
-
-    /// A function of the C library's, looked up once.
-    struct Real {
-        name: &'static CStr,
-        address: AtomicUsize,
-    }
-
-    impl Real {
-        const fn new(name: &'static CStr) -> Self {
-            Self { name, address: AtomicUsize::new(0) }
-        }
-
-        fn get(&self) -> usize {
-            let known = self.address.load(Ordering::Relaxed);
-            if known != 0 {
-                return known;
-            }
-            // SAFETY: a C string; the object after this one has the function.
-            let found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) } as usize;
-            self.address.store(found, Ordering::Relaxed);
-            found
-        }
-    }
+    use crate::real::Real;
 
     type PosixSpawn = unsafe extern "C" fn(
         *mut libc::pid_t,

@@ -14,6 +14,7 @@ use crate::{
     resource::{Operation, Resource, ScopePtr},
     roster,
     stack::{Bounds, CACHE_SIZE, Cache, StackId},
+    storms::{self, SpawnSite},
     task::Task,
 };
 
@@ -48,6 +49,7 @@ pub(crate) struct Context {
     /// The last call that blocked this thread for long: since when, for how long,
     /// and where.
     pub(crate) blocked: Cell<(u64, u64, StackId)>,
+    pub(crate) spawn_sites: [Cell<Option<(u64, &'static SpawnSite)>>; storms::CACHE_SIZE],
     tasks: [Cell<*const Task>; MAX_TASKS],
     task_depth: Cell<usize>,
     scopes: [Cell<ScopePtr>; MAX_SCOPES],
@@ -69,6 +71,7 @@ thread_local! {
             held_outside: Cell::new(0),
             granted: Cell::new((0, true)),
             blocked: Cell::new((0, 0, 0)),
+            spawn_sites: [const { Cell::new(None) }; storms::CACHE_SIZE],
             tasks: [const { Cell::new(std::ptr::null()) }; MAX_TASKS],
             task_depth: Cell::new(0),
             scopes: [const { Cell::new(ScopePtr::NONE) }; MAX_SCOPES],
@@ -195,6 +198,11 @@ impl Busy {
     }
 }
 
+/// This thread is the probe's, and nothing that it does is looked at.
+pub fn is_ours() {
+    std::mem::forget(Busy::begin());
+}
+
 impl Drop for Busy {
     #[inline]
     fn drop(&mut self) {
@@ -249,6 +257,18 @@ pub(crate) fn current_task() -> Option<Arc<Task>> {
         Arc::increment_strong_count(task);
         Some(Arc::from_raw(task))
     }
+}
+
+/// Reads the task that this thread polls, or else the thread's own record, if it has
+/// one. Neither allocates nor locks.
+pub(crate) fn with_known_actor<R>(read: impl FnOnce(&Task) -> R) -> Option<R> {
+    with(|context| {
+        let top = context.task_depth.get().checked_sub(1).and_then(|top| context.tasks.get(top));
+        let actor = top.map_or(context.thread.get(), Cell::get);
+        // SAFETY: null, or what whoever pushed it borrows an `Arc` for as long as it
+        // is pushed; the thread's own record is there as long as it is set.
+        unsafe { actor.as_ref() }.map(read)
+    })
 }
 
 /// The task that this thread is polling, or the thread itself.

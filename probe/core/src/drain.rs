@@ -20,7 +20,7 @@ use std::{
 };
 
 use crate::{
-    clock, context, counters,
+    clock, context, counters, ending,
     hash::FastMap,
     options, outbox,
     sync::lock,
@@ -163,5 +163,6 @@ impl Drain {
 impl Drop for Drain {
     fn drop(&mut self) {
         counters::DRAIN_NS.add(clock::now_ns().saturating_sub(self.started_ns));
+        ending::note_root_end();
     }
 }

@@ -1,5 +1,5 @@
 //! What is told once per place, however often it happens: calls that block a
-//! poll, guards that are kept over an await, locks that are taken twice.
+//! poll, polls that take long, guards that are kept over an await, locks that are taken twice.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +7,7 @@ use crate::{
     clock, counters,
     hash::{FastMap, fold},
     lock::Acquisition,
-    next_id,
+    next_id, polls,
     resource::Resource,
     stack::StackId,
     sync::lock as guard,
@@ -36,6 +36,42 @@ pub struct BlockingCall {
     pub starved_ns: u64,
     /// How often it took long.
     pub count: u64,
+}
+
+/// A poll that took long.
+#[derive(Debug, Clone)]
+pub struct BlockingPoll {
+    /// Unique in this process.
+    pub id: u64,
+    /// The task, in the longest of the polls.
+    pub actor: Arc<Task>,
+    /// How long that one took, less what calls took that [`BlockingCall`] tells of.
+    pub longest_ns: u64,
+    /// Of that, what the machine withheld.
+    pub starved_ns: u64,
+    /// Of that, what was measured,
+    pub measured_ns: u64,
+    /// and how much of this its thread had the CPU.
+    pub cpu_ns: u64,
+    /// What it did meanwhile.
+    pub samples: Vec<Sampled>,
+    /// The most tasks of its thread that were seen to be kept waiting.
+    pub waiting: u32,
+    /// It was seen to end.
+    pub is_over: bool,
+    /// How many such polls there were.
+    pub count: u64,
+}
+
+/// A stack that was met in a [`BlockingPoll`].
+#[derive(Debug, Clone, Copy)]
+pub struct Sampled {
+    /// Innermost first.
+    pub stack: StackId,
+    /// See [`crate::sample::Sample::blocked_in`].
+    pub blocked_in: Option<&'static str>,
+    /// How often it was met.
+    pub count: u32,
 }
 
 /// A guard that was held when the poll of its task returned `Pending`.
@@ -110,6 +146,7 @@ impl<T: Clone> Places<T> {
 }
 
 static BLOCKING_CALLS: Mutex<Places<BlockingCall>> = Mutex::new(Places::new());
+static BLOCKING_POLLS: Mutex<Places<BlockingPoll>> = Mutex::new(Places::new());
 static ACROSS_AWAITS: Mutex<Places<AcrossAwait>> = Mutex::new(Places::new());
 static RECURSIONS: Mutex<Places<Recursion>> = Mutex::new(Places::new());
 
@@ -140,6 +177,23 @@ pub(crate) fn blocking_call(
         starved_ns,
         count: 1,
     });
+}
+
+/// A poll that took long; its id and its count do not matter.
+pub(crate) fn blocking_poll(poll: BlockingPoll) {
+    let stack = poll.samples.iter().max_by_key(|sample| sample.count).map_or(0, |top| top.stack);
+    let key = fold(u64::from(stack), u64::from(poll.actor.spawn_stack));
+    let poll = BlockingPoll { id: next_id(), count: 1, ..poll };
+    let longer = |known: &mut BlockingPoll| {
+        let own_ns = |poll: &BlockingPoll| poll.longest_ns.saturating_sub(poll.starved_ns);
+        let (id, count) = (known.id, known.count + 1);
+        let waiting = known.waiting.max(poll.waiting);
+        if own_ns(&poll) > own_ns(known) {
+            *known = poll.clone();
+        }
+        (known.id, known.count, known.waiting) = (id, count, waiting);
+    };
+    guard(&BLOCKING_POLLS).note(key, longer, || poll.clone());
 }
 
 /// `actor` keeps a guard over an await.
@@ -209,6 +263,8 @@ pub(crate) fn recursion_resolved(key: RecursionKey) {
 pub struct News {
     /// See [`BlockingCall`].
     pub blocking_calls: Vec<BlockingCall>,
+    /// See [`BlockingPoll`].
+    pub blocking_polls: Vec<BlockingPoll>,
     /// See [`AcrossAwait`].
     pub across_awaits: Vec<AcrossAwait>,
     /// See [`Recursion`].
@@ -218,6 +274,7 @@ pub struct News {
 impl News {
     pub(crate) fn is_empty(&self) -> bool {
         self.blocking_calls.is_empty()
+            && self.blocking_polls.is_empty()
             && self.across_awaits.is_empty()
             && self.recursions.is_empty()
     }
@@ -227,13 +284,16 @@ impl News {
 pub(crate) fn take() -> News {
     News {
         blocking_calls: guard(&BLOCKING_CALLS).take_unsent(),
+        blocking_polls: guard(&BLOCKING_POLLS).take_unsent(),
         across_awaits: guard(&ACROSS_AWAITS).take_unsent(),
         recursions: guard(&RECURSIONS).take_unsent(),
     }
 }
 
-/// Once more all recursions: their locks may have got a writer since.
+/// Once more all recursions: their locks may have got a writer since. And polls that
+/// go on.
 pub(crate) fn take_last() -> News {
+    polls::finish();
     let recursions = {
         let mut places = guard(&RECURSIONS);
         places.unsent.clear();

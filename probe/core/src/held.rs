@@ -14,9 +14,10 @@ use crate::{
     context, counters,
     lock::{Acquisition, Hold, Mode},
     resource::{Labelled, ResourceKind},
-    stack::StackId,
+    seat::Seat,
+    stack::{self, StackId},
     sync::lock as guard,
-    task::Task,
+    task::{self, Task},
 };
 
 /// Locks held by one thread at once; further ones are not seen.
@@ -82,6 +83,8 @@ pub(crate) struct HeldLocks {
     len: AtomicUsize,
     /// Locks taken, by all threads that have had these rows.
     taken: AtomicU64,
+    /// What the thread polls.
+    pub(crate) seat: Seat,
     rows: [Row; MAX_HELD],
 }
 
@@ -92,8 +95,14 @@ impl HeldLocks {
             record: Mutex::new(None),
             len: AtomicUsize::new(0),
             taken: AtomicU64::new(0),
+            seat: Seat::default(),
             rows: std::array::from_fn(|_| Row::default()),
         }
+    }
+
+    /// The thread whose they are; 0: nobody's.
+    pub(crate) fn thread(&self) -> u64 {
+        self.thread.load(Ordering::Relaxed)
     }
 
     /// How many rows to look at.
@@ -260,6 +269,7 @@ impl Lease {
         });
         held.thread.store(thread, Ordering::Relaxed);
         drop(all);
+        held.seat.give_to(task::os_thread(), stack::high());
         *guard(&held.record) = context::current_thread();
         Self(held)
     }
@@ -272,11 +282,17 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         context::end_lease();
+        self.0.seat.give_to(0, 0);
         drop(self.0.take(0));
         let record = guard(&self.0.record).take();
         drop(record);
         self.0.thread.store(0, Ordering::Relaxed);
     }
+}
+
+/// The rows of every thread, past ones included.
+pub(crate) fn all() -> Vec<&'static HeldLocks> {
+    guard(&ALL).clone()
 }
 
 /// What a thread holds now.
@@ -297,8 +313,8 @@ pub(crate) fn taken() -> u64 {
 
 /// The threads that hold a lock, and how.
 pub(crate) fn holders_of(id: u64) -> Vec<(Arc<Task>, Held)> {
-    let all = guard(&ALL).clone();
-    all.into_iter()
+    all()
+        .into_iter()
         .filter_map(|rows| {
             let held = rows.iter(0).find(|held| held.lock.id == id)?;
             Some((guard(&rows.record).clone()?, held))
@@ -308,8 +324,7 @@ pub(crate) fn holders_of(id: u64) -> Vec<(Arc<Task>, Held)> {
 
 /// Takes a lock out of the rows of whichever thread it was taken on.
 pub(crate) fn take_from_any(id: u64, mode: Mode) -> Option<Held> {
-    let all = guard(&ALL).clone();
-    all.into_iter().find_map(|rows| {
+    all().into_iter().find_map(|rows| {
         (0..rows.len()).find_map(|at| {
             let held = rows.get(at).filter(|held| held.lock.id == id && held.mode == mode)?;
             let taken =

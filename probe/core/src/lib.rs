@@ -19,8 +19,15 @@
 //! | [`roster`] | every thread of the process, for a look at one that hangs |
 //! | [`thread`] | threads of `std::thread`, and what blocks a thread |
 //! | [`events`] | what is told once per place: calls that block a poll, and the like |
+//! | `seat` | what each thread polls |
+//! | [`polls`] | polls that take long |
 //! | [`children`] | child processes and where they were spawned |
+//! | [`files`] | files and sockets, and where they were opened |
 //! | [`stuck`] | actors that can never go on |
+//! | [`panics`] | panics that end a task or a thread, and who looks at them |
+//! | [`ending`] | tasks that go on though they were told to stop |
+//! | [`storms`] | how many tasks of one spawn site are alive at once |
+//! | [`orphans`] | tasks that outlive a cancelled parent |
 //! | [`drain`] | the moment of grace after a root future |
 //! | [`outbox`] | what has yet to leave the process |
 
@@ -29,17 +36,26 @@ pub mod clock;
 pub mod context;
 pub mod counters;
 pub mod drain;
+pub mod ending;
 pub mod events;
+pub mod files;
 mod hash;
 mod held;
 pub mod label;
 pub mod lock;
 pub mod options;
+pub mod orphans;
 pub mod outbox;
+pub mod panics;
+pub mod polls;
+#[cfg(all(target_os = "linux", target_env = "gnu", not(concaudit_static)))]
+mod real;
 pub mod resource;
 pub mod roster;
 pub mod sample;
+mod seat;
 pub mod stack;
+pub mod storms;
 pub mod stuck;
 mod sync;
 pub mod task;
@@ -59,6 +75,7 @@ pub fn is_active() -> bool {
 /// Begins to observe. Called once, before `main`.
 pub fn activate(options: options::Options) {
     clock::start();
+    files::start();
     options::set(options);
     ACTIVE.store(true, Ordering::Release);
 }

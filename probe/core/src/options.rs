@@ -13,6 +13,12 @@ pub struct Options {
     pub wait: u64,
     /// A call that blocks a task's poll for this long is shipped.
     pub blocking_call: u64,
+    /// A poll that takes this long is shipped.
+    pub blocking_poll: u64,
+    /// More live tasks of one spawn site than this are shipped.
+    pub spawn_storm: u64,
+    /// A task that outlives its cancelled parent for this long is shipped.
+    pub orphaned: u64,
     /// The drain ends once every task has been idle for this long.
     pub drain_idle: u64,
     /// The drain ends after this long in any case.
@@ -34,6 +40,9 @@ impl Default for Options {
             contended_hold: 100 * MILLISECOND,
             wait: 10 * MILLISECOND,
             blocking_call: 10 * MILLISECOND,
+            blocking_poll: 100 * MILLISECOND,
+            spawn_storm: 1000,
+            orphaned: 100 * MILLISECOND,
             drain_idle: 2 * MILLISECOND,
             drain_max: 100 * MILLISECOND,
             drain_total: 500 * MILLISECOND,
@@ -44,18 +53,23 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads `key=milliseconds,key=milliseconds`; what it does not know it
-    /// skips, so that a newer runner and an older probe get along.
+    /// Reads `key=milliseconds,key=number`; what it does not know it skips, so that a newer runner and an older probe get along.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let mut options = Self::default();
         for (key, value) in text.split(',').filter_map(|pair| pair.split_once('=')) {
-            let Ok(milliseconds) = value.trim().parse::<u64>() else { continue };
+            let Ok(number) = value.trim().parse::<u64>() else { continue };
             let field = match key.trim() {
                 "long_hold_ms" => &mut options.long_hold,
                 "contended_hold_ms" => &mut options.contended_hold,
                 "wait_ms" => &mut options.wait,
                 "blocking_call_ms" => &mut options.blocking_call,
+                "blocking_poll_ms" => &mut options.blocking_poll,
+                "spawn_storm" => {
+                    options.spawn_storm = number;
+                    continue;
+                }
+                "orphaned_ms" => &mut options.orphaned,
                 "drain_idle_ms" => &mut options.drain_idle,
                 "drain_max_ms" => &mut options.drain_max,
                 "drain_total_ms" => &mut options.drain_total,
@@ -63,7 +77,7 @@ impl Options {
                 "console_wait_ms" => &mut options.console_wait,
                 _ => continue,
             };
-            *field = milliseconds.saturating_mul(MILLISECOND);
+            *field = number.saturating_mul(MILLISECOND);
         }
         options
     }

@@ -91,7 +91,7 @@ pub(crate) fn task_ended(task: &Arc<Task>, end: TaskEnd) {
         }
         finished.push_back(Arc::clone(task));
     }
-    if end == TaskEnd::Completed {
+    if end == TaskEnd::Completed && !task.ended_late() {
         return;
     }
     let mut outbox = guard(&OUTBOX);

@@ -9,10 +9,7 @@
 
 use std::task::Poll;
 
-use crate::{
-    hash::fold,
-    stack::{self, StackId},
-};
+use crate::stack::{self, StackId};
 
 mod memory;
 mod signal;
@@ -79,7 +76,10 @@ impl Sampling {
         if let Stage::Asked(request) = &self.stage {
             if let Some(stack) = request.answer() {
                 let addresses = stack.walk(self.target.base);
-                return Poll::Ready(Some(Sample { stack: intern(&addresses), blocked_in: None }));
+                return Poll::Ready(Some(Sample {
+                    stack: stack::store(&addresses),
+                    blocked_in: None,
+                }));
             }
             return if self.looks > MAX_LOOKS { Poll::Ready(None) } else { Poll::Pending };
         }
@@ -119,15 +119,25 @@ pub(crate) fn of_blocked_thread(os_thread: u32, high: usize) -> StackId {
     }
 }
 
-fn blocked_stack(target: Target, pointer: usize, counter: usize) -> StackId {
-    let end = if target.base == 0 { target.high } else { target.base + 16 };
-    Stack::read(pointer, end.min(target.high), counter)
-        .map_or(0, |stack| intern(&stack.walk(target.base)))
+/// The stack of this thread, beyond functions that keep no frame pointers, as far as
+/// it can be found; 0 where there is nothing but those.
+#[inline(never)]
+pub(crate) fn of_this_thread() -> StackId {
+    let target = Target { os_thread: 0, high: stack::high(), base: 0 };
+    blocked_stack(target, stack::frame_pointer(), 0)
 }
 
-fn intern(addresses: &[usize]) -> StackId {
-    let hash = addresses.iter().fold(0, |hash, &address| fold(hash, address as u64));
-    stack::intern(hash | 1, addresses)
+impl Target {
+    /// Where to stop reading.
+    fn end(&self) -> usize {
+        // The frame itself, and its return address.
+        if self.base == 0 { self.high } else { self.high.min(self.base + 16) }
+    }
+}
+
+fn blocked_stack(target: Target, pointer: usize, counter: usize) -> StackId {
+    Stack::read(pointer, target.end(), counter)
+        .map_or(0, |read| stack::store(&read.walk(target.base)))
 }
 
 /// What the system says of a thread.

@@ -6,7 +6,11 @@
 //! bounds of the thread's stack, so a foreign function that uses the register
 //! for something else ends a walk early but cannot lead it astray.
 
-use std::{cell::Cell, mem::MaybeUninit};
+use std::{
+    cell::Cell,
+    mem::MaybeUninit,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use crate::{
     context::{self, Context},
@@ -109,9 +113,10 @@ pub(crate) enum Extent {
     Thread,
 }
 
-/// Takes this thread's stack from the caller outward.
-#[inline(never)]
-pub(crate) fn capture(extent: Extent) -> StackId {
+/// Visits the return addresses of this thread's frames, from that of the function
+/// with frame pointer `frame` outward, until `visit` says `false`.
+#[inline(always)]
+fn walk(mut frame: usize, extent: Extent, mut visit: impl FnMut(usize) -> bool) {
     let bounds = bounds();
     let mut limit = bounds.high.saturating_sub(16);
     if extent == Extent::Task {
@@ -120,31 +125,57 @@ pub(crate) fn capture(extent: Extent) -> StackId {
             limit = limit.min(base);
         }
     }
-    // Not zeroed: that would cost more than the walk.
-    let mut addresses = [const { MaybeUninit::<usize>::uninit() }; MAX_DEPTH];
-    let mut depth = 0;
-    let mut hash = 0;
-    let mut frame = frame_pointer();
-    while depth < MAX_DEPTH && frame >= bounds.low && frame < limit && frame.is_multiple_of(8) {
+    while frame >= bounds.low && frame < limit && frame.is_multiple_of(8) {
         // SAFETY: `frame` and the word after it lie within this thread's stack
         // (`limit` leaves room for both) and are aligned.
         let (caller, address) =
             unsafe { (*(frame as *const usize), *(frame as *const usize).add(1)) };
-        if address == 0 {
-            break;
+        if address == 0 || !visit(address) {
+            return;
         }
-        addresses[depth].write(address);
-        hash = fold(hash, address as u64);
-        depth += 1;
         // Frames lie ever higher; anything else is not a frame.
         if caller <= frame {
-            break;
+            return;
         }
         frame = caller;
     }
+}
+
+/// Takes this thread's stack from the caller outward.
+#[inline(never)]
+pub(crate) fn capture(extent: Extent) -> StackId {
+    // Not zeroed: that would cost more than the walk.
+    let mut addresses = [const { MaybeUninit::<usize>::uninit() }; MAX_DEPTH];
+    let mut depth = 0;
+    let mut hash = 0;
+    walk(frame_pointer(), extent, |address| {
+        addresses[depth].write(address);
+        hash = fold(hash, address as u64);
+        depth += 1;
+        depth < MAX_DEPTH
+    });
     // SAFETY: the walk has written the first `depth` elements.
     let addresses =
         unsafe { std::slice::from_raw_parts(addresses.as_ptr().cast::<usize>(), depth) };
+    intern(hash | 1, addresses)
+}
+
+/// The same of [`Extent::Task`], not stored but written to `addresses` as far as there
+/// is room; how many. Neither allocates nor locks.
+#[inline(never)]
+pub(crate) fn write(addresses: &[AtomicUsize]) -> usize {
+    let mut depth = 0;
+    walk(frame_pointer(), Extent::Task, |address| {
+        addresses[depth].store(address, Ordering::Relaxed);
+        depth += 1;
+        depth < addresses.len()
+    });
+    depth
+}
+
+/// Stores a stack that was written by [`write()`].
+pub(crate) fn store(addresses: &[usize]) -> StackId {
+    let hash = addresses.iter().fold(0, |hash, &address| fold(hash, address as u64));
     intern(hash | 1, addresses)
 }
 

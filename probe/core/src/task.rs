@@ -17,12 +17,16 @@ use std::{
 
 use crate::{
     clock, context, counters, drain,
+    ending::{self, Ending},
     hash::{FastMap, fold},
     held::{self, HeldLocks},
     lock::{self, Acquisition, Hold},
-    next_id, outbox,
+    next_id,
+    orphans::{self, Children},
+    outbox, panics,
     resource::{self, Resource, Site},
     stack::{self, Extent, StackId},
+    storms::SpawnSite,
     sync::{Sharded, lock as guard},
 };
 
@@ -75,6 +79,17 @@ pub enum TaskEnd {
     Dropped,
 }
 
+/// What has become of the `JoinHandle` of an unfinished task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handle {
+    /// Somebody has it.
+    Kept,
+    /// It was dropped.
+    Dropped,
+    /// It was used to abort the task, which is about to end.
+    Aborted,
+}
+
 /// One clone of a task's waker, as far as counts can tell still out.
 #[derive(Debug, Clone)]
 pub struct Wait {
@@ -103,6 +118,9 @@ pub struct State {
     pub woken_by_drop_of: u64,
     /// A drain has begun since it was spawned.
     pub had_grace: bool,
+    /// Where and when its last waker was dropped between two polls, without a wake;
+    /// zeros: it was not.
+    pub lost_waker: (StackId, u64),
     /// It has been polled since the last drain began.
     pub is_drained: bool,
     /// Where its future was dropped, if this is that moment.
@@ -145,11 +163,25 @@ pub struct Task {
     is_running: AtomicBool,
     /// Its future is being dropped unfinished.
     is_dropping: AtomicBool,
+    /// Of a thread: nobody is seen to have spawned it.
+    is_foreign: bool,
+    /// Of a thread: see [`Task::look_after`].
+    is_looked_after: AtomicBool,
     woken_by_drop_of: AtomicU64,
     wakes: AtomicU64,
     self_wakes: AtomicU64,
     clones: AtomicU64,
     drops: AtomicU64,
+    /// As its last poll began.
+    clones_before: AtomicU64,
+    /// Its last waker was dropped after so many polls; 0: none was.
+    lost_at_polls: AtomicU64,
+    lost_stack: AtomicU32,
+    lost_ns: AtomicU64,
+    /// Its last poll has cloned its waker.
+    is_registered: AtomicBool,
+    spawn_site: Option<&'static SpawnSite>,
+    children: Mutex<Children>,
     inner: Mutex<Option<Waker>>,
     waits: Mutex<Vec<Wait>>,
     /// The operations of tokio's that wait in it.
@@ -158,15 +190,20 @@ pub struct Task {
     /// How many, to be read without the lock.
     pub(crate) held_count: AtomicU32,
     last_state: Mutex<Option<Box<State>>>,
-    /// Of a thread: its number for the system; 0 where not known.
+    /// See [`crate::ending`].
+    pub(crate) ending: Ending,
+    /// Of a thread, and of a blocking task, the thread that runs it: its number for
+    /// the system; 0 where not known.
     pub(crate) os_thread: AtomicU32,
-    /// Of a thread: where its stack ends.
+    /// Of these: where the stack ends.
     pub(crate) stack_high: AtomicUsize,
 }
 
 /// Distinct await stacks that are kept per task: the branches of a `select!`.
 const MAX_WAITS: usize = 8;
 const MAX_ANCESTORS: usize = 16;
+/// No task of tokio's is referred to so often.
+const MAX_REFERENCES: usize = 1 << 24;
 
 static LIVE: OnceLock<Sharded<FastMap<u64, Arc<Task>>>> = OnceLock::new();
 
@@ -175,28 +212,39 @@ impl Task {
     #[must_use]
     #[inline(never)]
     pub fn spawn(kind: TaskKind, name: &str, tokio_id: u64, site: Option<Site>) -> Arc<Self> {
-        let task = Arc::new(Self::child(context::current_task(), kind, name, tokio_id, site));
+        let parent = context::current_task();
+        let mut task = Self::child(parent.as_ref(), kind, name, tokio_id, site);
         if kind.counts() {
             counters::task_born();
+            task.spawn_site = site.and_then(|site| SpawnSite::of(site, kind));
         }
+        let task = Arc::new(task);
+        if let Some(spawn_site) = task.spawn_site {
+            spawn_site.spawned(&task, parent.as_ref());
+        }
+        if let Some(parent) = parent.filter(|parent| parent.kind.counts() && kind.counts()) {
+            guard(&parent.children).add(&task);
+        }
+        ending::note_birth(kind);
         task.register();
         task
     }
 
     /// A thread that is being spawned here and now, and has yet to begin.
     pub(crate) fn spawning_thread(name: &str) -> Arc<Self> {
-        Arc::new(Self::child(context::current_actor(), TaskKind::Thread, name, 0, None))
+        let parent = context::current_actor();
+        Arc::new(Self::child(parent.as_ref(), TaskKind::Thread, name, 0, None))
     }
 
     fn child(
-        parent: Option<Arc<Self>>,
+        parent: Option<&Arc<Self>>,
         kind: TaskKind,
         name: &str,
         tokio_id: u64,
         site: Option<Site>,
     ) -> Self {
         let mut task = Self::new(kind, name, tokio_id, site);
-        task.parent_kind = parent.as_ref().map(|parent| parent.kind);
+        task.parent_kind = parent.map(|parent| parent.kind);
         task.ancestors = parent.map_or_else(Box::default, |parent| {
             let ancestors = std::iter::once(parent.id).chain(parent.ancestors.iter().copied());
             ancestors.take(MAX_ANCESTORS).collect()
@@ -219,22 +267,10 @@ impl Task {
     fn note_thread(&self) {
         self.thread.store(context::thread_id(), Ordering::Relaxed);
         self.stack_high.store(stack::high(), Ordering::Relaxed);
-        #[cfg(target_os = "linux")]
-        // SAFETY: reads the thread's number.
-        self.os_thread.store(unsafe { libc::gettid() } as u32, Ordering::Relaxed);
+        self.os_thread.store(os_thread(), Ordering::Relaxed);
     }
 
-    /// Of a thread: it makes a call that blocks.
-    pub(crate) fn note_call(&self) {
-        self.polls.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Of a thread: how many such calls it has made.
-    pub(crate) fn calls(&self) -> u64 {
-        self.polls()
-    }
-
-    /// Of a thread: how often it has been given the CPU and has left it; `None`: it
+    /// Of a thread or a blocking task: how often it has been given the CPU and has left it; `None`: it
     /// has it, or waits for it.
     pub(crate) fn switches(&self) -> Option<u64> {
         let path = format!("/proc/self/task/{}/status", self.os_thread.load(Ordering::Relaxed));
@@ -248,7 +284,8 @@ impl Task {
 
     /// The record of a thread that was not spawned through `std::thread`.
     pub(crate) fn for_this_thread() -> Arc<Self> {
-        Arc::new(Self::new(TaskKind::Thread, "", 0, None))
+        let thread = Self::new(TaskKind::Thread, "", 0, None);
+        Arc::new(Self { is_foreign: true, ..thread })
     }
 
     fn new(kind: TaskKind, name: &str, tokio_id: u64, site: Option<Site>) -> Self {
@@ -276,17 +313,27 @@ impl Task {
             is_scheduled: AtomicBool::new(!matches!(kind, TaskKind::Thread)),
             is_running: AtomicBool::new(false),
             is_dropping: AtomicBool::new(false),
+            is_foreign: false,
+            is_looked_after: AtomicBool::new(false),
             woken_by_drop_of: AtomicU64::new(0),
             wakes: AtomicU64::new(0),
             self_wakes: AtomicU64::new(0),
             clones: AtomicU64::new(0),
             drops: AtomicU64::new(0),
+            clones_before: AtomicU64::new(0),
+            lost_at_polls: AtomicU64::new(0),
+            lost_stack: AtomicU32::new(0),
+            lost_ns: AtomicU64::new(0),
+            is_registered: AtomicBool::new(false),
+            spawn_site: None,
+            children: Mutex::default(),
             inner: Mutex::default(),
             waits: Mutex::default(),
             operations: Mutex::default(),
             held: Mutex::default(),
             held_count: AtomicU32::new(0),
             last_state: Mutex::default(),
+            ending: Ending::default(),
             os_thread: AtomicU32::new(0),
             stack_high: AtomicUsize::new(0),
         }
@@ -305,6 +352,51 @@ impl Task {
     /// When; 0: it has not.
     pub fn ended_ns(&self) -> u64 {
         self.ended_ns.load(Ordering::Relaxed)
+    }
+
+    /// Of a thread: nobody is seen to have spawned it.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.is_foreign
+    }
+
+    /// Of a thread: how it ends cannot go unnoticed, or would in a way that is not seen.
+    pub fn look_after(&self) {
+        self.is_looked_after.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_looked_after(&self) -> bool {
+        self.is_looked_after.load(Ordering::Relaxed)
+    }
+
+    /// What has become of its `JoinHandle`, as far as tokio tells; `None` where it does
+    /// not.
+    ///
+    /// tokio's wakers point at the head of the task, which begins with the word of its
+    /// state. So it is from tokio 1.0 to 1.54; a word that cannot be that of an unfinished
+    /// task is not believed.
+    pub(crate) fn handle(&self) -> Option<Handle> {
+        const COMPLETE: usize = 0b10;
+        const JOIN_INTEREST: usize = 0b1000;
+        const CANCELLED: usize = 0b10_0000;
+        const REFERENCES: u32 = 6;
+        if !matches!(self.kind, TaskKind::Task | TaskKind::Local | TaskKind::Blocking) {
+            return None;
+        }
+        let inner = guard(&self.inner);
+        let head = inner.as_ref()?.data().cast::<AtomicUsize>();
+        if head.is_null() || !head.is_aligned() {
+            return None;
+        }
+        // SAFETY: the task lives as long as the waker of it that is locked here, and
+        // tokio itself changes the word by atomic operations alone.
+        let state = unsafe { &*head }.load(Ordering::Acquire);
+        let is_plausible =
+            state & COMPLETE == 0 && (1..MAX_REFERENCES).contains(&(state >> REFERENCES));
+        is_plausible.then_some(match () {
+            () if state & CANCELLED != 0 => Handle::Aborted,
+            () if state & JOIN_INTEREST != 0 => Handle::Kept,
+            () => Handle::Dropped,
+        })
     }
 
     /// As [`context::Context::actor_id`] names it.
@@ -441,8 +533,14 @@ impl Task {
     /// What it is about now.
     pub fn state(&self) -> State {
         let drain = drain::last_started_ns();
+        let lost_waker = self.lost_waker();
+        let mut waits = self.waits();
+        if lost_waker.1 != 0 && waits.is_empty() {
+            waits.extend(guard(&self.waits).last().cloned());
+        }
         State {
-            waits: self.waits(),
+            waits,
+            lost_waker,
             holds: self.holds(),
             is_scheduled: self.is_scheduled(),
             wakers: self.wakers(),
@@ -453,15 +551,49 @@ impl Task {
         }
     }
 
+    /// See [`State::lost_waker`].
+    fn lost_waker(&self) -> (StackId, u64) {
+        let polls = self.lost_at_polls.load(Ordering::Acquire);
+        let (clones, drops) = self.wakers();
+        let is_lost = polls != 0
+            && polls == self.polls()
+            && clones == drops
+            && !self.is_running()
+            && !self.is_scheduled();
+        if !is_lost {
+            return (0, 0);
+        }
+        (self.lost_stack.load(Ordering::Relaxed), self.lost_ns.load(Ordering::Relaxed))
+    }
+
+    /// The last of its wakers was dropped. Where the task is neither being polled nor
+    /// about to be, nothing can wake it any more. What its last poll did not ask for
+    /// was not what it waits for.
+    #[cold]
+    #[inline(never)]
+    fn last_waker_dropped(&self) {
+        let polls = self.polls.load(Ordering::SeqCst);
+        let goes_on = self.is_scheduled.load(Ordering::SeqCst)
+            || self.is_running.load(Ordering::SeqCst)
+            || self.is_dropping.load(Ordering::SeqCst)
+            || !self.is_registered.load(Ordering::SeqCst);
+        if goes_on || self.end() != TaskEnd::Alive {
+            return;
+        }
+        self.lost_stack.store(stack::capture(Extent::Thread), Ordering::Relaxed);
+        self.lost_ns.store(clock::now_ns(), Ordering::Relaxed);
+        self.lost_at_polls.store(polls, Ordering::Release);
+    }
+
     /// What it was about when it was dropped unfinished.
     pub fn last_state(&self) -> Option<Box<State>> {
         guard(&self.last_state).clone()
     }
 
     /// Its poll begins on this thread, in the function that calls this.
-    /// `inner` is tokio's waker.
+    /// `inner` is tokio's waker, and `future` where the future is.
     #[inline(never)]
-    pub fn begin_poll(self: &Arc<Self>, inner: &Waker) -> Poll {
+    pub fn begin_poll(self: &Arc<Self>, inner: &Waker, future: usize) -> Poll {
         let frame = stack::caller_frame(stack::frame_pointer());
         let now = clock::now_ns();
         if self.held_count.load(Ordering::Relaxed) > 0 {
@@ -473,26 +605,41 @@ impl Task {
             if is_known { None } else { known.replace(inner.clone()) }
         };
         drop(replaced);
-        if self.is_scheduled.swap(false, Ordering::Relaxed) {
+        // In this order, so that at no moment it seems to be neither.
+        self.is_running.store(true, Ordering::SeqCst);
+        if self.is_scheduled.swap(false, Ordering::SeqCst) {
             let since = self.last_wake_ns().max(self.created_ns);
             self.scheduled_ns.fetch_add(now.saturating_sub(since), Ordering::Relaxed);
         }
-        self.is_running.store(true, Ordering::Relaxed);
-        self.thread.store(context::thread_id(), Ordering::Relaxed);
-        if self.polls.fetch_add(1, Ordering::Relaxed) == 0 {
+        self.clones_before.store(self.clones.load(Ordering::Relaxed), Ordering::Relaxed);
+        if self.kind == TaskKind::Blocking {
+            self.note_thread();
+        } else {
+            self.thread.store(context::thread_id(), Ordering::Relaxed);
+        }
+        if self.polls.fetch_add(1, Ordering::SeqCst) == 0 {
             self.first_poll_ns.store(now, Ordering::Relaxed);
+            if panics::is_any_readable() {
+                panics::replaced(future);
+            }
         }
         self.poll_started_ns.store(now, Ordering::Relaxed);
         context::push_task(self);
-        let (outer_frame, outer_held, held_before) = context::with(|context| {
-            let held = context.held().map_or(0, HeldLocks::len);
+        let (outer_frame, outer_task, outer_held, held_before) = context::with(|context| {
+            let rows = context.held_or_new();
+            let held = rows.map_or(0, HeldLocks::len);
+            let outer_task = rows.map_or(0, |rows| {
+                let outer = rows.seat.task();
+                rows.seat.change(self.id, frame, now);
+                outer
+            });
             let outer_held = context.held_outside.get();
             // A root blocks its thread until it is done, so that what the thread
             // holds the root holds, too.
             if self.kind != TaskKind::BlockOn {
                 context.held_outside.set(held);
             }
-            (context.poll_frame.replace(frame), outer_held, held)
+            (context.poll_frame.replace(frame), outer_task, outer_held, held)
         });
         // SAFETY: the pointer is an `Arc`'s, which the table expects. The waker
         // is never dropped, and `Poll` keeps the task alive beside it.
@@ -500,7 +647,9 @@ impl Task {
         Poll {
             task: Arc::clone(self),
             waker: ManuallyDrop::new(waker),
+            future,
             outer_frame,
+            outer_task,
             outer_held,
             held_before,
             returned: false,
@@ -538,11 +687,13 @@ impl Task {
             *guard(&self.last_state) = Some(Box::new(State { drop_stack, ..self.state() }));
             self.is_dropping.store(true, Ordering::Relaxed);
         }
+        let children = if unfinished { guard(&self.children).with_handle() } else { Vec::new() };
         let current = Current::enter(self);
         drop_future();
         drop(current);
         if unfinished {
             self.finish(TaskEnd::Dropped);
+            orphans::look(self, children);
         }
         // Dropped outside of our locks: it may be the last of a resource, and
         // what a foreign waker does is not known.
@@ -559,14 +710,32 @@ impl Task {
             return;
         }
         self.ended_ns.store(clock::now_ns(), Ordering::Relaxed);
+        ending::note_end(self);
         if self.kind.counts() {
             counters::task_died();
+        }
+        if let Some(spawn_site) = self.spawn_site {
+            spawn_site.ended();
         }
         if let Some(live) = LIVE.get() {
             guard(live.shard(self.id)).remove(&self.id);
         }
         outbox::task_ended(self, end);
     }
+}
+
+/// The calling thread's number for the system; 0 where it has none.
+pub(crate) fn os_thread() -> u32 {
+    #[cfg(target_os = "linux")]
+    // SAFETY: reads the thread's number.
+    return unsafe { libc::gettid() } as u32;
+    #[cfg(not(target_os = "linux"))]
+    0
+}
+
+/// The task with this id, if it is alive.
+pub(crate) fn find(id: u64) -> Option<Arc<Task>> {
+    guard(LIVE.get()?.shard(id)).get(&id).cloned()
 }
 
 /// Every task that is alive, roots and blocking ones included.
@@ -577,10 +746,15 @@ pub fn live_tasks() -> Vec<Arc<Task>> {
     })
 }
 
-/// Every thread that was spawned through `std::thread`, or by a runtime, and runs.
+/// Every thread that was spawned through `std::thread`, or by a runtime, and runs;
+/// and every blocking task that has a thread of a runtime's to itself.
 pub(crate) fn live_threads() -> Vec<Arc<Task>> {
     let mut threads = live_tasks();
-    threads.retain(|task| matches!(task.kind, TaskKind::Thread | TaskKind::Worker));
+    threads.retain(|task| match task.kind {
+        TaskKind::Thread | TaskKind::Worker => true,
+        TaskKind::Blocking => task.is_running(),
+        TaskKind::Task | TaskKind::BlockOn | TaskKind::Local => false,
+    });
     threads
 }
 
@@ -617,7 +791,10 @@ impl Drop for Current {
 pub struct Poll {
     task: Arc<Task>,
     waker: ManuallyDrop<Waker>,
+    future: usize,
     outer_frame: usize,
+    /// The task that this thread polls again afterwards; 0: none.
+    outer_task: u64,
     outer_held: usize,
     /// The locks that this thread held as the poll began.
     held_before: usize,
@@ -655,13 +832,20 @@ impl Drop for Poll {
         context::pop_task();
         context::with(|context| {
             context.poll_frame.set(self.outer_frame);
+            if let Some(rows) = context.held() {
+                rows.seat.change(self.outer_task, self.outer_frame, now);
+            }
             context.held_outside.set(self.outer_held);
         });
         let busy = now.saturating_sub(task.poll_started_ns());
         task.busy_ns.fetch_add(busy, Ordering::Relaxed);
         task.poll_ended_ns.store(now, Ordering::Relaxed);
-        task.is_running.store(false, Ordering::Relaxed);
+        let cloned =
+            task.clones.load(Ordering::Relaxed) > task.clones_before.load(Ordering::Relaxed);
+        task.is_registered.store(cloned, Ordering::Relaxed);
+        task.is_running.store(false, Ordering::SeqCst);
         if !self.returned {
+            panics::task_unwinds(task, task.handle(), self.future);
             task.finish(TaskEnd::Panicked);
         }
     }
@@ -745,5 +929,8 @@ unsafe fn wake_by_ref(data: *const ()) {
 unsafe fn drop_waker(data: *const ()) {
     // SAFETY: the waker is consumed, and its count with it.
     let task: Arc<Task> = unsafe { Arc::from_raw(data.cast()) };
-    task.drops.fetch_add(1, Ordering::Release);
+    let drops = task.drops.fetch_add(1, Ordering::SeqCst) + 1;
+    if drops == task.clones.load(Ordering::SeqCst) {
+        task.last_waker_dropped();
+    }
 }

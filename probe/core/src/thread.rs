@@ -11,7 +11,7 @@ use crate::{
     is_active,
     label::How,
     lock::Mode,
-    next_id, options,
+    next_id, options, panics,
     resource::Resource,
     sample,
     stack::{self, Extent, StackId},
@@ -52,6 +52,9 @@ impl Drop for Running {
         let Some(record) = self.0.take() else { return };
         let _busy = context::Busy::begin();
         let panicked = std::thread::panicking();
+        if panicked {
+            panics::thread_unwinds(&record);
+        }
         record.finish(if panicked { TaskEnd::Panicked } else { TaskEnd::Completed });
     }
 }
@@ -74,6 +77,14 @@ pub(crate) struct Call {
     pub(crate) task: Option<Arc<Task>>,
     pub(crate) since_ns: u64,
     starved_at: u64,
+}
+
+impl Call {
+    /// The thread, and the blocking task that has it to itself.
+    fn records(&self) -> impl Iterator<Item = &Arc<Task>> {
+        let task = self.task.as_ref().filter(|task| task.kind == TaskKind::Blocking);
+        std::iter::once(&self.thread).chain(task)
+    }
 }
 
 /// What a call that blocks waits for.
@@ -142,16 +153,23 @@ pub(crate) fn blocking_for(operation: &'static str, awaited: Awaited) -> Blockin
         since_ns: clock::now_ns(),
         starved_at: clock::starved_ns(),
     });
-    call.thread.note_call();
-    call.thread.operation_begins(
-        call.id,
-        Wait {
-            stack: call.stack,
-            resource: call.awaited.resource().cloned(),
-            operation,
-            since_ns: call.since_ns,
-        },
-    );
+    for record in call.records() {
+        record.ending.note_call();
+        record.operation_begins(
+            call.id,
+            Wait {
+                stack: call.stack,
+                resource: call.awaited.resource().cloned(),
+                operation,
+                since_ns: call.since_ns,
+            },
+        );
+    }
+    if call.task.is_some()
+        && let Some(rows) = context::with(context::Context::held_or_new)
+    {
+        rows.seat.call_begins(call.since_ns);
+    }
     if !is_event {
         let blocked = BLOCKED.get_or_init(Sharded::default);
         guard(blocked.shard(call.id)).insert(call.id, Arc::clone(&call));
@@ -170,8 +188,13 @@ impl Drop for Blocking {
             let ended = guard(blocked.shard(call.id)).remove(&call.id);
             drop(ended);
         }
-        call.thread.operation_ends(call.id);
+        for record in call.records() {
+            record.operation_ends(call.id);
+        }
         let (took, starved) = events::took(call.since_ns, call.starved_at);
+        if let Some(rows) = context::with(context::Context::held) {
+            rows.seat.call_ends(if took < options::get().blocking_call { 0 } else { took });
+        }
         if took < options::get().blocking_call {
             return;
         }
@@ -192,9 +215,10 @@ const QUIET: u32 = 4;
 
 /// A thread that has blocked more often than this is a loop, and its sleep is not
 /// waited for.
-const MAX_SLEEPS: u64 = 3;
+const MAX_SLEEPS: u32 = 3;
 
-/// A moment of grace at exit: waits for the threads that are about to end, as
+/// A moment of grace at exit: waits for the threads (blocking tasks among them) that
+/// are about to end, as
 /// long as one of them is at work or sleeps until some time, but no longer than
 /// a drain may take, and than all of them may where one is at work.
 pub fn settle() {
@@ -209,7 +233,7 @@ pub fn settle() {
             threads.iter().map(|thread| (thread.id, thread.switches())).collect();
         let is_at_work = activity.iter().any(|(_, switches)| switches.is_none());
         let sleeps = |thread: &Arc<Task>| {
-            thread.calls() <= MAX_SLEEPS
+            thread.ending.calls() <= MAX_SLEEPS
                 && thread.waits().iter().any(|wait| wait.operation == "thread::sleep")
         };
         let rests = !is_at_work && activity == before && !threads.iter().any(sleeps);

@@ -5,12 +5,16 @@ use std::collections::{HashMap, HashSet};
 use concaudit_core::{
     children::{self, Child},
     clock, counters,
-    events::{AcrossAwait, BlockingCall, Recursion},
+    events::{AcrossAwait, BlockingCall, BlockingPoll, Recursion},
+    files::{self, FileKind, OpenFile},
     lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
+    orphans::{self, Orphan},
     outbox::Batch,
+    panics::{self, Unread},
     resource::{Resource, ResourceKind, Site},
     roster::Seen,
     stack::{self, StackId},
+    storms::{self, Storm},
     stuck::{Knot, Party},
     task::{self, Task, TaskEnd, TaskKind, Wait},
     thread,
@@ -46,6 +50,10 @@ pub(crate) fn last_update(sent: &mut Sent, batch: &Batch) -> proto::Update {
     assembler.add_batch(batch);
     assembler.add_live_tasks();
     assembler.add_children();
+    assembler.add_panics();
+    assembler.add_storms();
+    assembler.add_orphans();
+    assembler.add_open_files();
     assembler.update.last = true;
     assembler.update
 }
@@ -108,6 +116,10 @@ impl<'a> Assembler<'a> {
             let call = self.blocking_call(call);
             self.update.blocking_calls.push(call);
         }
+        for poll in &batch.events.blocking_polls {
+            let poll = self.blocking_poll(poll);
+            self.update.blocking_polls.push(poll);
+        }
         for across in &batch.events.across_awaits {
             let across = self.across_await(across);
             self.update.locks_across_awaits.push(across);
@@ -126,6 +138,47 @@ impl<'a> Assembler<'a> {
         for child in children::remaining() {
             let child = self.child(&child);
             self.update.children.push(child);
+        }
+    }
+
+    fn add_panics(&mut self) {
+        for unread in panics::unread() {
+            let panic = self.panic(&unread);
+            self.update.panics.push(panic);
+        }
+    }
+
+    fn add_storms(&mut self) {
+        for storm in storms::seen() {
+            let storm = self.storm(&storm);
+            self.update.spawn_storms.push(storm);
+        }
+    }
+
+    fn add_orphans(&mut self) {
+        for orphan in orphans::seen() {
+            let orphan = self.orphan(&orphan);
+            self.update.orphaned_tasks.push(orphan);
+        }
+    }
+
+    fn add_open_files(&mut self) {
+        let remains = files::remains();
+        let files = remains.files.iter().map(|file| self.open_file(file)).collect();
+        let exit_stack = self.stack(remains.exit_stack);
+        self.update.open_files = Some(proto::OpenFiles { files, exit_stack });
+    }
+
+    fn open_file(&mut self, file: &OpenFile) -> proto::OpenFile {
+        proto::OpenFile {
+            fd: file.fd,
+            kind: file_kind(file.kind).into(),
+            name: file.name.clone(),
+            stack: self.stack(file.stack),
+            opened_ns: file.opened_ns,
+            opener: file.actor,
+            blocking: file.is_blocking,
+            spawn_stack: self.stack(file.spawn_stack),
         }
     }
 
@@ -170,7 +223,8 @@ impl<'a> Assembler<'a> {
     fn task(&mut self, task: &Task) -> proto::Task {
         let last = task.last_state().map_or_else(|| task.state(), |state| *state);
         let mut waits: Vec<proto::Wait> = last.waits.iter().map(|wait| self.wait(wait)).collect();
-        if task.kind == TaskKind::Thread && waits.is_empty() {
+        let has_thread = matches!(task.kind, TaskKind::Thread | TaskKind::Blocking);
+        if has_thread && waits.is_empty() && task.end() == TaskEnd::Alive {
             let seen = self.stack(thread::seen_at(task));
             if seen != 0 {
                 waits.push(proto::Wait { stack: seen, ..proto::Wait::default() });
@@ -178,6 +232,7 @@ impl<'a> Assembler<'a> {
         }
         let (clones, drops) = last.wakers;
         let (wakes, self_wakes) = task.wakes();
+        let (waited_for_ns, waiter_stack) = task.was_waited_for();
         proto::Task {
             id: task.id,
             kind: task_kind(task.kind).into(),
@@ -208,6 +263,11 @@ impl<'a> Assembler<'a> {
             parent_kind: task_kind(task.parent_kind.unwrap_or(TaskKind::Task)).into(),
             woken_by_drop_of: last.woken_by_drop_of,
             had_grace: last.had_grace,
+            aborted_ns: task.aborted_ns(),
+            waited_for_ns,
+            waiter_stack: self.stack(waiter_stack),
+            lost_waker_stack: self.stack(last.lost_waker.0),
+            lost_waker_ns: last.lost_waker.1,
         }
     }
 
@@ -321,6 +381,27 @@ impl<'a> Assembler<'a> {
         }
     }
 
+    fn blocking_poll(&mut self, poll: &BlockingPoll) -> proto::BlockingPoll {
+        let samples = poll.samples.iter().map(|sample| proto::PollSample {
+            stack: self.stack(sample.stack),
+            blocked: sample.blocked_in.is_some(),
+            system_call: sample.blocked_in.unwrap_or_default().to_owned(),
+            count: sample.count,
+        });
+        proto::BlockingPoll {
+            id: poll.id,
+            actor: Some(actor(&poll.actor, 0, 0)),
+            longest_ns: poll.longest_ns,
+            starved_ns: poll.starved_ns,
+            measured_ns: poll.measured_ns,
+            cpu_ns: poll.cpu_ns,
+            samples: samples.collect(),
+            waiting: poll.waiting,
+            over: poll.is_over,
+            count: poll.count,
+        }
+    }
+
     fn across_await(&mut self, across: &AcrossAwait) -> proto::LockAcrossAwait {
         proto::LockAcrossAwait {
             id: across.id,
@@ -387,6 +468,49 @@ impl<'a> Assembler<'a> {
             spawn_stack: self.stack(child.stack),
             spawned_ns: child.spawned_ns,
             actor: Some(actor(&child.actor, 0, 0)),
+        }
+    }
+
+    fn panic(&mut self, unread: &Unread) -> proto::Panic {
+        let Unread { actor: ended, raised, .. } = unread;
+        let raised = raised.as_ref();
+        let location = raised.and_then(|raised| raised.location.as_ref());
+        proto::Panic {
+            actor: Some(actor(ended, ended.created_ns, ended.ended_ns())),
+            name: ended.name.to_string(),
+            spawn_stack: self.stack(ended.spawn_stack),
+            message: raised.map(|raised| raised.message.to_string()).unwrap_or_default(),
+            location: location.map(|(file, line, column)| proto::Location {
+                file: file.to_string(),
+                line: *line,
+                column: *column,
+            }),
+            stack: raised.map_or(0, |raised| self.stack(raised.stack)),
+            ended_ns: ended.ended_ns(),
+            is_detached: unread.is_detached,
+            is_of_main: unread.is_of_main,
+        }
+    }
+
+    fn storm(&mut self, storm: &Storm) -> proto::SpawnStorm {
+        let spawner = storm.spawner.as_deref();
+        proto::SpawnStorm {
+            spawned_at: Some(location(storm.site)),
+            kind: task_kind(storm.kind).into(),
+            spawn_stack: self.stack(storm.spawn_stack),
+            spawner: spawner.map(|spawner| actor(spawner, storm.peak_ns, storm.peak_ns)),
+            peak: storm.peak,
+            peak_ns: storm.peak_ns,
+            spawned: storm.spawned,
+        }
+    }
+
+    fn orphan(&mut self, orphan: &Orphan) -> proto::OrphanedTask {
+        proto::OrphanedTask {
+            child: Some(self.task(&orphan.child)),
+            parent: Some(self.task(&orphan.parent)),
+            found_ns: self.now_ns,
+            starved_ns: orphan.outlived_ns().1,
         }
     }
 
@@ -473,6 +597,19 @@ fn resource_kind(kind: ResourceKind) -> proto::ResourceKind {
         ResourceKind::ParkingLotRwLock => proto::ResourceKind::ParkingLotRwlock,
         ResourceKind::LockApiMutex => proto::ResourceKind::LockApiMutex,
         ResourceKind::LockApiRwLock => proto::ResourceKind::LockApiRwlock,
+    }
+}
+
+fn file_kind(kind: FileKind) -> proto::OpenFileKind {
+    match kind {
+        FileKind::File => proto::OpenFileKind::File,
+        FileKind::Directory => proto::OpenFileKind::Directory,
+        FileKind::Fifo => proto::OpenFileKind::Fifo,
+        FileKind::TcpListener => proto::OpenFileKind::TcpListener,
+        FileKind::TcpStream => proto::OpenFileKind::TcpStream,
+        FileKind::Udp => proto::OpenFileKind::Udp,
+        FileKind::Unix => proto::OpenFileKind::Unix,
+        FileKind::Socket => proto::OpenFileKind::Socket,
     }
 }
 

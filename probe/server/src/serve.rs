@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concaudit_core::{clock, stuck};
+use concaudit_core::{clock, ending, polls, stuck};
 use console_api::instrument::instrument_server::InstrumentServer;
 use hyper::{Request, Response, body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -134,6 +134,9 @@ fn announce(run: &Run, socket: &Path) -> io::Result<()> {
 async fn keep_time(exit: Arc<watch::Sender<bool>>) {
     /// A timer's own inaccuracy.
     const TOLERANCE: Duration = Duration::from_millis(5);
+    /// Between two looks at who was aborted.
+    const TICKS_PER_LOOK: u32 = 3;
+    let mut ticks = 0;
     let mut stuck = stuck::Watch::default();
     loop {
         let asleep = Instant::now();
@@ -143,6 +146,11 @@ async fn keep_time(exit: Arc<watch::Sender<bool>>) {
             clock::add_starved(u64::try_from(late.as_nanos()).unwrap_or(u64::MAX));
         }
         stuck.tick();
+        ticks = (ticks + 1) % TICKS_PER_LOOK;
+        if ticks == 0 {
+            ending::look();
+        }
+        polls::tick();
         pass_on_exit(&exit);
     }
 }

@@ -3,9 +3,9 @@
 use std::{ffi::c_void, mem::MaybeUninit, path::PathBuf, sync::OnceLock, time::Duration};
 
 use concaudit_core::{
-    clock,
+    clock, context, ending, files,
     options::{self, Options},
-    outbox, thread,
+    outbox, panics, thread,
 };
 
 use crate::{
@@ -30,6 +30,7 @@ const TOKEN: &str = "__CARGO_CONCAUDIT_TOKEN";
 const OPTIONS: &str = "__CARGO_CONCAUDIT_OPTIONS";
 
 extern "C" fn construct() {
+    files::prepare();
     let Some(registry) = std::env::var_os(REGISTRY) else { return };
     // Two facades may bring two copies of the pointer into one program.
     if PROCESS.set(std::process::id()).is_err() {
@@ -37,6 +38,7 @@ extern "C" fn construct() {
     }
     let text = |name| std::env::var(name).unwrap_or_default();
     concaudit_core::activate(Options::parse(&text(OPTIONS)));
+    panics::watch();
     let run = Run { registry: PathBuf::from(registry), token: text(TOKEN) };
     start_thread(Box::new(run));
     // SAFETY: a function that lives as long as the program.
@@ -77,6 +79,7 @@ extern "C" fn run_thread(run: *mut c_void) -> *mut c_void {
     unsafe {
         libc::pthread_setname_np(libc::pthread_self(), c"concaudit".as_ptr());
     }
+    context::is_ours();
     leave_descriptors();
     // Nothing in there is meant to panic, and nothing may unwind into C.
     let served = std::panic::catch_unwind(move || serve::serve(&run));
@@ -117,6 +120,8 @@ extern "C" fn at_exit() {
         std::thread::sleep(Duration::from_millis(20));
     }
     thread::settle();
+    ending::look();
+    files::look();
     serve::request_exit();
     audit::wait_for_acknowledgement(Duration::from_nanos(options::get().exit_wait));
 }

@@ -4,6 +4,9 @@
 //! `watch::Receiver::borrow` returns is the read guard of a `std::sync::RwLock`, which
 //! people hold across awaits, and take twice. tokio has no other use for that lock, so
 //! all of tokio's are seen. See `concaudit-std` for how this works.
+//!
+//! `mem::replace` is how tokio takes the output out of a task that has ended, for
+//! whoever reads its `JoinHandle`.
 
 #![no_std]
 
@@ -11,6 +14,22 @@
 extern crate std as real;
 
 pub use real::*;
+
+pub mod mem {
+    //! [`real::mem`], with a `replace` that the probe may look at.
+
+    pub use real::mem::*;
+
+    /// As [`real::mem::replace`].
+    #[inline(always)]
+    #[must_use = "if you don't need the old value, you can just assign the new value directly"]
+    pub fn replace<T>(dest: &mut T, src: T) -> T {
+        if concaudit_core::panics::is_any_readable() {
+            concaudit_core::panics::taken(core::ptr::from_mut(dest).addr(), size_of::<T>());
+        }
+        real::mem::replace(dest, src)
+    }
+}
 
 pub mod sync {
     //! [`real::sync`], with a reader-writer lock that the probe sees.

@@ -110,7 +110,8 @@ impl<T: Future> Future for Instrumented<T> {
             }
             return poll;
         }
-        let poll = task.begin_poll(cx.waker());
+        let future = std::ptr::from_ref(&*inner).addr();
+        let poll = task.begin_poll(cx.waker(), future);
         let mut context = Context::from_waker(poll.waker());
         match inner.poll(&mut context) {
             Poll::Pending => {

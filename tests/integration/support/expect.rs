@@ -15,6 +15,8 @@ pub enum Expected {
     Silent,
     /// Whatever is not of these rules.
     Without(&'static [&'static str]),
+    /// Notes, or nothing.
+    OnlyNotes,
     /// Notes of this rule, or nothing.
     AtMostNote(&'static str),
     /// Exactly one finding.
@@ -66,6 +68,11 @@ pub fn silent() -> Expected {
 /// Nothing of these rules.
 pub fn without(rules: &'static [&'static str]) -> Expected {
     Expected::Without(rules)
+}
+
+/// Nothing but notes.
+pub fn only_notes() -> Expected {
+    Expected::OnlyNotes
 }
 
 /// Nothing but notes of this rule.
@@ -244,6 +251,11 @@ fn compare(
         Expected::Without(rules) => {
             if findings.iter().any(|found| rules.contains(&found.rule.as_str())) {
                 wrong.push(format!("there is a finding of {rules:?}"));
+            }
+        }
+        Expected::OnlyNotes => {
+            if findings.iter().any(|found| found.severity != "note") {
+                wrong.push("there is more than a note".to_owned());
             }
         }
         Expected::AtMostNote(rule) => {

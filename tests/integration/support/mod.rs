@@ -10,7 +10,9 @@ mod tree;
 pub use audit::Workspace;
 // A macro by example is never wholly public.
 pub(crate) use expect::expectations;
-pub use expect::{Expected, at_most_a_note, check, cycle, error, note, silent, warning, without};
+pub use expect::{
+    Expected, at_most_a_note, check, cycle, error, note, only_notes, silent, warning, without,
+};
 pub use report::{Finding, Report, Test};
 pub use tool::{Tool, fixture, process_is_alive, scratch, wait_until};
 pub use tree::{Tree, copy};

@@ -1,8 +1,8 @@
 //! A copy of a thread's stack, and the walk through it.
 //!
 //! Code without frame pointers (the C library's, for one) keeps their register or
-//! uses it for something else, so a walk begins at the first word that starts a chain
-//! of frames. What it misses then is the innermost function that does have a frame:
+//! uses it for something else, so a walk begins where the longest chain of frames
+//! does. What it misses then is the innermost function that does have a frame:
 //! its return address into the code without is found where its prologue says.
 
 /// Of a thread's innermost frames, this many bytes are looked at.
@@ -10,11 +10,13 @@ pub(super) const LOOKED_AT: usize = 256 * 1024;
 /// Deeper stacks lose their outermost frames.
 const MAX_DEPTH: usize = 128;
 /// A shorter chain may be made of leftovers.
-const LEAST: usize = 4;
+const LEAST: u32 = 4;
 /// Longer functions are hardly met.
 const MAX_FUNCTION: usize = 1024 * 1024;
 /// Words of the stack that are looked at in search of one return address.
 const MAX_SEARCH: usize = 1024;
+/// Functions of one binary are not further from each other.
+const MAX_DISTANCE: usize = 256 * 1024 * 1024;
 /// No code lies below.
 const LEAST_ADDRESS: usize = 0x1_0000;
 
@@ -81,46 +83,76 @@ impl Stack {
     /// The program counter and the return addresses, innermost first, up to the frame
     /// `base`, or to the first one where `base` is 0.
     pub(super) fn walk(&self, base: usize) -> Vec<usize> {
-        let starts = (0..self.words.len().saturating_sub(1)).map(|at| self.low + at * 8);
-        let starts = self.frame.into_iter().chain(starts);
-        let found = starts
-            .filter(|&start| base == 0 || start < base)
-            .find_map(|start| self.chain(start, base).map(|addresses| (start, addresses)));
         let mut stack = Vec::new();
         if self.counter >= LEAST_ADDRESS {
-            stack.push(self.counter);
+            // Like a return address, which is that of the next instruction.
+            stack.push(self.counter + 1);
         }
-        if let Some((start, addresses)) = found {
-            stack.extend(self.leaf(start, addresses[0]));
-            stack.extend(addresses);
+        let lengths = self.lengths(base);
+        let known = self
+            .frame
+            .and_then(|frame| self.index(frame))
+            .filter(|at| lengths.get(*at).is_some_and(|&length| length > 0) && self.is_start(*at));
+        if let Some(start) = known.or_else(|| self.longest(&lengths, base)) {
+            let mut at = start;
+            stack.extend(self.leaf(self.low + at * 8, self.words[at + 1]));
+            for _ in 0..lengths[start] {
+                stack.push(self.words[at + 1]);
+                let Some(caller) = self.index(self.words[at]) else { break };
+                at = caller;
+            }
         }
         stack.truncate(MAX_DEPTH);
         stack
     }
 
-    /// The return addresses of the frames from `start` outward, if it is a frame.
-    fn chain(&self, start: usize, base: usize) -> Option<Vec<usize>> {
+    fn index(&self, address: usize) -> Option<usize> {
+        let at = address.checked_sub(self.low)? / 8;
+        (address.is_multiple_of(8) && at + 1 < self.words.len()).then_some(at)
+    }
+
+    /// Of each word: how many frames there are from there outward, if it is the
+    /// beginning of one; 0 where it is not, or where `base` is not reached.
+    fn lengths(&self, base: usize) -> Vec<u32> {
         let high = self.low + self.words.len() * 8;
-        let mut frame = start;
-        let mut addresses = Vec::new();
-        let mut is_whole = base == 0;
-        while let (Some(caller), Some(address)) = (self.word(frame), self.word(frame + 8)) {
+        let mut lengths = vec![0; self.words.len()];
+        for at in (0..self.words.len().saturating_sub(1)).rev() {
+            let (caller, address) = (self.words[at], self.words[at + 1]);
             let is_code = address >= LEAST_ADDRESS && !(self.low..high).contains(&address);
-            if !is_code || (addresses.is_empty() && !follows_call(address)) {
-                break;
+            if !is_code {
+                continue;
             }
-            addresses.push(address);
-            if caller == base && base != 0 {
-                is_whole = true;
-                break;
-            }
-            if caller <= frame || (base != 0 && caller > base) {
-                break;
-            }
-            frame = caller;
+            // Frames lie ever higher; anything else is not a frame.
+            let outer = self.index(caller).filter(|outer| *outer > at && caller != base);
+            lengths[at] = match outer {
+                Some(outer) if lengths[outer] > 0 => lengths[outer] + 1,
+                _ if base == 0 || caller == base => 1,
+                _ => 0,
+            };
         }
+        lengths
+    }
+
+    /// The longest chain of frames. Any other one leaves out some: a word that a frame
+    /// of the past left behind may lead to the middle of the true one. Of two that lead
+    /// to the same frame, the outer one is that of a function, and what the other one
+    /// would have told is found in [`Self::leaf`].
+    fn longest(&self, lengths: &[u32], base: usize) -> Option<usize> {
         let least = if base == 0 { LEAST } else { 1 };
-        (is_whole && addresses.len() >= least).then_some(addresses)
+        let mut starts: Vec<usize> =
+            (0..lengths.len()).filter(|at| lengths[*at] >= least).collect();
+        starts.sort_by_key(|at| std::cmp::Reverse((lengths[*at], *at)));
+        starts.into_iter().take(MAX_SEARCH).find(|at| self.is_start(*at))
+    }
+
+    /// Whether the frame at this word may be an innermost one: it returns to behind a
+    /// call, in what the next frame has called as far as that can be told.
+    fn is_start(&self, at: usize) -> bool {
+        let address = self.words[at + 1];
+        let outer = self.index(self.words[at]).map(|outer| self.words[outer + 1]);
+        let is_called =
+            outer.and_then(called).is_none_or(|entry| entry.abs_diff(address) < MAX_DISTANCE);
+        is_called && follows_call(address)
     }
 
     /// Where the function with frame `frame`, that returns to `address`, has called one

@@ -164,7 +164,7 @@ mod imp {
             .then_some((slot, number))
         });
         let Some((slot, number)) = free else { return Asked::Later };
-        ALL[slot].high.store(target.high, Ordering::Relaxed);
+        ALL[slot].high.store(target.end(), Ordering::Relaxed);
         ALL[slot].state.store(number | ASKED, Ordering::Release);
         let request = Request { slot, number };
         let value = MAGIC | number << 4 | slot as u64;

@@ -25,7 +25,8 @@ pub struct Update {
     /// New resources, and known ones whose `handed_over` changed.
     #[prost(message, repeated, tag = "5")]
     pub resources: ::prost::alloc::vec::Vec<Resource>,
-    /// Tasks that ended in a way worth telling: dropped unfinished, or panicked.
+    /// Tasks that ended in a way worth telling: dropped unfinished, or panicked, or
+    /// completed only after they had been told to stop.
     /// In a snapshot and in the last update also every task that is alive.
     #[prost(message, repeated, tag = "6")]
     pub tasks: ::prost::alloc::vec::Vec<Task>,
@@ -52,6 +53,19 @@ pub struct Update {
     pub children: ::prost::alloc::vec::Vec<ChildProcess>,
     #[prost(message, repeated, tag = "15")]
     pub knots: ::prost::alloc::vec::Vec<Knot>,
+    /// In the last update only.
+    #[prost(message, repeated, tag = "17")]
+    pub spawn_storms: ::prost::alloc::vec::Vec<SpawnStorm>,
+    #[prost(message, repeated, tag = "18")]
+    pub orphaned_tasks: ::prost::alloc::vec::Vec<OrphanedTask>,
+    /// In the last update only.
+    #[prost(message, repeated, tag = "21")]
+    pub panics: ::prost::alloc::vec::Vec<Panic>,
+    /// New ones, and known ones (same `id`) that got longer or more.
+    #[prost(message, repeated, tag = "16")]
+    pub blocking_polls: ::prost::alloc::vec::Vec<BlockingPoll>,
+    #[prost(message, optional, tag = "19")]
+    pub open_files: ::core::option::Option<OpenFiles>,
     /// In a snapshot only: every thread of the process, the probe's own aside.
     #[prost(message, repeated, tag = "20")]
     pub threads: ::prost::alloc::vec::Vec<Thread>,
@@ -189,6 +203,24 @@ pub struct Task {
     /// With `scheduled`: the unfinished task whose drop woke it last.
     #[prost(uint64, tag = "28")]
     pub woken_by_drop_of: u64,
+    /// Where its last waker was dropped between two polls without waking it, so that
+    /// nothing can wake it any more.
+    #[prost(uint64, tag = "30")]
+    pub lost_waker_stack: u64,
+    /// When; 0: that did not happen.
+    #[prost(uint64, tag = "31")]
+    pub lost_waker_ns: u64,
+    /// When it was seen, in the middle of a poll, that it had been aborted, by
+    /// whatever means. 0: it was not.
+    #[prost(uint64, tag = "38")]
+    pub aborted_ns: u64,
+    /// Of a blocking task that has completed: for how long no root had been running
+    /// by then, and the stack of the thread of the last one at that moment. It shows
+    /// whether that thread waited for the task, in the drop of its runtime.
+    #[prost(uint64, tag = "39")]
+    pub waited_for_ns: u64,
+    #[prost(uint64, tag = "40")]
+    pub waiter_stack: u64,
 }
 /// One clone of a waker that is still out, as far as counts can tell.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -338,6 +370,52 @@ pub struct BlockingCall {
     #[prost(uint64, tag = "9")]
     pub count: u64,
 }
+/// A poll that took long, of a task that is to share its thread. One element per task
+/// (by where it was spawned) and stack.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BlockingPoll {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// The task, in the longest of the polls.
+    #[prost(message, optional, tag = "2")]
+    pub actor: ::core::option::Option<Actor>,
+    /// How long that one took, less what calls took that `BlockingCall` tells of.
+    #[prost(uint64, tag = "3")]
+    pub longest_ns: u64,
+    /// Of that, what the machine withheld.
+    #[prost(uint64, tag = "4")]
+    pub starved_ns: u64,
+    /// Of that, the part in which the thread's CPU time was measured, and that time.
+    #[prost(uint64, tag = "5")]
+    pub measured_ns: u64,
+    #[prost(uint64, tag = "6")]
+    pub cpu_ns: u64,
+    #[prost(message, repeated, tag = "7")]
+    pub samples: ::prost::alloc::vec::Vec<PollSample>,
+    /// The most other tasks of its thread that were seen to be kept waiting at once.
+    #[prost(uint32, tag = "8")]
+    pub waiting: u32,
+    /// It was seen to end.
+    #[prost(bool, tag = "9")]
+    pub over: bool,
+    #[prost(uint64, tag = "10")]
+    pub count: u64,
+}
+/// Where the thread was in a poll that took long.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PollSample {
+    /// The program counter, then return addresses.
+    #[prost(uint64, tag = "1")]
+    pub stack: u64,
+    /// It was blocked in the kernel; else it computed.
+    #[prost(bool, tag = "2")]
+    pub blocked: bool,
+    /// In this system call, where its name is known: "read", "poll", ...
+    #[prost(string, tag = "3")]
+    pub system_call: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "4")]
+    pub count: u32,
+}
 /// A guard of a std or parking_lot lock that was held when the poll of its task
 /// returned `Pending`. One element per pair of stacks.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -458,6 +536,73 @@ pub struct Thread {
     #[prost(uint64, tag = "11")]
     pub joins: u64,
 }
+/// A task or thread that panicked, and whose `JoinHandle` told nobody so by the end of
+/// the process.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Panic {
+    #[prost(message, optional, tag = "1")]
+    pub actor: ::core::option::Option<Actor>,
+    /// `task::Builder::name` or the thread's name, or empty.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub spawn_stack: u64,
+    /// Of the panic: what it said, in part where that is long; where; and the stack.
+    /// Not known where the program has a panic hook of its own that does not call the
+    /// one before, or where the panic was resumed without a call of the hook.
+    #[prost(string, tag = "4")]
+    pub message: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "5")]
+    pub location: ::core::option::Option<Location>,
+    #[prost(uint64, tag = "6")]
+    pub stack: u64,
+    /// When the task or thread ended.
+    #[prost(uint64, tag = "7")]
+    pub ended_ns: u64,
+    /// Its handle was gone by then.
+    #[prost(bool, tag = "8")]
+    pub is_detached: bool,
+    /// On a thread that nobody is seen to have spawned, and in no task: the test's
+    /// own. Such a panic is told whatever became of it.
+    #[prost(bool, tag = "9")]
+    pub is_of_main: bool,
+}
+/// Tasks of one spawn site of which more were alive at once than the run's threshold.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SpawnStorm {
+    #[prost(message, optional, tag = "1")]
+    pub spawned_at: ::core::option::Option<Location>,
+    #[prost(enumeration = "TaskKind", tag = "2")]
+    pub kind: i32,
+    /// The stack of the spawn that went above the threshold, and who spawned it.
+    #[prost(uint64, tag = "3")]
+    pub spawn_stack: u64,
+    #[prost(message, optional, tag = "4")]
+    pub spawner: ::core::option::Option<Actor>,
+    /// Most alive at once, and when.
+    #[prost(uint64, tag = "5")]
+    pub peak: u64,
+    #[prost(uint64, tag = "6")]
+    pub peak_ns: u64,
+    /// All that were spawned there.
+    #[prost(uint64, tag = "7")]
+    pub spawned: u64,
+}
+/// A task whose `JoinHandle` went with the future of its parent, which was cancelled,
+/// and which went on for longer than the run's threshold.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OrphanedTask {
+    /// As it was when it was found.
+    #[prost(message, optional, tag = "1")]
+    pub child: ::core::option::Option<Task>,
+    #[prost(message, optional, tag = "2")]
+    pub parent: ::core::option::Option<Task>,
+    #[prost(uint64, tag = "3")]
+    pub found_ns: u64,
+    /// Of the time since the parent's end, what the machine withheld.
+    #[prost(uint64, tag = "4")]
+    pub starved_ns: u64,
+}
 /// A child process that was running at exit, or dead and not waited for.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ChildProcess {
@@ -475,6 +620,39 @@ pub struct ChildProcess {
     /// Who spawned it.
     #[prost(message, optional, tag = "6")]
     pub actor: ::core::option::Option<Actor>,
+}
+/// What was opened in the life of the process, and was open at its exit.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenFiles {
+    #[prost(message, repeated, tag = "1")]
+    pub files: ::prost::alloc::vec::Vec<OpenFile>,
+    /// Who called `exit`, which drops nothing that a function up there has; none where
+    /// `main` had returned.
+    #[prost(uint64, tag = "2")]
+    pub exit_stack: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenFile {
+    #[prost(int32, tag = "1")]
+    pub fd: i32,
+    #[prost(enumeration = "OpenFileKind", tag = "2")]
+    pub kind: i32,
+    /// Its path, or its address and that of its peer; may be empty.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    /// Where it was opened.
+    #[prost(uint64, tag = "4")]
+    pub stack: u64,
+    #[prost(uint64, tag = "5")]
+    pub opened_ns: u64,
+    /// The id of the task that opened it, or of the thread that was polling none.
+    #[prost(uint64, tag = "6")]
+    pub opener: u64,
+    /// That is a blocking task: `spawn_stack` is more to the point than `stack`.
+    #[prost(bool, tag = "7")]
+    pub blocking: bool,
+    #[prost(uint64, tag = "8")]
+    pub spawn_stack: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Counters {
@@ -702,6 +880,50 @@ impl ThreadState {
             "THREAD_STATE_UNKNOWN" => Some(Self::Unknown),
             "THREAD_STATE_RUNNING" => Some(Self::Running),
             "THREAD_STATE_BLOCKED" => Some(Self::Blocked),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OpenFileKind {
+    File = 0,
+    Directory = 1,
+    Fifo = 2,
+    TcpListener = 3,
+    TcpStream = 4,
+    Udp = 5,
+    Unix = 6,
+    Socket = 7,
+}
+impl OpenFileKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::File => "OPEN_FILE_KIND_FILE",
+            Self::Directory => "OPEN_FILE_KIND_DIRECTORY",
+            Self::Fifo => "OPEN_FILE_KIND_FIFO",
+            Self::TcpListener => "OPEN_FILE_KIND_TCP_LISTENER",
+            Self::TcpStream => "OPEN_FILE_KIND_TCP_STREAM",
+            Self::Udp => "OPEN_FILE_KIND_UDP",
+            Self::Unix => "OPEN_FILE_KIND_UNIX",
+            Self::Socket => "OPEN_FILE_KIND_SOCKET",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OPEN_FILE_KIND_FILE" => Some(Self::File),
+            "OPEN_FILE_KIND_DIRECTORY" => Some(Self::Directory),
+            "OPEN_FILE_KIND_FIFO" => Some(Self::Fifo),
+            "OPEN_FILE_KIND_TCP_LISTENER" => Some(Self::TcpListener),
+            "OPEN_FILE_KIND_TCP_STREAM" => Some(Self::TcpStream),
+            "OPEN_FILE_KIND_UDP" => Some(Self::Udp),
+            "OPEN_FILE_KIND_UNIX" => Some(Self::Unix),
+            "OPEN_FILE_KIND_SOCKET" => Some(Self::Socket),
             _ => None,
         }
     }

@@ -62,10 +62,18 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        let record = spawning(None);
+        let record = looked_after(spawning(None));
         let inner = self.inner.spawn(recorded(record.clone(), f));
         ScopedJoinHandle { record, inner }
     }
+}
+
+/// A scope panics where a thread of its did.
+fn looked_after(record: Option<Arc<Task>>) -> Option<Arc<Task>> {
+    if let Some(record) = &record {
+        record.look_after();
+    }
+    record
 }
 
 impl Builder {
@@ -80,6 +88,7 @@ impl Builder {
         T: Send + 'scope,
     {
         let (inner, record) = self.spawning();
+        let record = looked_after(record);
         let inner = inner.spawn_scoped(&scope.inner, recorded(record.clone(), f))?;
         Ok(ScopedJoinHandle { record, inner })
     }

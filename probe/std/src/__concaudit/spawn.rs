@@ -6,7 +6,7 @@ use core::{
 };
 
 use concaudit_core::{
-    is_active,
+    is_active, panics,
     task::Task,
     thread::{begin, joining, spawning},
 };
@@ -116,8 +116,15 @@ impl<T> JoinHandle<T> {
     /// As [`real::thread::JoinHandle::join`].
     pub fn join(self) -> Result<T> {
         let record = self.record.as_ref().filter(|_| !self.inner.is_finished());
-        let _joining = record.map(|record| joining(Some(record)));
-        self.inner.join()
+        let blocking = record.map(|record| joining(Some(record)));
+        let result = self.inner.join();
+        drop(blocking);
+        if result.is_err()
+            && let Some(record) = &self.record
+        {
+            panics::joined(record);
+        }
+        result
     }
 
     /// As [`real::thread::JoinHandle::is_finished`].
@@ -173,6 +180,9 @@ impl<T> real::os::unix::thread::JoinHandleExt for JoinHandle<T> {
     }
 
     fn into_pthread_t(self) -> real::os::unix::thread::RawPthread {
+        if let Some(record) = &self.record {
+            record.look_after();
+        }
         self.inner.into_pthread_t()
     }
 }

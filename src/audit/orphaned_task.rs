@@ -1,0 +1,241 @@
+//! `orphaned-task`: a task was cancelled while it owned the `JoinHandle` of a task that
+//! it had spawned, and that one lives on.
+//!
+//! Whoever drops a handle on purpose does so long before. Where it goes with the
+//! future of the parent, the parent was waiting for the task, or meant to.
+
+use std::collections::BTreeSet;
+
+use super::{
+    config::Config,
+    group::{Draft, Groups, Rank},
+    registry::Rule,
+    text,
+};
+use crate::{
+    model::{
+        OrphanedTask as Orphan, Outcome, Process, Run, Task, TaskEnd, Test, awaited,
+        origin_of_task, pointed_frame,
+    },
+    project::Project,
+    report::finding::{Confidence, Details, Finding, Location, Origin, Severity},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct OrphanedTask;
+
+const NAME: &str = "orphaned-task";
+
+impl Rule for OrphanedTask {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn summary(&self) -> &'static str {
+        "a cancelled task leaves behind a task that it waited for"
+    }
+
+    fn default_severity(&self) -> Severity {
+        Severity::Warning
+    }
+
+    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
+        let mut groups = Groups::new(self.name());
+        for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
+            for process in test.processes.iter().filter(|process| !process.truncated) {
+                for orphan in orphans(process, config) {
+                    let project = &run.project;
+                    Orphaned { project, test, process, orphan }.add_to(&mut groups);
+                }
+            }
+        }
+        groups.finish()
+    }
+}
+
+/// Those that count.
+fn orphans<'a>(process: &'a Process, config: &Config) -> impl Iterator<Item = &'a Orphan> {
+    let limit = u64::try_from(config.orphaned.as_nanos()).unwrap_or(u64::MAX);
+    process.orphaned_tasks.iter().filter(move |orphan| {
+        orphan.parent.end == TaskEnd::Cancelled
+            // Somebody had an `AbortHandle` of it.
+            && orphan.child.end != TaskEnd::Cancelled
+            && orphan.outlived_ns.saturating_sub(orphan.starved_ns) >= limit
+    })
+}
+
+fn never_ended(orphan: &Orphan) -> bool {
+    matches!(orphan.child.end, TaskEnd::Alive | TaskEnd::Shutdown)
+}
+
+/// The tasks that this rule tells of, where it is asked, which therefore are no
+/// lingering ones as well.
+pub fn told(process: &Process, config: &Config) -> BTreeSet<u64> {
+    if !config.is_enabled(NAME) {
+        return BTreeSet::new();
+    }
+    orphans(process, config)
+        .filter(|orphan| never_ended(orphan))
+        .map(|orphan| orphan.child.id)
+        .collect()
+}
+
+struct Orphaned<'a> {
+    project: &'a Project,
+    test: &'a Test,
+    process: &'a Process,
+    orphan: &'a Orphan,
+}
+
+impl Orphaned<'_> {
+    fn add_to(&self, groups: &mut Groups) {
+        let child = &self.orphan.child;
+        let spawner = pointed_frame(&child.spawn_stack);
+        let origin = origin_of_task(self.project, child, &self.test.identity);
+        let severity = match origin {
+            Origin::Library if never_ended(self.orphan) => Severity::Warning,
+            // A task may be there for its work to be done though its parent is
+            // cancelled.
+            _ => Severity::Note,
+        };
+        let identity = vec![text::identity(spawner)];
+        let spot = text::spot(self.project, spawner);
+        let weight = self.orphan.outlived_ns;
+        let rank = Rank { severity, confidence: Confidence::Observed, weight };
+        groups.add(identity, spot, rank, [self.test.name.clone()], || self.tell(origin));
+    }
+
+    fn spawned(&self, task: &Task, label: &str) -> Option<Location> {
+        text::at_stack(self.project, &task.spawn_stack, label)
+            .or_else(|| Some(text::at_site(self.project, task.spawned_at.as_ref()?, label)))
+    }
+
+    fn tell(&self, origin: Origin) -> Option<Draft> {
+        let Self { project, process, orphan, .. } = *self;
+        let Orphan { child, parent, .. } = orphan;
+        let name = child.name.as_ref().map_or_else(String::new, |name| format!(" `{name}`"));
+        let spawner = match (pointed_frame(&child.spawn_stack), origin) {
+            (Some(_), Origin::Test) => " spawned by the test".to_owned(),
+            (Some(frame), _) => format!(" spawned by `{}`", text::short(&frame.function)),
+            (None, _) => String::new(),
+        };
+        let outlived = text::duration(orphan.outlived_ns);
+        let (ended, end) = match child.end {
+            TaskEnd::Completed => ("completed", format!("lived on for {outlived}")),
+            TaskEnd::Panicked => ("panicked", format!("lived on for {outlived} and panicked")),
+            TaskEnd::Cancelled => ("cancelled", format!("lived on for {outlived}")),
+            TaskEnd::Alive | TaskEnd::Shutdown => ("never", "lives on".to_owned()),
+        };
+        let mut places = vec![
+            self.spawned(child, "task spawned here"),
+            self.spawned(parent, "by this task, which had its handle and was cancelled"),
+        ];
+        let mut stacks = Vec::new();
+        let mut notes = Vec::new();
+        let mut waits = BTreeSet::new();
+        if never_ended(orphan) {
+            notes.push(format!("still there {outlived} after its parent was cancelled"));
+            for wait in &child.waits {
+                let what = awaited(process, wait).to_string();
+                places.push(text::at_stack(project, &wait.stack, format!("{what} here")));
+                stacks.push(text::labelled(project, &wait.stack, "await stack of the task"));
+                waits.insert(what);
+            }
+        }
+        notes.extend(waits.iter().map(|what| format!("it {what}")));
+        notes
+            .push("nobody can await or abort it: its `JoinHandle` went with its parent".to_owned());
+        stacks.push(text::labelled(project, &child.spawn_stack, "spawn stack of the task"));
+        stacks.push(text::labelled(project, &parent.spawn_stack, "spawn stack of its parent"));
+        Some(Draft {
+            origin,
+            message: format!(
+                "task{name}{spawner} {end} after the task that had its handle was cancelled"
+            ),
+            locations: text::places(places)?,
+            stacks: stacks.into_iter().flatten().collect(),
+            notes,
+            help: "spawn it into a `JoinSet` of the parent's, or keep its handle in an \
+                   `AbortOnDropHandle` (tokio-util): both abort the task as they are dropped; or \
+                   give it a child token of the parent's `CancellationToken`, with a `DropGuard`"
+                .to_owned(),
+            details: Details::OrphanedTask {
+                task_name: child.name.clone(),
+                outlived_ms: orphan.outlived_ns / 1_000_000,
+                ended: ended.to_owned(),
+                waits_for: waits.into_iter().collect(),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{lingering_task::LingeringTask, testing::*};
+
+    fn orphan() -> Orphan {
+        let parent = Task {
+            end: TaskEnd::Cancelled,
+            ended_ns: 1_000 * MS,
+            spawn_stack: stack([lib("app::Pool::run", 50)]),
+            ..task(1)
+        };
+        Orphan {
+            child: Task { parent: Some(1), ..task(2) },
+            parent,
+            outlived_ns: 3_000 * MS,
+            starved_ns: 0,
+        }
+    }
+
+    fn process_with(change: impl FnOnce(&mut Orphan)) -> Process {
+        let mut orphan = orphan();
+        change(&mut orphan);
+        let child = orphan.child.clone();
+        Process { orphaned_tasks: vec![orphan], ..process([child], []) }
+    }
+
+    fn check(change: impl FnOnce(&mut Orphan)) -> Vec<Finding> {
+        OrphanedTask.check(&run(process_with(change)), &Config::default())
+    }
+
+    #[test]
+    fn a_task_that_its_cancelled_parent_waited_for_is_a_warning_with_all_places() {
+        let findings = check(|_| {});
+        let finding = &findings[0];
+        assert_eq!((finding.severity, finding.origin), (Severity::Warning, Origin::Library));
+        assert_eq!(
+            finding.message,
+            "task spawned by `Pool::start` lives on after the task that had its handle was cancelled"
+        );
+        let lines: Vec<u32> = finding.locations.iter().map(|place| place.line).collect();
+        assert_eq!(lines, [20, 50, 33]);
+        assert!(finding.notes.contains(&"it waits for data on an mpsc channel".to_owned()));
+    }
+
+    #[test]
+    fn one_that_ended_by_itself_is_a_note_and_one_that_was_aborted_is_silent() {
+        let ended = check(|orphan| orphan.child.end = TaskEnd::Completed);
+        assert_eq!(ended[0].severity, Severity::Note);
+        assert!(ended[0].message.contains("lived on for 3.0 s"));
+        assert!(check(|orphan| orphan.child.end = TaskEnd::Cancelled).is_empty());
+    }
+
+    #[test]
+    fn a_short_life_or_a_starved_one_and_a_shutdown_are_silent() {
+        assert!(check(|orphan| orphan.outlived_ns = 99 * MS).is_empty());
+        assert!(check(|orphan| orphan.starved_ns = 2_950 * MS).is_empty());
+        assert!(check(|orphan| orphan.parent.end = TaskEnd::Shutdown).is_empty());
+        assert!(check(|orphan| orphan.parent.end = TaskEnd::Panicked).is_empty());
+    }
+
+    #[test]
+    fn an_orphan_is_told_once() {
+        let run = run(process_with(|_| {}));
+        assert!(LingeringTask.check(&run, &Config::default()).is_empty());
+        let alone = Config { disabled: [NAME.to_owned()].into(), ..Config::default() };
+        assert_eq!(LingeringTask.check(&run, &alone).len(), 1);
+    }
+}
