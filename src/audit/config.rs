@@ -13,14 +13,14 @@ pub struct Config {
     pub wait: Duration,
     /// A call that blocks a task's poll this long is reported.
     pub blocking_call: Duration,
-    /// After which a test was ended; `None`: never.
-    pub time_limit: Option<Duration>,
     /// A poll that takes this long is reported.
     pub blocking_poll: Duration,
     /// More tasks of one spawn site alive at once are reported.
     pub spawn_storm: u64,
     /// A task that outlives its cancelled parent this long is reported.
     pub orphaned: Duration,
+    /// After which a test was ended; `None`: never.
+    pub time_limit: Option<Duration>,
     /// Names of rules that are not asked.
     pub disabled: BTreeSet<String>,
 }
