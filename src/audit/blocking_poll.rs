@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     model::{
-        BlockingPoll as Poll, Frame, Owner, PollSample, Process, Run, TaskKind, Test, origin,
-        origin_of_frame, pointed_frame,
+        BlockingPoll as Poll, Frame, Outcome, Owner, PollSample, Process, Run, TaskKind, Test,
+        origin, origin_of_frame, pointed_frame,
     },
     project::Project,
     report::{
@@ -50,7 +50,11 @@ impl Rule for BlockingPoll {
                 for poll in &process.blocking_polls {
                     let is_short = Duration::from_nanos(length_ns(poll)) < config.blocking_poll;
                     let may_block = poll.samples.iter().any(|sample| in_place(&sample.stack));
-                    if is_short || may_block || panics(poll) {
+                    // The rule about tests that hang shows those that never ended.
+                    let is_told = test.outcome == Outcome::TimedOut
+                        && !poll.is_over
+                        && config.is_enabled("hung-test");
+                    if is_short || may_block || is_told || panics(poll) {
                         continue;
                     }
                     let Some(Blamed { sample, frame }) = blamed(poll) else { continue };
@@ -374,6 +378,17 @@ mod tests {
         let samples = vec![sample(None, frames, 1)];
         let finding = &check(Poll { samples, ..computing() })[0];
         assert_eq!(finding.severity, Severity::Note);
+    }
+
+    #[test]
+    fn one_that_never_ended_in_a_test_that_hangs_is_told_of_by_the_rule_for_that() {
+        let poll = Poll { is_over: false, ..computing() };
+        let process = Process { blocking_polls: vec![poll], ..process([], []) };
+        let run = run_of([("app::it works", Outcome::TimedOut, process)]);
+        assert!(BlockingPoll.check(&run, &Config::default()).is_empty());
+        let disabled = ["hung-test".to_owned()].into();
+        let alone = Config { disabled, ..Config::default() };
+        assert_eq!(BlockingPoll.check(&run, &alone).len(), 1);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{
     hang::{Call, Hang, Node, Standstill},
     hang_chain::Step,
     knots::rule_of,
+    lost_waker::tells_of_hanging,
     registry::Rule,
     text::{self, duration},
 };
@@ -44,8 +45,10 @@ impl Rule for HungTest {
                 continue;
             };
             let hang = Hang::new(&run.project, process, &test.identity);
-            let told = Hung { hang: &hang, steps: hang.chain(), test, config };
-            told.add_to(&mut groups);
+            let steps = hang.chain();
+            if !is_lost(&hang, &steps, config) {
+                Hung { hang: &hang, steps, test, config }.add_to(&mut groups);
+            }
         }
         groups.finish()
     }
@@ -55,6 +58,15 @@ impl Rule for HungTest {
 fn is_explained(test: &Test, config: &Config) -> bool {
     let mut knots = test.processes.iter().flat_map(|process| &process.knots);
     knots.any(|knot| config.is_enabled(rule_of(knot)))
+}
+
+/// Whether the one that keeps all waiting has lost its waker, and a rule tells of it.
+fn is_lost(hang: &Hang<'_>, steps: &[Step<'_>], config: &Config) -> bool {
+    config.is_enabled("lost-waker")
+        && steps
+            .last()
+            .and_then(|step| hang.record(step.node))
+            .is_some_and(|task| tells_of_hanging(hang.process, task))
 }
 
 struct Hung<'a> {
@@ -460,6 +472,23 @@ mod tests {
             "{}",
             finding.message
         );
+    }
+
+    #[test]
+    fn who_has_lost_its_waker_is_told_of_by_the_rule_for_that() {
+        let lost = Task { waker_drops: 4, ..body(Vec::new()) };
+        let check = |config: &Config| {
+            let snapshot = Process {
+                threads: vec![test_thread(Activity::Blocked("epoll_wait".to_owned()))],
+                ..process([lost.clone()], [])
+            };
+            let process = Process { snapshot: Some(Box::new(snapshot)), ..process([], []) };
+            let run = run_of([("app::it works", Outcome::TimedOut, process)]);
+            HungTest.check(&run, config).len()
+        };
+        assert_eq!(check(&Config::default()), 0);
+        let disabled = ["lost-waker".to_owned()].into();
+        assert_eq!(check(&Config { disabled, ..Config::default() }), 1);
     }
 
     #[test]

@@ -58,6 +58,11 @@ impl Rule for LostWaker {
     }
 }
 
+/// Whether this rule tells of a task of a test that hangs, in its own process.
+pub fn tells_of_hanging(process: &Process, task: &Task) -> bool {
+    has_lost_waker(task) || is_stuck_root(process, task)
+}
+
 fn has_lost_waker(task: &Task) -> bool {
     task.lost_waker_ns != 0
         && matches!(task.kind, TaskKind::Task | TaskKind::Local | TaskKind::BlockOn)

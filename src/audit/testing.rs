@@ -114,7 +114,6 @@ pub fn task(id: u64) -> Task {
         last_poll_started_ns: 1_000 * MS,
         last_poll_ended_ns: 1_000 * MS,
         last_wake_ns: 1_000 * MS,
-        thread: 100 + id,
         scheduled: false,
         running: false,
         drained: true,

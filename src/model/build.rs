@@ -232,7 +232,6 @@ impl<'a> Builder<'a> {
             last_poll_started_ns: task.last_poll_started_ns,
             last_poll_ended_ns: task.last_poll_ended_ns,
             last_wake_ns: task.last_wake_ns,
-            thread: task.thread,
             scheduled: task.scheduled,
             running: task.running,
             drained: task.drained,

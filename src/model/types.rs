@@ -314,8 +314,6 @@ pub struct Task {
     pub last_poll_ended_ns: u64,
     /// When it was last woken; 0 where it never was.
     pub last_wake_ns: u64,
-    /// The thread that last polled it (or spawned it).
-    pub thread: u64,
     /// Woken (or just spawned) and not polled since.
     pub scheduled: bool,
     /// Being polled at the process's last word.
