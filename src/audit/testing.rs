@@ -120,6 +120,7 @@ pub fn task(id: u64) -> Task {
         had_grace: true,
         aborted_ns: None,
         waited_for_ns: 0,
+        thread: 100 + id,
         waker_clones: 4,
         waker_drops: 3,
         lost_waker_ns: 0,

@@ -242,6 +242,7 @@ impl<'a> Builder<'a> {
             } else {
                 0
             },
+            thread: task.thread,
             waker_clones: task.waker_clones,
             waker_drops: task.waker_drops,
             lost_waker_ns: if is_lost { task.lost_waker_ns } else { 0 },

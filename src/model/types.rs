@@ -327,6 +327,8 @@ pub struct Task {
     /// Of a blocking task that completed: for how long the drop of its runtime, or
     /// a `shutdown_timeout`, had waited for it.
     pub waited_for_ns: u64,
+    /// The thread that polled it last; of a thread, itself.
+    pub thread: u64,
     /// Clones of its waker that were ever made.
     pub waker_clones: u64,
     /// Clones of its waker that were dropped or used up by a wake.
