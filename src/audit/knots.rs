@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     model::{
-        Acquisition, Frame, Knot, OrderEdge, Party, Process, Resource, Run, Stack, TaskKind,
-        TestIdentity, is_paused, origin, pointed_frame,
+        Acquisition, Frame, Knot, Mode, OrderEdge, Party, Process, Resource, ResourceKind, Run,
+        Stack, TaskKind, TestIdentity, is_paused, origin, pointed_frame,
     },
     project::Project,
     report::finding::{Confidence, Finding, LabelledStack, Location, Origin, Severity, StuckParty},
@@ -226,10 +226,7 @@ impl<'a> Story<'a> {
     fn waits_for(&self, at: usize) -> String {
         let party = self.parties[at];
         match self.wanted(party) {
-            Some(lock) => {
-                let purpose = text::purpose(lock, party.wanted_mode);
-                format!("{}{purpose}", text::lock_name(self.project, lock))
-            }
+            Some(lock) => self.name(lock, party.wanted_mode),
             None => format!("the end of {}", self.who(self.after(at))),
         }
     }
@@ -237,8 +234,16 @@ impl<'a> Story<'a> {
     /// "static `LOCK` for reading"; `None` where others wait for its end.
     fn has(&self, party: &Party) -> Option<String> {
         let (lock, held) = (self.held(party)?, party.held.as_ref()?);
-        let purpose = text::purpose(lock, held.mode);
-        Some(format!("{}{purpose}", text::lock_name(self.project, lock)))
+        Some(self.name(lock, held.mode))
+    }
+
+    /// "static `LOCK` for reading", "a permit of tokio Semaphore created at ...".
+    fn name(&self, lock: &Resource, mode: Mode) -> String {
+        let name = text::lock_name(self.project, lock);
+        match lock.kind {
+            ResourceKind::TokioSemaphore => format!("a permit of {name}"),
+            _ => format!("{name}{}", text::purpose(lock, mode)),
+        }
     }
 
     /// "`Bank::transfer` holds A and waits for B; `Bank::audit` holds B and waits for A".
@@ -270,21 +275,17 @@ impl<'a> Story<'a> {
             let who = self.who(party);
             let label = match self.wanted(party) {
                 Some(lock) => {
-                    let (kind, purpose) =
-                        (text::type_name(lock), text::purpose(lock, party.wanted_mode));
-                    format!("{who} waits for the {kind}{purpose} here, for ever")
+                    format!("{who} waits for {} here, for ever", kind(lock, party.wanted_mode))
                 }
                 None => format!("{who} waits for the end of {} here", self.who(self.after(at))),
             };
             places.push(text::at_stack(self.project, &party.stack, label));
             if let (Some(lock), Some(held)) = (self.held(party), &party.held) {
-                let (kind, purpose) = (text::type_name(lock), text::purpose(lock, held.mode));
+                let kind = kind(lock, held.mode);
                 let label = if party.is_granted {
-                    format!(
-                        "{who} was granted the {kind}{purpose} here, in a future that nobody polls"
-                    )
+                    format!("{who} was granted {kind} here, in a future that nobody polls")
                 } else {
-                    format!("{who} took the {kind}{purpose} here, and holds it")
+                    format!("{who} took {kind} here, and holds it")
                 };
                 places.push(text::at_stack(self.project, &held.stack, label));
             }
@@ -335,6 +336,14 @@ impl<'a> Story<'a> {
         // A grant may come long after the waits began.
         if !self.parties.iter().any(|party| party.is_granted) {
             notes.push(format!("certain {} after the last of these waits began", duration(found)));
+        }
+        let is_permit = |party: &&Party| {
+            self.wanted(party).is_some_and(|lock| lock.kind == ResourceKind::TokioSemaphore)
+        };
+        if self.parties.iter().any(is_permit) {
+            notes.push(
+                "anybody may add permits: nobody was left in the process who could".to_owned(),
+            );
         }
         match self.knot.behind {
             0 => {}
@@ -409,6 +418,15 @@ impl<'a> Story<'a> {
         };
         let tasks = count(self.parties.len() - threads, "task");
         [tasks, count(threads, "thread")].into_iter().flatten().collect::<Vec<_>>().join(" and ")
+    }
+}
+
+/// "the std RwLock for reading", "a permit of the tokio Semaphore".
+fn kind(lock: &Resource, mode: Mode) -> String {
+    let kind = text::type_name(lock);
+    match lock.kind {
+        ResourceKind::TokioSemaphore => format!("a permit of the {kind}"),
+        _ => format!("the {kind}{}", text::purpose(lock, mode)),
     }
 }
 

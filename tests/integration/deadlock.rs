@@ -83,6 +83,28 @@ macro_rules! on_tasks {
                 a_message_that_can_untie_it_passes => no_knot();
                 joined_futures_that_share_a_lock_pass => no_knot();
                 a_guard_that_is_passed_on_passes => no_knot();
+                two_permits_in_both_orders_hang
+                    => knot(
+                        "src/permits.rs",
+                        &["writer-waits", "connection-waits"],
+                        &["connection-holds", "writer-holds"],
+                    );
+                two_permits_in_one_order_pass => no_knot();
+                a_permit_and_a_lock_hang
+                    => knot(
+                        "src/permits.rs",
+                        &["cache-waits", "permit-waits"],
+                        &["permit-holds", "cache-holds"],
+                    );
+                a_permit_and_a_lock_in_steps_pass => no_knot();
+                two_owned_guards_in_both_orders_hang
+                    => knot(
+                        "src/permits.rs",
+                        &["store-waits", "rebuild-waits"],
+                        &["store-holds", "rebuild-holds"],
+                    );
+                permits_that_somebody_adds_pass => no_knot();
+                a_permit_that_is_passed_on_passes => no_knot();
                 a_shop_under_load_passes => no_knot();
             }
         }

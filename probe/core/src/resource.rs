@@ -160,8 +160,31 @@ pub struct Resource {
     /// See [`Resource::has_other_writer`].
     writer: AtomicU32,
     pub(crate) holders: Mutex<Vec<Holder>>,
+    /// See [`Resource::permit_holders`].
+    permit_holders: Mutex<Vec<PermitHolder>>,
     pub(crate) waiters: Mutex<Waiters>,
 }
+
+/// Somebody who acquired permits of a semaphore.
+#[derive(Debug, Clone)]
+pub(crate) struct PermitHolder {
+    actor_id: u64,
+    actor: Weak<Task>,
+    /// Where.
+    pub stack: StackId,
+    /// When.
+    pub since_ns: u64,
+}
+
+impl PermitHolder {
+    /// Who, if that one is still there.
+    pub fn actor(&self) -> Option<Arc<Task>> {
+        self.actor.upgrade()
+    }
+}
+
+/// Of one semaphore.
+const MAX_PERMIT_HOLDERS: usize = 64;
 
 /// No writer.
 pub(crate) const NOBODY: u32 = 0;
@@ -236,6 +259,7 @@ impl Resource {
             handed_over: AtomicBool::new(false),
             writer: AtomicU32::new(NOBODY),
             holders: Mutex::default(),
+            permit_holders: Mutex::default(),
             waiters: Mutex::default(),
         }
     }
@@ -284,6 +308,37 @@ impl Resource {
     pub(crate) fn note_writers(&self, writer: u32) {
         if writer != NOBODY {
             add_writer(&self.writer, writer);
+        }
+    }
+
+    /// Of a semaphore: who acquired permits and has released none since. Permits can be
+    /// passed on and forgotten, so this is who is likely to have them.
+    pub(crate) fn permit_holders(&self) -> Vec<PermitHolder> {
+        guard(&self.permit_holders).clone()
+    }
+
+    fn permits_acquired(&self) {
+        let Some(actor) = context::current_actor() else { return };
+        let holder = PermitHolder {
+            actor_id: actor.id,
+            actor: Arc::downgrade(&actor),
+            stack: stack::capture(Extent::Task),
+            since_ns: clock::now_ns(),
+        };
+        let mut holders = guard(&self.permit_holders);
+        if holders.len() >= MAX_PERMIT_HOLDERS {
+            holders.remove(0);
+        }
+        holders.push(holder);
+    }
+
+    fn permits_released(&self) {
+        let actor = context::current_actor().map_or(0, |actor| actor.id);
+        let mut holders = guard(&self.permit_holders);
+        match holders.iter().rposition(|holder| holder.actor_id == actor) {
+            Some(at) => drop(holders.remove(at)),
+            // Whose they were is not known.
+            None => holders.clear(),
         }
     }
 
@@ -462,6 +517,11 @@ impl Operation {
     /// One of the clones of its task's waker is its own.
     pub(crate) fn owns_waker(&self) -> bool {
         self.owns_waker.load(Ordering::Relaxed)
+    }
+
+    /// It acquires permits of a semaphore that the program itself has.
+    pub(crate) fn acquires_permits(&self) -> bool {
+        self.mode.is_none() && self.source.starts_with("Semaphore::acquire")
     }
 
     /// What it acquires need not stay with who acquires it.
@@ -659,6 +719,8 @@ pub fn polled(is_ready: bool) {
     if is_ready {
         if operation.mode.is_some() {
             context::with(|context| context.granted.set((resource.id, operation.is_owned())));
+        } else if operation.acquires_permits() {
+            operation.resource.permits_acquired();
         }
         operation.stop_waiting();
     } else {
@@ -685,7 +747,24 @@ pub fn granted(permits: u64) {
     }
     if let Some((_, Some(operation))) = context::scope().upgrade() {
         operation.granted.fetch_add(permits, Ordering::Relaxed);
+        if operation.acquires_permits()
+            && let Some(wait) = operation.wait()
+            && context::current_actor().is_none_or(|actor| actor.id != wait.actor.id)
+        {
+            operation.resource.permits_released();
+        }
         stuck::note_wait();
+    }
+}
+
+/// Permits that nobody waits for were added to the semaphore of the innermost scope.
+#[inline(never)]
+pub fn permits_added() {
+    if !is_active() {
+        return;
+    }
+    if let Some(resource) = enclosing().filter(|it| it.kind() == ResourceKind::Semaphore) {
+        resource.permits_released();
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use crate::{
     hash::FastMap,
     is_active,
-    sample::{Sample, Sampling, Target},
+    sample::{self, Sample, Sampling, Target},
     sync::{Sharded, lock as guard},
     task::Task,
     thread::{self, Awaited},
@@ -81,6 +81,31 @@ fn os_thread() -> Option<u32> {
     None
 }
 
+/// The system's numbers of all threads but this one, in their order.
+fn others() -> Vec<u32> {
+    let own = os_thread();
+    let mut numbers: Vec<u32> = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|number| Some(*number) != own)
+        .collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// Whether each thread but this one is one of which `is_still` says so by its number
+/// with the probe, or waits for another one. The main thread of a test binary only waits
+/// for the tests' threads, which may be for no longer than some time.
+pub(crate) fn others_are_still(is_still: impl Fn(u64) -> bool) -> bool {
+    others().into_iter().all(|os_thread| {
+        let Seen { id, record, .. } = see(os_thread);
+        let is_main = os_thread == std::process::id();
+        (id != 0 && is_still(id))
+            || (record.is_none() && sample::waits_for_a_thread(os_thread, is_main))
+    })
+}
+
 /// A thread at some moment.
 #[derive(Debug)]
 pub struct Seen {
@@ -112,14 +137,7 @@ impl Look {
     /// Begins; see [`Self::go_on`].
     #[must_use]
     pub fn begin() -> Self {
-        let own = os_thread();
-        let mut numbers: Vec<u32> = std::fs::read_dir("/proc/self/task")
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .filter(|number| Some(*number) != own)
-            .collect();
-        numbers.sort_unstable();
+        let mut numbers = others();
         numbers.truncate(MAX_THREADS);
         let target = |&os_thread: &u32| Target { os_thread, high: usize::MAX, base: 0 };
         let sampling = numbers.iter().map(|number| Some(Sampling::new(target(number)))).collect();

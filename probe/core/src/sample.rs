@@ -128,6 +128,16 @@ pub(crate) fn of_blocked_thread(os_thread: u32, high: usize) -> StackId {
     }
 }
 
+/// Whether a thread waits for another one; where it `may_be_timed`, also for no longer
+/// than some time.
+pub(crate) fn waits_for_a_thread(os_thread: u32, may_be_timed: bool) -> bool {
+    match system_call::futex(os_thread) {
+        Some(system_call::Futex::Endless) => true,
+        Some(system_call::Futex::Timed) => may_be_timed,
+        None => false,
+    }
+}
+
 /// The stack of this thread, beyond functions that keep no frame pointers, as far as
 /// it can be found; 0 where there is nothing but those.
 #[inline(never)]

@@ -75,6 +75,12 @@ pub fn granted(permits: u64) {
     resource::granted(permits);
 }
 
+/// Nobody waited for permits that were released.
+#[inline(never)]
+pub fn permits_added() {
+    resource::permits_added();
+}
+
 #[inline(never)]
 pub fn timer_set(milliseconds: u64) {
     if is_active() {

@@ -55,6 +55,9 @@ macro_rules! trace {
     (target: "runtime::resource::async_op::state_update", permits_obtained = $n:expr, permits.op = "add" $(,)?) => {
         $crate::__private::granted($n as u64)
     };
+    (target: "runtime::resource::state_update", permits = $n:expr, permits.op = "add" $(,)?) => {
+        $crate::__private::permits_added()
+    };
     (target: "runtime::resource::state_update", duration = $duration:expr, duration.unit = "ms", $($rest:tt)*) => {
         $crate::__private::timer_set($duration)
     };

@@ -30,6 +30,31 @@ pub(super) fn blocked(os_thread: u32) -> Option<State> {
     Some(State::Blocked { name: name(number), pointer, counter })
 }
 
+/// How a thread waits for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Futex {
+    /// Until it is woken.
+    Endless,
+    /// No longer than for some time.
+    Timed,
+}
+
+/// Whether a thread waits for another one of this process.
+#[cfg(target_os = "linux")]
+pub(super) fn futex(os_thread: u32) -> Option<Futex> {
+    let text = std::fs::read_to_string(format!("/proc/self/task/{os_thread}/syscall")).ok()?;
+    let mut words = text.split_whitespace();
+    let number: libc::c_long = words.next()?.parse().ok()?;
+    // The word, the operation, the value, the time.
+    let time = words.nth(3)?;
+    (number == libc::SYS_futex).then(|| if time == "0x0" { Futex::Endless } else { Futex::Timed })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn futex(_: u32) -> Option<Futex> {
+    None
+}
+
 #[cfg(target_os = "linux")]
 fn name(number: i64) -> &'static str {
     const NAMES: &[(libc::c_long, &str)] = &[

@@ -1,0 +1,413 @@
+//! Who waits for what, and who is certain never to go on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use crate::{
+    held, joins,
+    label::How,
+    lock::{Acquisition, Hold, Mode},
+    resource::{self, Resource},
+    roster,
+    stack::StackId,
+    task::{self, Task, TaskEnd, TaskKind},
+    thread::{self, Awaited},
+};
+
+/// A wait of a candidate.
+#[derive(Debug)]
+pub(super) struct Wait {
+    /// Of the call or the operation.
+    pub id: u64,
+    pub target: Target,
+    pub stack: StackId,
+    pub operation: &'static str,
+    pub since_ns: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum Target {
+    Lock(Acquisition, How),
+    /// Permits of a semaphore.
+    Permits(Acquisition),
+    /// The end of a task or a thread.
+    End(Arc<Task>),
+}
+
+/// An actor that may be stuck.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub actor: Arc<Task>,
+    pub waits: Vec<Wait>,
+    /// Per wait: the candidates that may have what is waited for.
+    pub blockers: Vec<Vec<Blocker>>,
+}
+
+/// Who has what is waited for, as far as that is certain.
+#[derive(Debug, Clone)]
+pub(super) struct Blocker {
+    /// A key of the candidates.
+    pub candidate: u64,
+    pub held: Option<(Acquisition, u64)>,
+    pub is_granted: bool,
+    /// It alone can let go of that. Permits, and guards that can be sent, may be with
+    /// somebody else by now, or be given by anybody.
+    pub is_certain: bool,
+}
+
+/// Tasks that wait: for what, and how many of the clones of their wakers that
+/// accounts for.
+type Waiting = BTreeMap<u64, (Arc<Task>, Vec<Wait>, u64)>;
+
+/// Whether it is alive, and neither runs nor is about to.
+fn rests(task: &Task) -> bool {
+    !task.is_running() && !task.is_scheduled() && task.end() == TaskEnd::Alive
+}
+
+/// Adds what is waited for in `JoinHandle`s, by those that have wakers out that nothing
+/// else accounts for.
+fn add_joins(tasks: &mut Waiting) {
+    let mut waiters = BTreeMap::new();
+    for task in task::live_tasks() {
+        let (clones, drops) = task.wakers();
+        let owned = tasks.get(&task.id).map_or(0, |(_, _, owned)| *owned);
+        let is_task = !matches!(task.kind, TaskKind::Thread | TaskKind::Worker);
+        if is_task && clones.saturating_sub(drops) > owned && rests(&task) {
+            waiters.insert(Arc::as_ptr(&task).addr(), task);
+        }
+    }
+    if waiters.is_empty() {
+        return;
+    }
+    for (address, joined) in joins::of(|address| waiters.contains_key(&address)) {
+        let Some(waiter) = waiters.get(&address) else { continue };
+        let mut places = waiter.waits();
+        places.retain(|wait| wait.resource.is_none());
+        let entry = tasks.entry(waiter.id).or_insert_with(|| (Arc::clone(waiter), Vec::new(), 0));
+        entry.2 += joined.len() as u64;
+        for (at, awaited) in joined.into_iter().enumerate() {
+            let place = places.get(at).or_else(|| places.last());
+            entry.1.push(Wait {
+                id: awaited.id,
+                stack: place.map_or(0, |place| place.stack),
+                operation: "JoinHandle::await",
+                since_ns: place.map_or(awaited.created_ns, |place| place.since_ns),
+                target: Target::End(awaited),
+            });
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    pub candidates: BTreeMap<u64, Candidate>,
+    /// By thread: the candidate that it cannot go on without, and since when.
+    driven: BTreeMap<u64, (u64, u64)>,
+    /// By task that is being polled by such a thread, below the candidate: that one.
+    hosted: BTreeMap<u64, u64>,
+    /// By lock: the futures that were granted it and have not been polled since.
+    granted: BTreeMap<u64, Vec<Blocker>>,
+}
+
+impl Graph {
+    pub(super) fn gather() -> Self {
+        let mut graph = Self::default();
+        for call in thread::blocked() {
+            let target = match &call.awaited {
+                Awaited::Lock { resource, mode, how } if *how != How::Timed => Target::Lock(
+                    Acquisition {
+                        resource: Arc::clone(resource),
+                        mode: *mode,
+                        stack: call.stack,
+                        is_try: false,
+                        is_movable: false,
+                    },
+                    *how,
+                ),
+                Awaited::Thread(record) => Target::End(Arc::clone(record)),
+                Awaited::Lock { .. } | Awaited::Event => continue,
+            };
+            // A thread that is blocked in the middle of a poll is its task.
+            let actor = call.task.as_ref().unwrap_or(&call.thread);
+            graph.driven.insert(call.thread.thread(), (actor.id, call.since_ns));
+            let wait = Wait {
+                id: call.id,
+                target,
+                stack: call.stack,
+                operation: call.operation,
+                since_ns: call.since_ns,
+            };
+            let candidate =
+                Candidate { actor: Arc::clone(actor), waits: vec![wait], blockers: Vec::new() };
+            graph.candidates.insert(actor.id, candidate);
+        }
+        graph.gather_tasks();
+        graph
+    }
+
+    fn gather_tasks(&mut self) {
+        let mut tasks = Waiting::new();
+        for operation in resource::waiting_operations() {
+            let Some(wait) = operation.wait() else { continue };
+            let is_permit = operation.acquires_permits();
+            let Some(mode) = operation.mode.or(is_permit.then_some(Mode::Exclusive)) else {
+                continue;
+            };
+            let wanted = Acquisition {
+                resource: Arc::clone(&operation.resource),
+                mode,
+                stack: wait.stack,
+                is_try: false,
+                is_movable: false,
+            };
+            if operation.is_granted() {
+                self.granted.entry(wanted.resource.id).or_default().push(Blocker {
+                    candidate: wait.actor.id,
+                    held: Some((wanted, wait.since_ns)),
+                    is_granted: true,
+                    is_certain: !is_permit,
+                });
+                continue;
+            }
+            if matches!(wait.actor.kind, TaskKind::Thread) {
+                continue;
+            }
+            let entry = tasks
+                .entry(wait.actor.id)
+                .or_insert_with(|| (Arc::clone(&wait.actor), Vec::new(), 0));
+            // Those under a waker of ours first: the others may belong to a set of
+            // futures that nobody polls.
+            let owns_waker = operation.owns_waker();
+            let place = if owns_waker { 0 } else { entry.1.len() };
+            entry.1.insert(
+                place,
+                Wait {
+                    id: operation.id,
+                    target: if is_permit {
+                        Target::Permits(wanted)
+                    } else {
+                        Target::Lock(wanted, How::Wait)
+                    },
+                    stack: wait.stack,
+                    operation: operation.source,
+                    since_ns: wait.since_ns,
+                },
+            );
+            entry.2 += u64::from(owns_waker);
+        }
+        add_joins(&mut tasks);
+        for (id, (actor, waits, owned)) in tasks {
+            let (clones, drops) = actor.wakers();
+            let may_be_woken = clones.saturating_sub(drops) != owned;
+            if may_be_woken || owned == 0 || !rests(&actor) {
+                continue;
+            }
+            self.candidates.entry(id).or_insert_with(|| Candidate {
+                actor,
+                waits,
+                blockers: Vec::new(),
+            });
+        }
+        // A thread in a `block_on` goes on when its root does.
+        task::all_live(|task| {
+            if task.kind == TaskKind::BlockOn
+                && let Some(candidate) = self.candidates.get(&task.id)
+            {
+                let since = (candidate.actor.id, task.created_ns);
+                self.driven.entry(task.thread()).or_insert(since);
+            }
+            true
+        });
+        self.gather_hosts();
+    }
+
+    /// A task in a poll that blocks its thread goes on when the thread does; one
+    /// that is polled by a root's thread meanwhile goes on by itself, and the thread
+    /// with it.
+    fn gather_hosts(&mut self) {
+        let mut busy = BTreeSet::new();
+        task::all_live(|task| {
+            if !task.is_running() || self.candidates.contains_key(&task.id) {
+                return true;
+            }
+            if let Some((candidate, since)) = self.driven.get(&task.thread()) {
+                if task.poll_started_ns() < *since {
+                    self.hosted.insert(task.id, *candidate);
+                } else {
+                    busy.insert(task.thread());
+                }
+            }
+            true
+        });
+        self.driven.retain(|thread, _| !busy.contains(thread));
+    }
+
+    /// The candidate that stands for an actor that holds something.
+    fn stand_in(&self, holder: &Task) -> u64 {
+        if self.candidates.contains_key(&holder.id) {
+            return holder.id;
+        }
+        let stand_in = if holder.kind == TaskKind::Thread {
+            self.driven.get(&holder.thread()).map(|(candidate, _)| *candidate)
+        } else {
+            self.hosted.get(&holder.id).copied()
+        };
+        stand_in.unwrap_or(holder.id)
+    }
+
+    /// Those that are certain to have a lock, but for what threads hold of std's and
+    /// the like.
+    fn holders(&self, lock: &Resource) -> Vec<Blocker> {
+        let mut holders = Vec::new();
+        for holder in lock.holders() {
+            let hold =
+                holder.holds().into_iter().find(|hold| hold.acquisition.resource.id == lock.id);
+            holders.extend(hold.map(|Hold { acquisition, acquired_ns, .. }| Blocker {
+                candidate: self.stand_in(&holder),
+                is_certain: !acquisition.is_movable,
+                held: Some((acquisition, acquired_ns)),
+                is_granted: false,
+            }));
+        }
+        holders.extend(self.granted.get(&lock.id).into_iter().flatten().cloned());
+        holders
+    }
+
+    /// Who stands in the way of a wait. `of_locks` keeps the [`Self::holders`] of those
+    /// that were asked for before.
+    fn blockers(
+        &self,
+        candidate: &Candidate,
+        wait: &Wait,
+        of_locks: &mut BTreeMap<u64, Vec<Blocker>>,
+    ) -> Vec<Blocker> {
+        let mut blockers = Vec::new();
+        match &wait.target {
+            Target::End(record) => {
+                let candidate = self.stand_in(record);
+                let (held, is_granted, is_certain) = (None, false, true);
+                blockers.push(Blocker { candidate, held, is_granted, is_certain });
+            }
+            Target::Permits(wanted) => {
+                let semaphore = &wanted.resource;
+                for holder in semaphore.permit_holders() {
+                    let Some(actor) = holder.actor() else { continue };
+                    let has = Acquisition { stack: holder.stack, ..wanted.clone() };
+                    blockers.push(Blocker {
+                        candidate: self.stand_in(&actor),
+                        held: Some((has, holder.since_ns)),
+                        is_granted: false,
+                        is_certain: false,
+                    });
+                }
+                blockers.extend(self.granted.get(&semaphore.id).into_iter().flatten().cloned());
+            }
+            Target::Lock(wanted, how) => {
+                let lock = &wanted.resource;
+                let known = of_locks.entry(lock.id).or_insert_with(|| self.holders(lock));
+                blockers.extend(known.iter().cloned());
+                for (record, row) in held::holders_of(lock.id) {
+                    let Some(&(driven, _)) = self.driven.get(&record.thread()) else { continue };
+                    let is_own = driven == candidate.actor.id;
+                    if is_own && *how == How::Upgrade {
+                        continue;
+                    }
+                    blockers.push(Blocker {
+                        candidate: driven,
+                        held: Some((row.acquisition(), row.acquired_ns)),
+                        is_granted: false,
+                        is_certain: !row.lock.is_sendable,
+                    });
+                }
+            }
+        }
+        blockers.retain(|blocker| self.candidates.contains_key(&blocker.candidate));
+        blockers
+    }
+
+    /// Leaves those that are stuck: those for whom `counts` says who stands in their way.
+    pub(super) fn reduce(&mut self, counts_as_one: impl Fn(&Blocker) -> bool) {
+        let mut of_locks = BTreeMap::new();
+        let mut blockers: BTreeMap<u64, Vec<Vec<Blocker>>> = BTreeMap::new();
+        // By candidate: the waits that it stands in the way of. By wait: how many do.
+        let mut blocked: BTreeMap<u64, Vec<(u64, usize)>> = BTreeMap::new();
+        let mut counts: BTreeMap<(u64, usize), usize> = BTreeMap::new();
+        let mut free = Vec::new();
+        for (id, candidate) in &self.candidates {
+            for (at, wait) in candidate.waits.iter().enumerate() {
+                let mut of_wait = self.blockers(candidate, wait, &mut of_locks);
+                of_wait.retain(&counts_as_one);
+                for blocker in &of_wait {
+                    blocked.entry(blocker.candidate).or_default().push((*id, at));
+                }
+                counts.insert((*id, at), of_wait.len());
+                if of_wait.is_empty() {
+                    free.push(*id);
+                }
+                blockers.entry(*id).or_default().push(of_wait);
+            }
+        }
+        while let Some(id) = free.pop() {
+            if self.candidates.remove(&id).is_none() {
+                continue;
+            }
+            for wait in blocked.remove(&id).unwrap_or_default() {
+                if let Some(count) = counts.get_mut(&wait) {
+                    *count -= 1;
+                    if *count == 0 {
+                        free.push(wait.0);
+                    }
+                }
+            }
+        }
+        for (id, candidate) in &mut self.candidates {
+            candidate.blockers = blockers.remove(id).unwrap_or_default();
+        }
+    }
+
+    /// Whether one of those that are left may have what it waits for from somebody else.
+    pub(super) fn is_uncertain(&self) -> bool {
+        let is_certain = |blocker: &Blocker| {
+            blocker.is_certain && self.candidates.contains_key(&blocker.candidate)
+        };
+        self.candidates
+            .values()
+            .any(|one| !one.blockers.iter().all(|blockers| blockers.iter().any(is_certain)))
+    }
+
+    /// Whether there is nobody in the process but those that are left: no other task, no
+    /// thread that does anything or may do so by itself. Then nobody can give permits, or
+    /// drop a guard that was passed on.
+    pub(super) fn is_closed(&self) -> bool {
+        let is_left = |id: &u64| self.candidates.contains_key(id);
+        let is_driven =
+            |thread: u64| self.driven.get(&thread).is_some_and(|(candidate, _)| is_left(candidate));
+        let mut workers = BTreeSet::new();
+        let mut is_closed = true;
+        task::all_live(|task| {
+            match task.kind {
+                TaskKind::Worker => {
+                    workers.insert(task.thread());
+                }
+                TaskKind::Thread => is_closed = is_driven(task.thread()),
+                _ => {
+                    is_closed = is_left(&task.id) || self.hosted.get(&task.id).is_some_and(is_left)
+                }
+            }
+            is_closed
+        });
+        is_closed
+            && roster::others_are_still(|thread| workers.contains(&thread) || is_driven(thread))
+    }
+
+    /// The first of the candidate's waits, and who stands in its way.
+    pub(super) fn next<'a>(&self, candidate: &'a Candidate) -> Option<(&'a Wait, &'a Blocker)> {
+        candidate.waits.iter().zip(&candidate.blockers).find_map(|(wait, blockers)| {
+            let blocker =
+                blockers.iter().find(|one| self.candidates.contains_key(&one.candidate))?;
+            Some((wait, blocker))
+        })
+    }
+}
