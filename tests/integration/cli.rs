@@ -190,6 +190,8 @@ fn the_text_report_is_what_a_person_wants() {
     ])
     .args(&["--exclude", "blocking-call", "--exclude", "leaked", "--exclude", "lock-across-await"])
     .args(&["--exclude", "recursive-lock", "--exclude", "thread-locks"])
+    .args(&["--exclude", "blocking-poll", "--exclude", "lost-waker", "--exclude", "orphaned-task"])
+    .args(&["--exclude", "silent-panic", "--exclude", "spawn-storm"])
     .run();
     finished.assert_code(1);
     let filters = [
@@ -197,6 +199,8 @@ fn the_text_report_is_what_a_person_wants() {
         (r"\d+ locks, \d+ acquisitions", "[number] locks, [number] acquisitions"),
         // Durations, the ids of tasks and threads, hashes, addresses.
         (r"\b(\d+ min )?\d+(\.\d+)? ?(ns|µs|us|ms|s|min)\b", "[duration]"),
+        // A crowded machine.
+        (r"\n *= note: \[duration\] in which the process got no CPU are not counted", ""),
         (r"\b(task|thread) \d+", "$1 [id]"),
         (r"\b[0-9a-f]{16,}\b", "[hash]"),
         (r"/[^\s:]*/\.cargo/registry/src/[^/]*", "[registry]"),
@@ -354,7 +358,8 @@ fn a_project_is_left_as_it_was_and_a_wrapper_of_the_user_is_kept() {
     fs_err::set_permissions(&wrapper, PermissionsExt::from_mode(0o755)).expect("it is ours");
 
     let before = Tree::of(&project);
-    let finished = Tool::bare(&project).env("RUSTC_WRAPPER", &wrapper).run();
+    let finished =
+        Tool::bare(&project).args(&["--skip", "joins"]).env("RUSTC_WRAPPER", &wrapper).run();
     finished.assert_code(1);
     assert_eq!(before, Tree::of(&project));
     assert!(!project.join("target/debug").exists(), "target/debug is the user's");

@@ -35,8 +35,12 @@ struct Outcomes {
 
 impl Outcomes {
     fn audit(&mut self, fixture: &str, arguments: &[&str]) {
-        let finished =
-            Tool::new(fixture).args(&["--quiet", "--format", "json"]).args(arguments).run();
+        let finished = Tool::new(fixture)
+            .args(&["--quiet", "--format", "json"])
+            // What is known not to be found: see `deadlock.rs`.
+            .args(&["--skip", "a_task_and_a_thread_without_a_runtime_hang"])
+            .args(arguments)
+            .run();
         let report = Report::parse(&finished.stdout);
         let rule_of = |name: &str| if name == "deadlock" { "deadlock" } else { "futurelock" };
         for test in &report.tests {
