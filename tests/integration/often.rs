@@ -34,12 +34,13 @@ struct Outcomes {
 }
 
 impl Outcomes {
-    fn audit(&mut self, fixture: &str, arguments: &[&str]) {
+    fn audit(&mut self, fixture: &str, load: &str, arguments: &[&str]) {
         let finished = Tool::new(fixture)
             .args(&["--quiet", "--format", "json"])
             // What is known not to be found: see `deadlock.rs`.
             .args(&["--skip", "a_task_and_a_thread_without_a_runtime_hang"])
             .args(arguments)
+            .env(LOAD, load)
             .run();
         let report = Report::parse(&finished.stdout);
         let rule_of = |name: &str| if name == "deadlock" { "deadlock" } else { "futurelock" };
@@ -83,14 +84,14 @@ fn every_deadlock_is_found_each_time_and_nothing_else() {
     let mut outcomes = Outcomes::default();
     for run in 1..=runs {
         for fixture in ["deadlock", "futurelock"] {
-            outcomes.audit(fixture, &["--time-limit", "30s", "--test-threads", &jobs]);
+            outcomes.audit(fixture, "", &["--time-limit", "30s", "--test-threads", &jobs]);
         }
         if run % 10 == 0 {
             eprintln!("{run} of {runs} runs");
         }
     }
-    if env::var_os(LOAD).is_some() {
-        outcomes.audit("deadlock", &["--time-limit", "600s", "a_shop_under_load_passes"]);
+    if let Ok(load) = env::var(LOAD) {
+        outcomes.audit("deadlock", &load, &["--time-limit", "600s", "a_shop_under_load_passes"]);
     }
 
     let mut all = Tally::default();
