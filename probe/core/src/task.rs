@@ -265,6 +265,11 @@ impl Task {
         (!is_running).then_some(switches)
     }
 
+    /// Of a blocking task: no thread has taken it up.
+    pub(crate) fn has_yet_to_begin(&self) -> bool {
+        self.kind == TaskKind::Blocking && self.first_poll_ns() == 0
+    }
+
     /// The record of a thread that was not spawned through `std::thread`.
     pub(crate) fn for_this_thread() -> Arc<Self> {
         let thread = Self::new(TaskKind::Thread, "", 0, None);
@@ -702,12 +707,12 @@ pub fn live_tasks() -> Vec<Arc<Task>> {
 }
 
 /// Every thread that was spawned through `std::thread`, or by a runtime, and runs;
-/// and every blocking task that has a thread of a runtime's to itself.
+/// and every blocking task that has a thread of a runtime's to itself, or is to get one.
 pub(crate) fn live_threads() -> Vec<Arc<Task>> {
     let mut threads = live_tasks();
     threads.retain(|task| match task.kind {
         TaskKind::Thread | TaskKind::Worker => true,
-        TaskKind::Blocking => task.is_running(),
+        TaskKind::Blocking => task.is_running() || task.has_yet_to_begin(),
         TaskKind::Task | TaskKind::BlockOn | TaskKind::Local => false,
     });
     threads

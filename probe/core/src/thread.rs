@@ -1,7 +1,10 @@
 //! Threads that were spawned through `std::thread`, and what blocks a thread.
 
 use std::{
-    sync::{Arc, OnceLock, atomic::Ordering},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,21 +34,44 @@ pub fn spawning(name: Option<&str>) -> Option<Arc<Task>> {
     Some(Task::spawning_thread(name.unwrap_or_default()))
 }
 
+/// Threads that were asked for and have yet to begin.
+static STARTING: AtomicU64 = AtomicU64::new(0);
+
+/// A thread from the moment that it is asked for to its first one, or to the
+/// failure to spawn it.
+#[derive(Debug)]
+pub struct Starting(Option<Arc<Task>>);
+
+impl Starting {
+    /// To be handed to the thread, with its record.
+    #[must_use]
+    pub fn new(record: Option<Arc<Task>>) -> Self {
+        STARTING.fetch_add(u64::from(record.is_some()), Ordering::Relaxed);
+        Self(record)
+    }
+
+    /// The calling thread is the one that was spawned.
+    #[must_use]
+    pub fn begin(self) -> Running {
+        if let Some(record) = &self.0 {
+            let _busy = context::Busy::begin();
+            counters::THREADS_SPAWNED.add(1);
+            record.thread_begins();
+            context::set_thread(Arc::clone(record));
+        }
+        Running(self.0.clone())
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        STARTING.fetch_sub(u64::from(self.0.is_some()), Ordering::Release);
+    }
+}
+
 /// A thread at work: to be kept by it from its first moment to its last.
 #[derive(Debug)]
 pub struct Running(Option<Arc<Task>>);
-
-/// The calling thread is the one that was spawned.
-#[must_use]
-pub fn begin(record: Option<Arc<Task>>) -> Running {
-    if let Some(record) = &record {
-        let _busy = context::Busy::begin();
-        counters::THREADS_SPAWNED.add(1);
-        record.thread_begins();
-        context::set_thread(Arc::clone(record));
-    }
-    Running(record)
-}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -218,9 +244,9 @@ const QUIET: u32 = 4;
 const MAX_SLEEPS: u32 = 3;
 
 /// A moment of grace at exit: waits for the threads (blocking tasks among them) that
-/// are about to end, as
-/// long as one of them is at work or sleeps until some time, but no longer than
-/// a drain may take, and than all of them may where one is at work.
+/// are about to end, as long as one of them is about to begin, is at work or sleeps
+/// until some time, but no longer than a drain may take, and than all of them may
+/// where it is one of the first two.
 pub fn settle() {
     let started = clock::now_ns();
     let starved = clock::starved_ns();
@@ -228,10 +254,13 @@ pub fn settle() {
     let mut before = Vec::new();
     let mut quiet = 0;
     loop {
+        // Read first: who begins after that is among the living.
+        let starting = STARTING.load(Ordering::Acquire) > 0;
         let threads = task::live_threads();
+        let begins = starting || threads.iter().any(|thread| thread.has_yet_to_begin());
         let activity: Vec<(u64, Option<u64>)> =
             threads.iter().map(|thread| (thread.id, thread.switches())).collect();
-        let is_at_work = activity.iter().any(|(_, switches)| switches.is_none());
+        let is_at_work = begins || activity.iter().any(|(_, switches)| switches.is_none());
         let sleeps = |thread: &Arc<Task>| {
             thread.ending.calls() <= MAX_SLEEPS
                 && thread.waits().iter().any(|wait| wait.operation == "thread::sleep")
@@ -240,7 +269,10 @@ pub fn settle() {
         quiet = if rests { quiet + 1 } else { 0 };
         let (took, starved) = events::took(started, starved);
         let limit = if is_at_work { options.drain_total } else { options.drain_max };
-        if threads.is_empty() || quiet >= QUIET || took.saturating_sub(starved) >= limit {
+        if (threads.is_empty() && !begins)
+            || quiet >= QUIET
+            || took.saturating_sub(starved) >= limit
+        {
             return;
         }
         before = activity;

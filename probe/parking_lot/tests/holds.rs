@@ -18,7 +18,7 @@ use concaudit_core::{
     options::Options,
     resource::ResourceKind,
     task::Task,
-    thread::{begin, spawning},
+    thread::{Starting, spawning},
 };
 use parking_lot::{
     Condvar, FairMutex, Mutex, MutexGuard, ReentrantMutex, RwLock, RwLockUpgradableReadGuard,
@@ -45,7 +45,7 @@ fn audited(test: impl FnOnce(&Holder) + Send + 'static) {
     let record = spawning(None).expect("it is active");
     let holder = Holder(Arc::clone(&record));
     let running = thread::spawn(move || {
-        let _running = begin(Some(record));
+        let _running = Starting::new(Some(record)).begin();
         holder.holds(&[]);
         test(&holder);
         holder.holds(&[]);

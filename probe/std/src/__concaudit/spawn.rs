@@ -8,7 +8,7 @@ use core::{
 use concaudit_core::{
     is_active, panics,
     task::Task,
-    thread::{begin, joining, spawning},
+    thread::{Starting, joining, spawning},
 };
 use real::{
     io,
@@ -48,8 +48,9 @@ pub(super) fn recorded<F, T>(record: Option<Arc<Task>>, f: F) -> impl FnOnce() -
 where
     F: FnOnce() -> T,
 {
+    let starting = Starting::new(record);
     move || {
-        let _running = begin(record);
+        let _running = starting.begin();
         f()
     }
 }
