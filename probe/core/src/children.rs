@@ -79,7 +79,7 @@ fn state(pid: i32) -> State {
 )]
 #[inline(never)]
 fn spawned(pid: i32) {
-    if !crate::is_active() || context::with(context::Context::is_busy) {
+    if !context::watches() {
         return;
     }
     let Some(actor) = context::current_actor() else { return };

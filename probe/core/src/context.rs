@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     held::{HeldLocks, Lease},
+    is_active,
     resource::{Operation, Resource, ScopePtr},
     roster,
     stack::{Bounds, CACHE_SIZE, Cache, StackId},
@@ -208,6 +209,12 @@ impl Drop for Busy {
     fn drop(&mut self) {
         with(|context| context.busy.set(context.busy.get() - 1));
     }
+}
+
+/// Whether what this thread does is the program's, and is to be watched.
+#[inline]
+pub(crate) fn watches() -> bool {
+    is_active() && !with(Context::is_busy)
 }
 
 /// Makes `record` the calling thread's own.

@@ -99,13 +99,11 @@ pub(crate) fn note_birth(kind: TaskKind) {
 
 /// The root of this thread is over, and so is the drain after it.
 pub(crate) fn note_root_end() {
-    #[cfg(target_os = "linux")]
-    // SAFETY: reads the thread's number.
-    let os_thread = unsafe { libc::gettid() } as u32;
-    #[cfg(not(target_os = "linux"))]
-    let os_thread = 0;
-    *guard(&LAST_ROOT) =
-        Some(Root { ended_ns: clock::now_ns(), os_thread, stack_high: stack::high() });
+    *guard(&LAST_ROOT) = Some(Root {
+        ended_ns: clock::now_ns(),
+        os_thread: task::os_thread(),
+        stack_high: stack::high(),
+    });
 }
 
 pub(crate) fn note_end(task: &Task) {

@@ -118,7 +118,7 @@ pub(crate) fn start() {
 )]
 #[inline(never)]
 fn opened(fd: i32) {
-    if !crate::is_active() || context::with(context::Context::is_busy) {
+    if !context::watches() {
         return;
     }
     // SAFETY: reads a number.

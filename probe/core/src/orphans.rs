@@ -100,10 +100,13 @@ impl Orphan {
         (outlived, clock::starved_ns().saturating_sub(self.starved_at).min(outlived))
     }
 
-    fn may_count(&self) -> bool {
+    fn counts(&self) -> bool {
         let (outlived, starved) = self.outlived_ns();
-        self.child.end() == TaskEnd::Alive
-            || outlived.saturating_sub(starved) >= options::get().orphaned
+        outlived.saturating_sub(starved) >= options::get().orphaned
+    }
+
+    fn may_count(&self) -> bool {
+        self.child.end() == TaskEnd::Alive || self.counts()
     }
 }
 
@@ -111,9 +114,5 @@ impl Orphan {
 #[must_use]
 pub fn seen() -> Vec<Orphan> {
     let orphans = guard(&ORPHANS).clone();
-    let counts = |orphan: &Orphan| {
-        let (outlived, starved) = orphan.outlived_ns();
-        outlived.saturating_sub(starved) >= options::get().orphaned
-    };
-    orphans.into_iter().filter(counts).collect()
+    orphans.into_iter().filter(Orphan::counts).collect()
 }

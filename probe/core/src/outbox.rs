@@ -14,7 +14,7 @@ use crate::{
     options,
     stuck::{self, Knot},
     sync::lock as guard,
-    task::{Task, TaskEnd, TaskKind},
+    task::{Task, TaskEnd},
 };
 
 /// Unfinished tasks that are kept until they are sent.
@@ -81,7 +81,7 @@ pub fn take_last() -> Batch {
 }
 
 pub(crate) fn task_ended(task: &Arc<Task>, end: TaskEnd) {
-    if matches!(task.kind, TaskKind::Thread | TaskKind::Worker) {
+    if task.kind.is_thread() {
         return;
     }
     if WATCHERS.load(Ordering::Relaxed) > 0 {

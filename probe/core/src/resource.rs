@@ -168,7 +168,6 @@ pub struct Resource {
 /// Somebody who acquired permits of a semaphore.
 #[derive(Debug, Clone)]
 pub(crate) struct PermitHolder {
-    actor_id: u64,
     actor: Weak<Task>,
     /// Where.
     pub stack: StackId,
@@ -320,7 +319,6 @@ impl Resource {
     fn permits_acquired(&self) {
         let Some(actor) = context::current_actor() else { return };
         let holder = PermitHolder {
-            actor_id: actor.id,
             actor: Arc::downgrade(&actor),
             stack: stack::capture(Extent::Task),
             since_ns: clock::now_ns(),
@@ -333,9 +331,12 @@ impl Resource {
     }
 
     fn permits_released(&self) {
-        let actor = context::current_actor().map_or(0, |actor| actor.id);
+        let actor = context::current_actor();
+        let is_own = |holder: &PermitHolder| {
+            actor.as_ref().is_some_and(|actor| holder.actor.as_ptr() == Arc::as_ptr(actor))
+        };
         let mut holders = guard(&self.permit_holders);
-        match holders.iter().rposition(|holder| holder.actor_id == actor) {
+        match holders.iter().rposition(is_own) {
             Some(at) => drop(holders.remove(at)),
             // Whose they were is not known.
             None => holders.clear(),

@@ -13,7 +13,7 @@ use crate::{
     is_active,
     sample::{self, Sample, Sampling, Target},
     sync::{Sharded, lock as guard},
-    task::Task,
+    task::{Task, os_thread},
     thread::{self, Awaited},
 };
 
@@ -48,7 +48,10 @@ impl Drop for Entry {
 /// The calling thread is met for the first time, and `id` is to be its number.
 pub(crate) fn enter(id: u64) {
     thread_local!(static ENTRY: Cell<Option<Entry>> = const { Cell::new(None) });
-    let Some(os_thread) = os_thread().filter(|_| is_active()) else { return };
+    let os_thread = os_thread();
+    if os_thread == 0 || !is_active() {
+        return;
+    }
     // Fails where the thread is ending already; then nobody would strike it out.
     if ENTRY.try_with(|entry| entry.set(Some(Entry { os_thread }))).is_ok() {
         let roster = ROSTER.get_or_init(Sharded::default);
@@ -61,24 +64,12 @@ pub(crate) fn enter(id: u64) {
 /// The calling thread has a record.
 pub(crate) fn note_record(record: &Arc<Task>) {
     crate::context::thread_id();
-    let (Some(roster), Some(os_thread)) = (ROSTER.get(), os_thread()) else { return };
-    let key = u64::from(os_thread);
+    let Some(roster) = ROSTER.get() else { return };
+    let key = u64::from(os_thread());
     let before = guard(roster.shard(key))
         .get_mut(&key)
         .and_then(|known| known.record.replace(Arc::clone(record)));
     drop(before);
-}
-
-#[cfg(target_os = "linux")]
-#[expect(clippy::unnecessary_wraps, reason = "other systems do not tell")]
-fn os_thread() -> Option<u32> {
-    // SAFETY: reads the thread's number.
-    Some(unsafe { libc::gettid() }.cast_unsigned())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn os_thread() -> Option<u32> {
-    None
 }
 
 /// The system's numbers of all threads but this one, in their order.
@@ -88,7 +79,7 @@ fn others() -> Vec<u32> {
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|number| Some(*number) != own)
+        .filter(|number| *number != own)
         .collect();
     numbers.sort_unstable();
     numbers

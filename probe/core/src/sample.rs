@@ -90,7 +90,7 @@ impl Sampling {
         }
         match system_call::blocked(self.target.os_thread) {
             None => return Poll::Ready(None),
-            Some(system_call::State::Blocked { name, pointer, counter }) => {
+            Some(system_call::State::Blocked { name, pointer, counter, .. }) => {
                 let stack = blocked_stack(self.target, pointer, counter);
                 return Poll::Ready(Some(Sample { stack, blocked_in: Some(name) }));
             }
@@ -131,10 +131,11 @@ pub(crate) fn of_blocked_thread(os_thread: u32, high: usize) -> StackId {
 /// Whether a thread waits for another one; where it `may_be_timed`, also for no longer
 /// than some time.
 pub(crate) fn waits_for_a_thread(os_thread: u32, may_be_timed: bool) -> bool {
-    match system_call::futex(os_thread) {
-        Some(system_call::Futex::Endless) => true,
-        Some(system_call::Futex::Timed) => may_be_timed,
-        None => false,
+    match system_call::blocked(os_thread) {
+        Some(system_call::State::Blocked { futex: Some(futex), .. }) => {
+            may_be_timed || futex == system_call::Futex::Endless
+        }
+        _ => false,
     }
 }
 

@@ -242,7 +242,7 @@ static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1)
 pub(crate) const CACHE_SIZE: usize = 128;
 pub(crate) type Cache = [Cell<(u64, StackId)>; CACHE_SIZE];
 
-pub(crate) fn intern(hash: u64, addresses: &[usize]) -> StackId {
+fn intern(hash: u64, addresses: &[usize]) -> StackId {
     if addresses.is_empty() {
         return 0;
     }

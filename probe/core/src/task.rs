@@ -51,6 +51,12 @@ pub enum TaskKind {
 }
 
 impl TaskKind {
+    /// No task at all.
+    #[must_use]
+    pub fn is_thread(self) -> bool {
+        matches!(self, Self::Thread | Self::Worker)
+    }
+
     /// From tokio's word for it.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
@@ -688,7 +694,7 @@ impl Task {
 pub(crate) fn os_thread() -> u32 {
     #[cfg(target_os = "linux")]
     // SAFETY: reads the thread's number.
-    return unsafe { libc::gettid() } as u32;
+    return unsafe { libc::gettid() }.cast_unsigned();
     #[cfg(not(target_os = "linux"))]
     0
 }

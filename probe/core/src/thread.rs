@@ -11,7 +11,6 @@ use std::{
 use crate::{
     clock, context, counters, events,
     hash::FastMap,
-    is_active,
     label::How,
     lock::Mode,
     next_id, options, panics,
@@ -27,7 +26,7 @@ use crate::{
 /// `None` where nothing is audited.
 #[must_use]
 pub fn spawning(name: Option<&str>) -> Option<Arc<Task>> {
-    if !is_active() || context::with(context::Context::is_busy) {
+    if !context::watches() {
         return None;
     }
     let _busy = context::Busy::begin();
@@ -163,7 +162,7 @@ pub fn joining(record: Option<&Arc<Task>>) -> Blocking {
 
 /// Begins a call that blocks until what is `awaited` is there.
 pub(crate) fn blocking_for(operation: &'static str, awaited: Awaited) -> Blocking {
-    if !is_active() || context::with(context::Context::is_busy) {
+    if !context::watches() {
         return Blocking(None);
     }
     let Some(thread) = context::current_thread() else { return Blocking(None) };

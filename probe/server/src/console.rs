@@ -270,7 +270,7 @@ impl View {
         let short_lived =
             self.watch.finished().into_iter().filter(|task| task.created_ns > self.shown_ns);
         for task in task::live_tasks().into_iter().chain(short_lived) {
-            let is_thread = matches!(task.kind, TaskKind::Thread | TaskKind::Worker);
+            let is_thread = task.kind.is_thread();
             if !is_thread && !self.tasks.contains_key(&task.id) {
                 update.new_tasks.push(new_task(&task));
                 self.tasks.insert(task.id, task);

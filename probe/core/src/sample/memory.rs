@@ -33,8 +33,10 @@ pub(super) struct Stack {
 }
 
 /// Reads memory of this process through the kernel; returns how many bytes it got.
+/// `to` has room for `length`. One system call and nothing else: a handler of a signal
+/// may do it.
 #[cfg(target_os = "linux")]
-fn read_raw(from: usize, to: *mut u8, length: usize) -> Option<usize> {
+pub(super) fn read_raw(from: usize, to: *mut u8, length: usize) -> Option<usize> {
     let local = libc::iovec { iov_base: to.cast(), iov_len: length };
     let remote = libc::iovec { iov_base: from as *mut _, iov_len: length };
     // SAFETY: writes at most `length` bytes to `to`, which the callers own; an address
@@ -46,7 +48,7 @@ fn read_raw(from: usize, to: *mut u8, length: usize) -> Option<usize> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn read_raw(_: usize, _: *mut u8, _: usize) -> Option<usize> {
+pub(super) fn read_raw(_: usize, _: *mut u8, _: usize) -> Option<usize> {
     None
 }
 

@@ -53,7 +53,10 @@ mod imp {
         },
     };
 
-    use super::{super::memory::LOOKED_AT, Asked, Stack, Target};
+    use super::{
+        super::memory::{LOOKED_AT, read_raw},
+        Asked, Stack, Target,
+    };
 
     const WORDS: usize = LOOKED_AT / 8;
     /// Requests at one time.
@@ -282,25 +285,13 @@ mod imp {
         }
         let high = slot.high.load(Ordering::Relaxed);
         let length = high.saturating_sub(pointer).min(LOOKED_AT);
-        let local = libc::iovec { iov_base: slot.words.get().cast(), iov_len: length };
-        let remote = libc::iovec { iov_base: pointer as *mut c_void, iov_len: length };
-        // SAFETY: no more is written than there is room for; an address that is not
-        // mapped is an error. What the interrupted code had in `errno` is put back.
-        let copied = unsafe {
-            let errno = libc::__errno_location();
-            let before = *errno;
-            let copied = libc::process_vm_readv(
-                libc::getpid(),
-                &raw const local,
-                1,
-                &raw const remote,
-                1,
-                0,
-            );
-            *errno = before;
-            copied
-        };
-        slot.length.store(usize::try_from(copied).unwrap_or(0), Ordering::Relaxed);
+        // SAFETY: this thread's own, which has what the interrupted code left in it.
+        let errno = unsafe { &mut *libc::__errno_location() };
+        let before = *errno;
+        // There is room for so much.
+        let copied = read_raw(pointer, slot.words.get().cast(), length);
+        *errno = before;
+        slot.length.store(copied.unwrap_or(0), Ordering::Relaxed);
         slot.pointer.store(pointer, Ordering::Relaxed);
         slot.counter.store(counter, Ordering::Relaxed);
         slot.frame.store(frame, Ordering::Relaxed);

@@ -13,7 +13,18 @@ pub(super) enum State {
         pointer: usize,
         /// Its program counter.
         counter: usize,
+        /// Where it waits for another thread: how.
+        futex: Option<Futex>,
     },
+}
+
+/// How a thread waits for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Futex {
+    /// Until it is woken.
+    Endless,
+    /// No longer than for some time.
+    Timed,
 }
 
 /// What a thread is doing; `None` where the system does not tell.
@@ -27,32 +38,13 @@ pub(super) fn blocked(os_thread: u32) -> Option<State> {
     let number: i64 = words.next()?.parse().ok()?;
     let mut address = || usize::from_str_radix(words.next_back()?.strip_prefix("0x")?, 16).ok();
     let (counter, pointer) = (address()?, address()?);
-    Some(State::Blocked { name: name(number), pointer, counter })
-}
-
-/// How a thread waits for another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Futex {
-    /// Until it is woken.
-    Endless,
-    /// No longer than for some time.
-    Timed,
-}
-
-/// Whether a thread waits for another one of this process.
-#[cfg(target_os = "linux")]
-pub(super) fn futex(os_thread: u32) -> Option<Futex> {
-    let text = std::fs::read_to_string(format!("/proc/self/task/{os_thread}/syscall")).ok()?;
-    let mut words = text.split_whitespace();
-    let number: libc::c_long = words.next()?.parse().ok()?;
-    // The word, the operation, the value, the time.
-    let time = words.nth(3)?;
-    (number == libc::SYS_futex).then(|| if time == "0x0" { Futex::Endless } else { Futex::Timed })
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) fn futex(_: u32) -> Option<Futex> {
-    None
+    let name = name(number);
+    // Its arguments are the word, the operation, the value, the time.
+    let futex = (name == "futex").then(|| match words.nth(3) {
+        Some("0x0") => Futex::Endless,
+        _ => Futex::Timed,
+    });
+    Some(State::Blocked { name, pointer, counter, futex })
 }
 
 #[cfg(target_os = "linux")]
