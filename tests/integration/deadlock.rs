@@ -42,9 +42,20 @@ macro_rules! on_tasks {
                         &["look-up-holds", "evict-holds"],
                     );
                 a_task_and_a_thread_in_steps_pass => no_knot();
-                // A thread that polls a future by itself may be woken by anything.
-                a_task_and_a_thread_without_a_runtime_hang => no_knot();
+                a_task_and_a_thread_without_a_runtime_hang
+                    => knot(
+                        "src/mixed.rs",
+                        &["look-up-waits", "evict-blocking-waits"],
+                        &["look-up-holds", "evict-blocking-holds"],
+                    );
                 a_task_and_a_thread_without_a_runtime_in_steps_pass => no_knot();
+                a_task_and_a_blocking_one_hang
+                    => knot(
+                        "src/mixed.rs",
+                        &["look-up-waits", "evict-blocking-waits"],
+                        &["look-up-holds", "evict-blocking-holds"],
+                    );
+                a_task_and_a_blocking_one_in_steps_pass => no_knot();
                 two_readers_that_want_to_write_hang
                     => knot("src/upgrade.rs", &["tokio-upgrade-waits"], &["tokio-upgrade-holds"]);
                 two_readers_that_write_in_steps_pass => no_knot();
@@ -74,6 +85,10 @@ macro_rules! on_tasks {
                         &["close-holds"],
                     );
                 a_task_that_joins_a_blocking_one_and_lets_go_passes => no_knot();
+                a_task_that_joins_a_set_hangs
+                    => knot("src/joins.rs", &["set-worker-waits", "all-waits"], &["all-holds"]);
+                a_task_that_joins_a_set_and_lets_go_passes => no_knot();
+                a_task_that_joins_the_first_of_a_set_passes => no_knot();
                 two_tasks_that_join_each_other_hang
                     => knot("src/joins.rs", &["one-joins", "other-joins"], &[]);
                 two_tasks_that_join_each_other_or_are_told_pass => no_knot();

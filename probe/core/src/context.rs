@@ -50,6 +50,9 @@ pub(crate) struct Context {
     /// The last call that blocked this thread for long: since when, for how long,
     /// and where.
     pub(crate) blocked: Cell<(u64, u64, StackId)>,
+    /// The operation that was the last to have to wait, in what is polled here now;
+    /// 0: none.
+    pub(crate) pending: Cell<u64>,
     pub(crate) spawn_sites: [Cell<Option<(u64, &'static SpawnSite)>>; storms::CACHE_SIZE],
     tasks: [Cell<*const Task>; MAX_TASKS],
     task_depth: Cell<usize>,
@@ -72,6 +75,7 @@ thread_local! {
             held_outside: Cell::new(0),
             granted: Cell::new((0, true)),
             blocked: Cell::new((0, 0, 0)),
+            pending: Cell::new(0),
             spawn_sites: [const { Cell::new(None) }; storms::CACHE_SIZE],
             tasks: [const { Cell::new(std::ptr::null()) }; MAX_TASKS],
             task_depth: Cell::new(0),
@@ -239,12 +243,16 @@ pub(crate) fn push_task(task: &Arc<Task>) {
             slot.set(Arc::as_ptr(task));
         }
         context.task_depth.set(depth + 1);
+        context.pending.set(0);
     });
 }
 
 /// Undoes the last [`push_task`].
 pub(crate) fn pop_task() {
-    with(|context| context.task_depth.set(context.task_depth.get().saturating_sub(1)));
+    with(|context| {
+        context.task_depth.set(context.task_depth.get().saturating_sub(1));
+        context.pending.set(0);
+    });
 }
 
 /// How many tasks this thread is in the middle of.

@@ -2,6 +2,15 @@
 
 use crate::task::Task;
 
+/// Of tokio's word of a task's state, from 1.20 to 1.54.
+const COMPLETE: usize = 0b10;
+const JOIN_INTEREST: usize = 0b1000;
+const JOIN_WAKER: usize = 0b1_0000;
+const CANCELLED: usize = 0b10_0000;
+const REFERENCES: u32 = 6;
+/// No task of tokio's is referred to so often.
+const MANY: usize = 1 << 24;
+
 /// What has become of the `JoinHandle` of an unfinished task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handle {
@@ -15,14 +24,8 @@ pub(crate) enum Handle {
 
 impl Task {
     /// As far as tokio tells; a word that cannot be the state of an unfinished task is
-    /// not believed. Holds for tokio 1.20 to 1.54.
+    /// not believed.
     pub(crate) fn handle(&self) -> Option<Handle> {
-        const COMPLETE: usize = 0b10;
-        const JOIN_INTEREST: usize = 0b1000;
-        const CANCELLED: usize = 0b10_0000;
-        const REFERENCES: u32 = 6;
-        /// No task of tokio's is referred to so often.
-        const MANY: usize = 1 << 24;
         let state = self.tokio_state()?;
         if state & COMPLETE != 0 || !(1..MANY).contains(&(state >> REFERENCES)) {
             return None;
@@ -34,5 +37,10 @@ impl Task {
         } else {
             Handle::Dropped
         })
+    }
+
+    /// Whether it is unfinished, and somebody waits for its end.
+    pub(crate) fn has_join_waker(&self) -> bool {
+        self.tokio_state().is_some_and(|state| state & (COMPLETE | JOIN_WAKER) == JOIN_WAKER)
     }
 }

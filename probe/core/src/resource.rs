@@ -531,6 +531,7 @@ impl Operation {
     }
 
     fn start_waiting(self: &Arc<Self>) {
+        context::with(|context| context.pending.set(self.id));
         if self.is_waiting.load(Ordering::Relaxed) {
             return;
         }

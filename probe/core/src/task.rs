@@ -175,6 +175,8 @@ pub struct Task {
     inner: Mutex<Option<Waker>>,
     joins: joins::Window,
     waits: Mutex<Vec<Wait>>,
+    /// See [`Task::parked_for`].
+    pub(crate) parked_for: AtomicU64,
     /// The operations of tokio's that wait in it.
     operations: Mutex<FastMap<u64, Wait>>,
     pub(crate) held: Mutex<Vec<Hold>>,
@@ -320,6 +322,7 @@ impl Task {
             inner: Mutex::default(),
             joins: joins::Window::default(),
             waits: Mutex::default(),
+            parked_for: AtomicU64::new(0),
             operations: Mutex::default(),
             held: Mutex::default(),
             held_count: AtomicU32::new(0),
@@ -343,6 +346,12 @@ impl Task {
     /// When; 0: it has not.
     pub fn ended_ns(&self) -> u64 {
         self.ended_ns.load(Ordering::Relaxed)
+    }
+
+    /// The operation for which its thread is parked in the middle of what it does; 0:
+    /// it is not.
+    pub(crate) fn parked_for(&self) -> u64 {
+        self.parked_for.load(Ordering::Acquire)
     }
 
     /// Of a thread: nobody is seen to have spawned it.
@@ -511,22 +520,14 @@ impl Task {
         Some(unsafe { (*header).load(Ordering::Acquire) })
     }
 
-    /// The address of the task that waits for its end, as the wakers of that one have
-    /// it, if `is_task` knows it.
-    pub(crate) fn joined_by(&self, is_task: impl Fn(usize) -> bool) -> Option<usize> {
-        /// Of tokio's word of a task's state, from 1.20 to 1.54.
-        const COMPLETE: usize = 0b10;
-        const JOIN_WAKER: usize = 0b1_0000;
-        let has_waker = || {
-            let state = self.tokio_state().unwrap_or(COMPLETE);
-            state & (COMPLETE | JOIN_WAKER) == JOIN_WAKER
-        };
-        if !has_waker() {
+    /// Those words of tokio's record of it where the waker of who waits for its end is;
+    /// `None` where nobody does.
+    pub(crate) fn join_window(&self) -> Option<joins::Words> {
+        if !self.has_join_waker() {
             return None;
         }
-        let table = std::ptr::from_ref(&VTABLE).addr();
         // Once more, for then the record has been there all the while.
-        self.joins.find(table, is_task).filter(|_| has_waker())
+        self.joins.read().filter(|_| self.has_join_waker())
     }
 
     /// What it is about now.
@@ -734,6 +735,12 @@ pub(crate) fn all_live(mut f: impl FnMut(&Task) -> bool) {
             }
         }
     }
+}
+
+/// The address of the table that all wakers of ours have; their data is the address of
+/// the task.
+pub(crate) fn waker_table() -> usize {
+    std::ptr::from_ref(&VTABLE).addr()
 }
 
 /// Makes a task the current one while it lives.

@@ -233,6 +233,35 @@ impl Drop for Blocking {
     }
 }
 
+/// tokio has parked this thread, while this lives.
+#[derive(Debug)]
+#[must_use]
+pub struct Parked(Option<Arc<Task>>);
+
+/// tokio parks the calling thread until a future that it polled there is woken. That is
+/// how `blocking_lock` and its like wait: for the one operation that the future consists
+/// of.
+#[inline]
+pub fn parked() -> Parked {
+    let operation = context::with(|context| context.pending.get());
+    if operation == 0 || !context::watches() {
+        return Parked(None);
+    }
+    let actor = context::current_actor();
+    if let Some(actor) = &actor {
+        actor.parked_for.store(operation, Ordering::Release);
+    }
+    Parked(actor)
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        if let Some(actor) = &self.0 {
+            actor.parked_for.store(0, Ordering::Release);
+        }
+    }
+}
+
 /// A look at the threads, between two pauses of [`settle`].
 const PAUSE: Duration = Duration::from_millis(1);
 /// Looks in a row at which all threads rest.

@@ -5,6 +5,7 @@
 //! people hold across awaits, and take twice. tokio has no other use for that lock, so
 //! all of tokio's are seen. See `concaudit-std` for how this works.
 //!
+//! Its condition variables are where it parks a thread, in `blocking_lock` for one.
 //! `mem::replace` is how tokio takes the output out of a task that has ended, for
 //! whoever reads its `JoinHandle`.
 
@@ -32,8 +33,41 @@ pub mod mem {
 }
 
 pub mod sync {
-    //! [`real::sync`], with a reader-writer lock that the probe sees.
+    //! [`real::sync`], with a reader-writer lock that the probe sees, and a condition
+    //! variable that tells it who waits.
 
+    use core::ops::Deref;
+
+    use concaudit_core::thread::parked;
     pub use concaudit_std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
     pub use real::sync::*;
+
+    /// As [`real::sync::Condvar`].
+    #[derive(Debug, Default)]
+    pub struct Condvar(real::sync::Condvar);
+
+    impl Condvar {
+        /// As [`real::sync::Condvar::new`].
+        #[must_use]
+        pub const fn new() -> Self {
+            Self(real::sync::Condvar::new())
+        }
+
+        /// As [`real::sync::Condvar::wait`].
+        ///
+        /// # Errors
+        /// As there.
+        pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
+            let _parked = parked();
+            self.0.wait(guard)
+        }
+    }
+
+    impl Deref for Condvar {
+        type Target = real::sync::Condvar;
+
+        fn deref(&self) -> &real::sync::Condvar {
+            &self.0
+        }
+    }
 }

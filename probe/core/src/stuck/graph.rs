@@ -73,8 +73,7 @@ fn add_joins(tasks: &mut Waiting) {
     for task in task::live_tasks() {
         let (clones, drops) = task.wakers();
         let owned = tasks.get(&task.id).map_or(0, |(_, _, owned)| *owned);
-        let is_task = !matches!(task.kind, TaskKind::Thread | TaskKind::Worker);
-        if is_task && clones.saturating_sub(drops) > owned && rests(&task) {
+        if !task.kind.is_thread() && clones.saturating_sub(drops) > owned && rests(&task) {
             waiters.insert(Arc::as_ptr(&task).addr(), task);
         }
     }
@@ -86,16 +85,20 @@ fn add_joins(tasks: &mut Waiting) {
         let mut places = waiter.waits();
         places.retain(|wait| wait.resource.is_none());
         let entry = tasks.entry(waiter.id).or_insert_with(|| (Arc::clone(waiter), Vec::new(), 0));
-        entry.2 += joined.len() as u64;
-        for (at, awaited) in joined.into_iter().enumerate() {
+        let of_handles = joined.handles.into_iter().map(|awaited| vec![awaited]);
+        let groups = of_handles
+            .map(|group| ("JoinHandle::await", group))
+            .chain(joined.sets.into_iter().map(|group| ("JoinSet::join_next", group)));
+        for (at, (operation, group)) in groups.enumerate() {
+            entry.2 += 1;
             let place = places.get(at).or_else(|| places.last());
-            entry.1.push(Wait {
+            entry.1.extend(group.into_iter().map(|awaited| Wait {
                 id: awaited.id,
                 stack: place.map_or(0, |place| place.stack),
-                operation: "JoinHandle::await",
+                operation,
                 since_ns: place.map_or(awaited.created_ns, |place| place.since_ns),
                 target: Target::End(awaited),
-            });
+            }));
         }
     }
 }
@@ -131,7 +134,6 @@ impl Graph {
             };
             // A thread that is blocked in the middle of a poll is its task.
             let actor = call.task.as_ref().unwrap_or(&call.thread);
-            graph.driven.insert(call.thread.thread(), (actor.id, call.since_ns));
             let wait = Wait {
                 id: call.id,
                 target,
@@ -139,12 +141,18 @@ impl Graph {
                 operation: call.operation,
                 since_ns: call.since_ns,
             };
-            let candidate =
-                Candidate { actor: Arc::clone(actor), waits: vec![wait], blockers: Vec::new() };
-            graph.candidates.insert(actor.id, candidate);
+            graph.add_blocked(call.thread.thread(), actor, wait);
         }
         graph.gather_tasks();
         graph
+    }
+
+    /// Adds an actor that blocks its `thread`.
+    fn add_blocked(&mut self, thread: u64, actor: &Arc<Task>, wait: Wait) {
+        self.driven.insert(thread, (actor.id, wait.since_ns));
+        let candidate =
+            Candidate { actor: Arc::clone(actor), waits: vec![wait], blockers: Vec::new() };
+        self.candidates.insert(actor.id, candidate);
     }
 
     fn gather_tasks(&mut self) {
@@ -171,30 +179,32 @@ impl Graph {
                 });
                 continue;
             }
-            if matches!(wait.actor.kind, TaskKind::Thread) {
+            let actor = wait.actor;
+            let wait = Wait {
+                id: operation.id,
+                target: if is_permit {
+                    Target::Permits(wanted)
+                } else {
+                    Target::Lock(wanted, How::Wait)
+                },
+                stack: wait.stack,
+                operation: operation.source,
+                since_ns: wait.since_ns,
+            };
+            if actor.parked_for() == operation.id {
+                self.add_blocked(actor.thread(), &actor, wait);
                 continue;
             }
-            let entry = tasks
-                .entry(wait.actor.id)
-                .or_insert_with(|| (Arc::clone(&wait.actor), Vec::new(), 0));
+            if matches!(actor.kind, TaskKind::Thread) {
+                continue;
+            }
+            let entry =
+                tasks.entry(actor.id).or_insert_with(|| (Arc::clone(&actor), Vec::new(), 0));
             // Those under a waker of ours first: the others may belong to a set of
             // futures that nobody polls.
             let owns_waker = operation.owns_waker();
             let place = if owns_waker { 0 } else { entry.1.len() };
-            entry.1.insert(
-                place,
-                Wait {
-                    id: operation.id,
-                    target: if is_permit {
-                        Target::Permits(wanted)
-                    } else {
-                        Target::Lock(wanted, How::Wait)
-                    },
-                    stack: wait.stack,
-                    operation: operation.source,
-                    since_ns: wait.since_ns,
-                },
-            );
+            entry.1.insert(place, wait);
             entry.2 += u64::from(owns_waker);
         }
         add_joins(&mut tasks);
