@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::support::launches_worker;
+use super::support::is_worker;
 use crate::{
     model::{
         Activity, Awaited, Hold, Owner, Process, Resource, Stack, Task, TaskEnd, TaskKind,
@@ -445,10 +445,6 @@ impl<'a> Hang<'a> {
                 _ => true,
             })
     }
-}
-
-fn is_worker(task: &Task) -> bool {
-    task.kind == TaskKind::Blocking && launches_worker(&task.spawn_stack)
 }
 
 /// A `LocalSet` is woken when one of its tasks is: what those wait for is told of them.

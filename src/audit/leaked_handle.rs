@@ -65,12 +65,8 @@ fn tell(
     child: &ChildProcess,
     origin: Origin,
 ) -> Option<Draft> {
-    let name = child.command.as_ref().map_or_else(String::new, |command| format!(" `{command}`"));
-    let spawner = match (pointed_frame(&child.spawn_stack), origin) {
-        (Some(_), Origin::Test) => " spawned by the test".to_owned(),
-        (Some(frame), _) => format!(" spawned by `{}`", text::short(&frame.function)),
-        (None, _) => String::new(),
-    };
+    let name = text::named(child.command.as_deref());
+    let spawner = text::by("spawned", &child.spawn_stack, origin);
     let (state, help) = if child.is_zombie {
         (
             "has ended and was never waited for",

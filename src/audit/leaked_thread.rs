@@ -10,7 +10,7 @@ use super::{
     config::Config,
     group::{Draft, Groups, Rank},
     registry::Rule,
-    support::{in_initialiser, launches_worker},
+    support::{in_initialiser, is_worker},
     text,
 };
 use crate::{
@@ -46,15 +46,17 @@ impl Rule for LeakedThread {
         let mut groups = Groups::new(self.name());
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
             for process in test.processes.iter().filter(|process| !process.truncated) {
-                let threads = tops(process)
-                    .into_iter()
-                    .filter_map(|(id, below)| Some((What::Thread, process.tasks.get(&id)?, below)));
-                let runtimes = runtimes(process)
-                    .into_iter()
-                    .map(|(worker, threads)| (What::Runtime, worker, threads.len() as u64));
-                for (what, task, count) in threads.chain(runtimes) {
-                    let project = &run.project;
-                    Leaked { project, test, process, what, task, count }.add_to(&mut groups);
+                let project = &run.project;
+                for (id, count) in tops(process) {
+                    let Some(task) = process.tasks.get(&id) else { continue };
+                    let (what, threads) = (What::Thread, BTreeSet::new());
+                    Leaked { project, test, process, what, task, count, threads }
+                        .add_to(&mut groups);
+                }
+                for (task, threads) in runtimes(process) {
+                    let (what, count) = (What::Runtime, threads.len() as u64);
+                    Leaked { project, test, process, what, task, count, threads }
+                        .add_to(&mut groups);
                 }
             }
         }
@@ -112,11 +114,8 @@ fn is_known_leaked(process: &Process, id: u64) -> bool {
 /// one line apart.
 fn runtimes(process: &Process) -> Vec<(&Task, BTreeSet<u64>)> {
     let mut runtimes: BTreeMap<(String, u32), (&Task, BTreeSet<u64>)> = BTreeMap::new();
-    let workers = process.tasks.values().filter(|task| {
-        task.kind == TaskKind::Blocking
-            && task.end == TaskEnd::Alive
-            && launches_worker(&task.spawn_stack)
-    });
+    let workers =
+        process.tasks.values().filter(|task| task.end == TaskEnd::Alive && is_worker(task));
     for worker in workers {
         let frame = pointed_frame(&worker.spawn_stack);
         let built_by = (text::identity(frame), frame.map_or(0, |frame| frame.line));
@@ -154,6 +153,8 @@ struct Leaked<'a> {
     what: What,
     task: &'a Task,
     count: u64,
+    /// Of a runtime: its workers'.
+    threads: BTreeSet<u64>,
 }
 
 impl Leaked<'_> {
@@ -186,18 +187,11 @@ impl Leaked<'_> {
 
     /// Of a runtime: the tasks in it that are still there.
     fn tasks(&self) -> u64 {
-        let built_by = pointed_frame(&self.task.spawn_stack);
-        let same = |worker: &Task| pointed_frame(&worker.spawn_stack) == built_by;
-        let threads: BTreeSet<u64> = runtimes(self.process)
-            .into_iter()
-            .filter(|(worker, _)| same(worker))
-            .flat_map(|(_, threads)| threads)
-            .collect();
         let is_in_it = |task: &&Task| {
             task.kind == TaskKind::Task
                 && task.end == TaskEnd::Alive
                 && task.polls > 0
-                && threads.contains(&task.thread)
+                && self.threads.contains(&task.thread)
         };
         self.process.tasks.values().filter(is_in_it).count() as u64
     }
@@ -209,32 +203,31 @@ impl Leaked<'_> {
     }
 
     fn message(&self, origin: Origin) -> String {
-        let by = match (pointed_frame(&self.task.spawn_stack), origin) {
-            (Some(_), Origin::Test) => " by the test".to_owned(),
-            (Some(frame), _) => format!(" by `{}`", text::short(&frame.function)),
-            (None, _) => String::new(),
-        };
+        let done = if self.what == What::Runtime { "built" } else { "spawned" };
+        let by = text::by(done, &self.task.spawn_stack, origin);
         if self.what == What::Runtime {
             return format!(
-                "the worker threads of a Runtime built{by} were still running when the process \
+                "the worker threads of a Runtime{by} were still running when the process \
                  exited"
             );
         }
-        let name = self.task.name.as_ref().map_or_else(String::new, |name| format!(" `{name}`"));
+        let name = text::named(self.task.name.as_deref());
         let doing = self
             .blocked_in()
             .map_or_else(String::new, |operation| format!(", blocked in `{operation}`,"));
-        format!("thread{name} spawned{by} was still running{doing} when the process exited")
+        format!("thread{name}{by} was still running{doing} when the process exited")
     }
 
     fn tell(&self, origin: Origin) -> Option<Draft> {
         let Self { project, process, task, .. } = *self;
         let is_thread = self.what == What::Thread;
         let spawned = if is_thread { "thread spawned here" } else { "Runtime built here" };
-        let mut places = vec![
-            text::at_stack(project, &task.spawn_stack, spawned)
-                .or_else(|| Some(text::at_site(project, task.spawned_at.as_ref()?, spawned))),
-        ];
+        let mut places = vec![text::at_stack_or_site(
+            project,
+            &task.spawn_stack,
+            task.spawned_at.as_ref(),
+            spawned,
+        )];
         let mut stacks = Vec::new();
         let mut notes = Vec::new();
         if is_thread && let Some(wait) = task.waits.first() {

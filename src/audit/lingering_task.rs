@@ -14,7 +14,7 @@ use super::{
     lost_waker, orphaned_task,
     owners::{awaits_token, owner_of},
     registry::Rule,
-    rollup::{end_ns, idle_ns, tops},
+    rollup::{idle_ns, tops},
     support::{in_initialiser, is_lock},
     text,
     unstopped::{self, Unstopped, unstopped},
@@ -128,10 +128,6 @@ impl Lingering<'_> {
         self.kinds().iter().any(Awaited::must_come)
     }
 
-    fn end_ns(&self) -> u64 {
-        end_ns(self.process, self.task)
-    }
-
     fn idle_ns(&self) -> u64 {
         idle_ns(self.process, self.task)
     }
@@ -139,7 +135,7 @@ impl Lingering<'_> {
     /// Until the first timer wakes it, where that is known.
     fn due_in_ns(&self) -> Option<u64> {
         let due = self.task.waits.iter().filter_map(|wait| wait.due_ns).min()?;
-        Some(due.saturating_sub(self.end_ns()))
+        Some(due.saturating_sub(self.task.end_ns(self.process)))
     }
 
     fn tell(&self, origin: Origin) -> Option<Draft> {
@@ -210,12 +206,8 @@ impl Lingering<'_> {
 
     fn message(&self, origin: Origin) -> String {
         let task = self.task;
-        let name = task.name.as_ref().map_or_else(String::new, |name| format!(" `{name}`"));
-        let spawner = match (pointed_frame(&task.spawn_stack), origin) {
-            (Some(_), Origin::Test) => " spawned by the test".to_owned(),
-            (Some(frame), _) => format!(" spawned by `{}`", text::short(&frame.function)),
-            (None, _) => String::new(),
-        };
+        let name = text::named(task.name.as_deref());
+        let spawner = text::by("spawned", &task.spawn_stack, origin);
         if let Some(unstopped) = self.unstopped {
             let kind = if task.kind == TaskKind::Blocking { "blocking task" } else { "task" };
             return format!("{kind}{name}{spawner} {}", unstopped.words(task));

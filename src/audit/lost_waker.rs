@@ -66,15 +66,15 @@ pub fn tells_of_hanging(process: &Process, task: &Task) -> bool {
 fn has_lost_waker(task: &Task) -> bool {
     task.lost_waker_ns != 0
         && matches!(task.kind, TaskKind::Task | TaskKind::Local | TaskKind::BlockOn)
-        && matches!(task.end, TaskEnd::Alive | TaskEnd::Shutdown)
+        && task.end.is_unfinished()
 }
 
 /// Whether it is a root on the test's own thread that can never go on.
 fn is_stuck_root(process: &Process, task: &Task) -> bool {
-    let of_spawned_thread = process
-        .tasks
-        .values()
-        .any(|other| other.kind == TaskKind::Thread && other.thread == task.thread);
+    let of_spawned_thread = || {
+        let is_its = |other: &Task| other.kind == TaskKind::Thread && other.thread == task.thread;
+        process.tasks.values().any(is_its)
+    };
     task.kind == TaskKind::BlockOn
         && task.end == TaskEnd::Alive
         && task.polls > 0
@@ -82,7 +82,7 @@ fn is_stuck_root(process: &Process, task: &Task) -> bool {
         && !task.running
         && !task.scheduled
         && task.parent.is_none()
-        && !of_spawned_thread
+        && !of_spawned_thread()
 }
 
 /// The tasks that this rule tells of, where it is asked, which therefore are no
@@ -122,7 +122,7 @@ impl Lost<'_> {
     }
 
     fn stuck_ns(&self) -> u64 {
-        let end = if self.task.ended_ns == 0 { self.process.ended_ns } else { self.task.ended_ns };
+        let end = self.task.end_ns(self.process);
         end.saturating_sub(self.task.lost_waker_ns.max(self.task.last_poll_ended_ns))
     }
 
@@ -146,19 +146,20 @@ impl Lost<'_> {
 
     fn spawned(&self) -> Option<Location> {
         let label = if self.is_root() { "`block_on` called here" } else { "task spawned here" };
-        text::at_stack(self.project, &self.task.spawn_stack, label)
-            .or_else(|| Some(text::at_site(self.project, self.task.spawned_at.as_ref()?, label)))
+        text::at_stack_or_site(
+            self.project,
+            &self.task.spawn_stack,
+            self.task.spawned_at.as_ref(),
+            label,
+        )
     }
 
     fn message(&self, origin: Origin) -> String {
-        let name = self.task.name.as_ref().map_or_else(String::new, |name| format!(" `{name}`"));
-        let who = match (pointed_frame(&self.task.spawn_stack), origin) {
-            _ if self.is_root() => "the `block_on` of the test".to_owned(),
-            (Some(_), Origin::Test) => format!("task{name} spawned by the test"),
-            (Some(frame), _) => {
-                format!("task{name} spawned by `{}`", text::short(&frame.function))
-            }
-            (None, _) => format!("task{name}"),
+        let name = text::named(self.task.name.as_deref());
+        let who = if self.is_root() {
+            "the `block_on` of the test".to_owned()
+        } else {
+            format!("task{name}{}", text::by("spawned", &self.task.spawn_stack, origin))
         };
         let why = if self.was_registered() {
             let by = pointed_frame(&self.task.lost_waker_stack).map_or_else(String::new, |frame| {

@@ -6,14 +6,11 @@
 
 use super::{
     group::{Draft, Groups, Rank},
-    support::{in_initialiser, launches_worker},
+    support::{in_initialiser, is_worker},
     text,
 };
 use crate::{
-    model::{
-        FileKind, OpenFile, Owner, Process, Stack, Task, TaskEnd, TaskKind, Test, blame_frame,
-        origin,
-    },
+    model::{FileKind, OpenFile, Process, Task, TaskEnd, TaskKind, Test, blame_frame, origin},
     project::Project,
     report::finding::{Confidence, Details, Origin, Severity},
 };
@@ -21,7 +18,7 @@ use crate::{
 /// Adds those of a process.
 pub fn add(project: &Project, test: &Test, process: &Process, groups: &mut Groups) {
     // The functions that called `exit`, and those around them, were not left.
-    if has_workspace_frame(&process.exit_stack) {
+    if blame_frame(&process.exit_stack).is_some() {
         return;
     }
     for file in &process.open_files {
@@ -43,10 +40,6 @@ pub fn add(project: &Project, test: &Test, process: &Process, groups: &mut Group
     }
 }
 
-fn has_workspace_frame(stack: &Stack) -> bool {
-    stack.frames.iter().any(|frame| matches!(frame.owner, Owner::Workspace(_)))
-}
-
 /// Whether a task or thread that is still there may have it: it opened it, or came
 /// after it was opened.
 fn is_in_use(process: &Process, file: &OpenFile) -> bool {
@@ -58,9 +51,7 @@ fn is_in_use(process: &Process, file: &OpenFile) -> bool {
 }
 
 fn is_there(task: &Task) -> bool {
-    task.end == TaskEnd::Alive
-        && task.kind != TaskKind::BlockOn
-        && !launches_worker(&task.spawn_stack)
+    task.end == TaskEnd::Alive && task.kind != TaskKind::BlockOn && !is_worker(task)
 }
 
 fn what(kind: FileKind) -> &'static str {
@@ -78,11 +69,7 @@ fn what(kind: FileKind) -> &'static str {
 
 fn tell(project: &Project, process: &Process, file: &OpenFile, origin: Origin) -> Option<Draft> {
     let what = what(file.kind);
-    let opener = match (blame_frame(&file.stack), origin) {
-        (Some(_), Origin::Test) => " opened by the test".to_owned(),
-        (Some(frame), _) => format!(" opened by `{}`", text::short(&frame.function)),
-        (None, _) => String::new(),
-    };
+    let opener = text::by("opened", &file.stack, origin);
     let lived = process.ended_ns.saturating_sub(file.opened_ns);
     let mut notes = vec![format!("opened {} before the exit", text::duration(lived))];
     notes.extend(file.name.as_ref().map(|name| format!("it is {name}")));

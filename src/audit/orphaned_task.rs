@@ -66,7 +66,7 @@ fn orphans<'a>(process: &'a Process, config: &Config) -> impl Iterator<Item = &'
 }
 
 fn never_ended(orphan: &Orphan) -> bool {
-    matches!(orphan.child.end, TaskEnd::Alive | TaskEnd::Shutdown)
+    orphan.child.end.is_unfinished()
 }
 
 /// The tasks that this rule tells of, where it is asked, which therefore are no
@@ -107,19 +107,14 @@ impl Orphaned<'_> {
     }
 
     fn spawned(&self, task: &Task, label: &str) -> Option<Location> {
-        text::at_stack(self.project, &task.spawn_stack, label)
-            .or_else(|| Some(text::at_site(self.project, task.spawned_at.as_ref()?, label)))
+        text::at_stack_or_site(self.project, &task.spawn_stack, task.spawned_at.as_ref(), label)
     }
 
     fn tell(&self, origin: Origin) -> Option<Draft> {
         let Self { project, process, orphan, .. } = *self;
         let Orphan { child, parent, .. } = orphan;
-        let name = child.name.as_ref().map_or_else(String::new, |name| format!(" `{name}`"));
-        let spawner = match (pointed_frame(&child.spawn_stack), origin) {
-            (Some(_), Origin::Test) => " spawned by the test".to_owned(),
-            (Some(frame), _) => format!(" spawned by `{}`", text::short(&frame.function)),
-            (None, _) => String::new(),
-        };
+        let name = text::named(child.name.as_deref());
+        let spawner = text::by("spawned", &child.spawn_stack, origin);
         let outlived = text::duration(orphan.outlived_ns);
         let (ended, end) = match child.end {
             TaskEnd::Completed => ("completed", format!("lived on for {outlived}")),

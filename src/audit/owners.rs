@@ -1,7 +1,7 @@
 //! What a lingering task belonged to that could have stopped it.
 
 use super::text;
-use crate::model::{Awaited, Process, Stack, Task, TaskEnd, awaited};
+use crate::model::{Awaited, Process, Stack, Task, awaited};
 
 /// The owner that a task was spawned through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl TaskOwner {
 
 /// Whether somebody who is still there waits for a tracker.
 fn is_tracker_awaited(process: &Process) -> bool {
-    let is_there = |task: &&Task| matches!(task.end, TaskEnd::Alive | TaskEnd::Shutdown);
+    let is_there = |task: &&Task| task.end.is_unfinished();
     process.tasks.values().filter(is_there).flat_map(|task| &task.waits).any(|wait| {
         wait.stack.frames.iter().any(|frame| {
             text::plain(&frame.function)

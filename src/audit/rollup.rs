@@ -4,20 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::unstopped::unstopped;
-use crate::model::{Process, Task, TaskEnd, TaskKind};
+use crate::model::{Process, Task, TaskKind};
 
 /// How long a task must have idled to be judged where no root was held back for
 /// its sake: as long as one would have been at most.
 const GRACE_NS: u64 = 100_000_000;
 
-/// When it was last seen.
-pub fn end_ns(process: &Process, task: &Task) -> u64 {
-    if task.ended_ns == 0 { process.ended_ns } else { task.ended_ns }
-}
-
 /// Since its last poll.
 pub fn idle_ns(process: &Process, task: &Task) -> u64 {
-    if task.running { 0 } else { end_ns(process, task).saturating_sub(task.last_poll_ended_ns) }
+    if task.running { 0 } else { task.end_ns(process).saturating_sub(task.last_poll_ended_ns) }
 }
 
 /// Whether the end of its runtime or of the process found a task unfinished
@@ -29,7 +24,7 @@ fn lingers(process: &Process, task: &Task) -> bool {
 /// The same of a task that waits for something.
 fn idles(process: &Process, task: &Task) -> bool {
     matches!(task.kind, TaskKind::Task | TaskKind::Local)
-        && matches!(task.end, TaskEnd::Alive | TaskEnd::Shutdown)
+        && task.end.is_unfinished()
         && task.polls > 0
         // Woken and not polled again: the next poll might have been its last.
         && (!task.scheduled || task.drained)
@@ -75,7 +70,7 @@ pub fn tops(process: &Process) -> BTreeMap<u64, u64> {
                 Some(parent) if lingers(process, parent) => current = parent,
                 Some(parent)
                     if matches!(parent.kind, TaskKind::Task | TaskKind::Local)
-                        && matches!(parent.end, TaskEnd::Alive | TaskEnd::Shutdown) =>
+                        && parent.end.is_unfinished() =>
                 {
                     break Above::Undecided;
                 }

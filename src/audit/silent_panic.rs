@@ -120,27 +120,20 @@ impl Silent<'_> {
     /// The panic's line: its own, or the workspace's nearest to it.
     fn raised_at(&self) -> Option<Location> {
         let label = "panicked here";
-        text::at_stack(self.project, &self.panic.stack, label)
-            .or_else(|| Some(text::at_site(self.project, self.panic.location.as_ref()?, label)))
+        text::at_stack_or_site(self.project, &self.panic.stack, self.panic.location.as_ref(), label)
     }
 
     fn spawned_at(&self) -> Option<Location> {
         let label = format!("{} spawned here", self.what());
         let stack: &Stack = &self.panic.spawn_stack;
-        text::at_stack(self.project, stack, label.clone()).or_else(|| {
-            Some(text::at_site(self.project, self.panic.actor.spawned_at.as_ref()?, label))
-        })
+        text::at_stack_or_site(self.project, stack, self.panic.actor.spawned_at.as_ref(), label)
     }
 
     fn tell(&self, origin: Origin) -> Option<Draft> {
         let Self { project, panic, .. } = *self;
         let what = self.what();
-        let name = panic.name.as_ref().map_or_else(String::new, |name| format!(" `{name}`"));
-        let spawner = match (pointed_frame(&panic.spawn_stack), self.spawned_in()) {
-            (Some(_), Origin::Test) => " spawned by the test".to_owned(),
-            (Some(frame), _) => format!(" spawned by `{}`", text::short(&frame.function)),
-            (None, _) => String::new(),
-        };
+        let name = text::named(panic.name.as_deref());
+        let spawner = text::by("spawned", &panic.spawn_stack, self.spawned_in());
         let said = panic.message.as_deref().map(first_line);
         let said = said.map_or_else(String::new, |said| format!(" ({said})"));
         let mut notes = Vec::new();

@@ -80,15 +80,11 @@ fn tell(
     origin: Origin,
     config: &Config,
 ) -> Option<Draft> {
-    let spawner = match (pointed_frame(&storm.spawn_stack), origin) {
-        (Some(_), Origin::Test) => " spawned by the test".to_owned(),
-        (Some(frame), _) => format!(" spawned by `{}`", text::short(&frame.function)),
-        (None, _) => String::new(),
-    };
+    let spawner = text::by("spawned", &storm.spawn_stack, origin);
     let peak = counted(storm.peak, "task", "tasks");
     let label = format!("spawned here, {peak} at once");
-    let place = text::at_stack(project, &storm.spawn_stack, label.clone())
-        .or_else(|| Some(text::at_site(project, storm.spawned_at.as_ref()?, label)));
+    let place =
+        text::at_stack_or_site(project, &storm.spawn_stack, storm.spawned_at.as_ref(), label);
     let mut notes = vec![
         format!(
             "{} spawned there in all; the most were alive {} after the start",

@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 
 use crate::{
-    model::{Owner, Resource, ResourceKind, Stack, site_frame},
+    model::{Owner, Resource, ResourceKind, Stack, Task, TaskKind, site_frame},
     project::Project,
 };
 
@@ -53,14 +53,15 @@ pub fn in_initialiser(stack: &Stack) -> bool {
     })
 }
 
-/// Whether a blocking task is a worker of a multi-thread runtime. Holds for tokio
-/// 1.20 to 1.54.
-pub fn launches_worker(spawn_stack: &Stack) -> bool {
+/// Whether it is no more than a worker of a multi-thread runtime, which tokio has as a
+/// blocking task. Holds for tokio 1.20 to 1.54.
+pub fn is_worker(task: &Task) -> bool {
     const PARTS: &[&str] = &["::worker::Launch::launch", "::Launch>::launch"];
-    spawn_stack.frames.iter().any(|frame| {
-        let name = &frame.function;
-        name.contains("tokio::runtime::") && PARTS.iter().any(|part| name.contains(part))
-    })
+    task.kind == TaskKind::Blocking
+        && task.spawn_stack.frames.iter().any(|frame| {
+            let name = &frame.function;
+            name.contains("tokio::runtime::") && PARTS.iter().any(|part| name.contains(part))
+        })
 }
 
 /// Whether a stack is within a `block_in_place`, where a task may block.

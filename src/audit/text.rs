@@ -6,7 +6,7 @@ use crate::{
         pointed_frame, user_frames,
     },
     project::Project,
-    report::finding::{LabelledStack, Location, Role, StackFrame},
+    report::finding::{LabelledStack, Location, Origin, Role, StackFrame},
 };
 
 pub use crate::report::words::duration;
@@ -98,6 +98,32 @@ pub fn at_site(project: &Project, site: &Site, label: impl Into<String>) -> Loca
 /// A place for a stack: its blame frame, or the nearest thing to it.
 pub fn at_stack(project: &Project, stack: &Stack, label: impl Into<String>) -> Option<Location> {
     at_frame(project, pointed_frame(stack)?, label)
+}
+
+/// A place for a stack or, where that leads nowhere, for what the compiler recorded.
+pub fn at_stack_or_site(
+    project: &Project,
+    stack: &Stack,
+    site: Option<&Site>,
+    label: impl Into<String>,
+) -> Option<Location> {
+    let label = label.into();
+    at_stack(project, stack, label.clone()).or_else(|| Some(at_site(project, site?, label)))
+}
+
+/// " spawned by `Pool::start`", " spawned by the test": who has `done` it, by its stack;
+/// nothing where that leads nowhere.
+pub fn by(done: &str, stack: &Stack, origin: Origin) -> String {
+    match (pointed_frame(stack), origin) {
+        (Some(_), Origin::Test) => format!(" {done} by the test"),
+        (Some(frame), _) => format!(" {done} by `{}`", short(&frame.function)),
+        (None, _) => String::new(),
+    }
+}
+
+/// " `name`", or nothing.
+pub fn named(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| format!(" `{name}`"))
 }
 
 /// Makes the first place the primary one, and drops repetitions. `None` where

@@ -1,7 +1,7 @@
 //! Tasks that nothing stops while they run: blocking ones, and those that were
 //! aborted in the middle of a poll. They are told by `lingering-task`.
 
-use super::{support::launches_worker, text};
+use super::{support::is_worker, text};
 use crate::{
     model::{Process, Stack, Task, TaskEnd, TaskKind},
     report::finding::{Origin, Severity},
@@ -26,12 +26,11 @@ const LONG_NS: u64 = 1_000_000_000;
 /// Whether a task went on though it should have stopped.
 pub fn unstopped(process: &Process, task: &Task) -> Option<Unstopped> {
     if !matches!(task.kind, TaskKind::Task | TaskKind::Local | TaskKind::Blocking)
-        || launches_worker(&task.spawn_stack)
+        || is_worker(task)
     {
         return None;
     }
-    let end_ns = if task.ended_ns == 0 { process.ended_ns } else { task.ended_ns };
-    let aborted = task.aborted_ns.map(|at| end_ns.saturating_sub(at));
+    let aborted = task.aborted_ns.map(|at| task.end_ns(process).saturating_sub(at));
     match aborted.filter(|late| *late >= LEAST_NS) {
         Some(late) => Some(Unstopped::Aborted(late)),
         None if task.kind != TaskKind::Blocking => None,

@@ -280,6 +280,14 @@ pub enum TaskEnd {
     Shutdown,
 }
 
+impl TaskEnd {
+    /// It was still there when its runtime, its `LocalSet` or the process ended.
+    #[must_use]
+    pub fn is_unfinished(self) -> bool {
+        matches!(self, Self::Alive | Self::Shutdown)
+    }
+}
+
 /// A task that is worth telling of; or ([`TaskKind::Thread`]) a thread, which has a
 /// name, a spawn, a life, waits (of what it is blocked in) and holds, and nothing
 /// else.
@@ -349,6 +357,12 @@ impl Task {
     #[must_use]
     pub fn wakers(&self) -> u64 {
         self.waker_clones.saturating_sub(self.waker_drops)
+    }
+
+    /// When it was last seen.
+    #[must_use]
+    pub fn end_ns(&self, process: &Process) -> u64 {
+        if self.ended_ns == 0 { process.ended_ns } else { self.ended_ns }
     }
 }
 
