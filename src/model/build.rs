@@ -28,7 +28,7 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
     let mut tasks: BTreeMap<u64, Task> =
         recording.tasks.values().map(|task| (task.id, builder.task(task, &known))).collect();
     // A shutdown drops one task after the other, and the first wake the rest:
-    // that was no chance to run. Until then they idled.
+    // that was no chance to run. Until then they idled, and had the waker.
     let is_shutdown = |id: u64| tasks.get(&id).is_some_and(|task| task.end == TaskEnd::Shutdown);
     let woken_by_shutdown: Vec<u64> = recording
         .tasks
@@ -37,7 +37,10 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
         .map(|task| task.id)
         .collect();
     for id in woken_by_shutdown {
-        tasks.entry(id).and_modify(|task| task.scheduled = false);
+        tasks.entry(id).and_modify(|task| {
+            task.scheduled = false;
+            task.waker_drops = task.waker_drops.min(task.waker_clones.saturating_sub(1));
+        });
     }
     Process {
         truncated: recording.truncated,
@@ -207,8 +210,9 @@ impl<'a> Builder<'a> {
 
     fn task(&self, task: &proto::Task, known: &impl Fn(u64) -> bool) -> Task {
         let lost_waker_stack = self.stack(task.lost_waker_stack);
-        // What a shutdown drops with another task was in nobody's way.
-        let is_lost = task.lost_waker_ns != 0 && !is_shutdown(&lost_waker_stack);
+        // What a shutdown drops with another task was there until then.
+        let was_there = task.lost_waker_ns != 0 && is_shutdown(&lost_waker_stack);
+        let is_lost = task.lost_waker_ns != 0 && !was_there;
         Task {
             id: task.id,
             kind: task_kind(task.kind()),
@@ -244,7 +248,7 @@ impl<'a> Builder<'a> {
             },
             thread: task.thread,
             waker_clones: task.waker_clones,
-            waker_drops: task.waker_drops,
+            waker_drops: task.waker_drops.saturating_sub(u64::from(was_there)),
             lost_waker_ns: if is_lost { task.lost_waker_ns } else { 0 },
             lost_waker_stack,
             waits: task.waits.iter().map(|wait| self.wait(wait, known)).collect(),

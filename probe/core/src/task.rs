@@ -534,17 +534,20 @@ impl Task {
     pub fn state(&self) -> State {
         let drain = drain::last_started_ns();
         let lost_waker = self.lost_waker();
+        let is_scheduled = self.is_scheduled();
+        let woken_by_drop_of = self.woken_by_drop_of.load(Ordering::Relaxed);
+        let had_waker = lost_waker.1 != 0 || (is_scheduled && woken_by_drop_of != 0);
         let mut waits = self.waits();
-        if lost_waker.1 != 0 && waits.is_empty() {
+        if had_waker && waits.is_empty() {
             waits.extend(guard(&self.waits).last().cloned());
         }
         State {
             waits,
             lost_waker,
             holds: self.holds(),
-            is_scheduled: self.is_scheduled(),
+            is_scheduled,
             wakers: self.wakers(),
-            woken_by_drop_of: self.woken_by_drop_of.load(Ordering::Relaxed),
+            woken_by_drop_of,
             had_grace: drain >= self.created_ns,
             is_drained: drain != 0 && self.poll_started_ns() >= drain,
             drop_stack: 0,
