@@ -20,9 +20,9 @@ use std::{
 };
 
 use crate::{
-    clock, context, counters, ending,
+    clock, context, counters, ending, events,
     hash::FastMap,
-    options, outbox,
+    options, outbox, roster,
     sync::lock,
     task::{self, Task, TaskKind},
 };
@@ -39,6 +39,7 @@ pub fn last_started_ns() -> u64 {
 #[derive(Debug)]
 pub struct Drain {
     started_ns: u64,
+    starved_at: u64,
     /// When somebody was last seen at work, or on the way.
     last_busy_ns: AtomicU64,
     /// By task: the timers that it was waited for, by when they are due.
@@ -72,6 +73,7 @@ impl Drain {
         counters::DRAINS.add(1);
         Some(Self {
             started_ns,
+            starved_at: clock::starved_ns(),
             last_busy_ns: AtomicU64::new(started_ns),
             awaited: Mutex::default(),
         })
@@ -85,8 +87,9 @@ impl Drain {
         }
         let options = options::get();
         let now = clock::now_ns();
-        let elapsed = now.saturating_sub(self.started_ns);
-        if elapsed >= options.drain_max || counters::DRAIN_NS.get() + elapsed >= options.drain_total
+        let (elapsed, starved) = events::took(self.started_ns, self.starved_at);
+        if elapsed.saturating_sub(starved) >= options.drain_max
+            || counters::DRAIN_NS.get() + elapsed >= options.drain_total
         {
             return false;
         }
@@ -129,14 +132,15 @@ impl Drain {
             return true;
         }
         let idle = now.saturating_sub(last_activity);
-        if scheduled {
-            if idle >= options.drain_idle.saturating_mul(STALLED) {
+        let patience = options.drain_idle.saturating_mul(if scheduled { STALLED } else { 1 });
+        if idle >= patience {
+            // Whoever a task waits for may be a thread that the machine keeps waiting.
+            if !roster::somebody_runs() {
                 return false;
             }
-        } else {
-            if idle >= options.drain_idle {
-                return false;
-            }
+            self.last_busy_ns.store(now, Ordering::Relaxed);
+        }
+        if !scheduled {
             std::thread::sleep(PAUSE);
         }
         true

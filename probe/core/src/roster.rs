@@ -5,7 +5,10 @@
 
 use std::{
     cell::Cell,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use crate::{
@@ -19,6 +22,14 @@ use crate::{
 
 /// Further threads are not looked at.
 const MAX_THREADS: usize = 1024;
+
+/// The probe's own thread.
+static OWN: AtomicU32 = AtomicU32::new(0);
+
+/// The calling thread is the probe's own.
+pub fn enter_own() {
+    OWN.store(os_thread(), Ordering::Relaxed);
+}
 
 /// What a thread has entered of itself.
 #[derive(Debug)]
@@ -83,6 +94,18 @@ fn others() -> Vec<u32> {
         .collect();
     numbers.sort_unstable();
     numbers
+}
+
+/// Whether another thread of the program has a CPU, or waits for one.
+pub(crate) fn somebody_runs() -> bool {
+    let own = OWN.load(Ordering::Relaxed);
+    others().into_iter().filter(|number| *number != own).any(|number| {
+        let stat = std::fs::read_to_string(format!("/proc/self/task/{number}/stat"));
+        // The thread's name, in parentheses, may hold anything.
+        stat.is_ok_and(|stat| {
+            stat.rsplit_once(')').is_some_and(|(_, fields)| fields.starts_with(" R"))
+        })
+    })
 }
 
 /// Whether each thread but this one is one of which `is_still` says so by its number

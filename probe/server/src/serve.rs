@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concaudit_core::{clock, ending, polls, stuck};
+use concaudit_core::{clock, ending, polls, roster, stuck};
 use console_api::instrument::instrument_server::InstrumentServer;
 use hyper::{Request, Response, body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -57,6 +57,7 @@ fn pass_on_exit(exit: &watch::Sender<bool>) {
 pub(crate) fn serve(run: &Run) -> io::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    roster::enter_own();
     runtime.block_on(async {
         let path = socket_path(run);
         let listener = UnixListener::bind(&path)?;
