@@ -124,6 +124,8 @@ pub mod runtime {
         a_static_runtime_leaves_its_tasks_at_the_end_of_the_process
             => error(RULE, CLIENT, SURVIVES);
         a_task_that_is_woken_right_at_the_end_is_not_left => silent();
+        a_task_that_is_woken_right_at_the_end_and_by_a_shutdown_is_not_left => silent();
+        a_task_that_a_working_thread_serves_leaves_nothing => silent();
         a_local_client_whose_drop_closes_the_channel_leaves_nothing => silent();
         a_local_client_whose_task_holds_its_own_sender_leaves_that_task
             => error(RULE, "lingering/src/local.rs", "survives-its-local-client");

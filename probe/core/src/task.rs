@@ -111,7 +111,7 @@ pub struct State {
     pub is_scheduled: bool,
     /// Waker clones, and those of them that were gone.
     pub wakers: (u64, u64),
-    /// The unfinished task whose drop woke it last, or 0.
+    /// Where it is scheduled: the unfinished task whose drop woke it, or 0.
     pub woken_by_drop_of: u64,
     /// A drain has begun since it was spawned.
     pub had_grace: bool,
@@ -868,8 +868,11 @@ unsafe fn clone_waker(data: *const ()) -> RawWaker {
 fn woken(task: &Task) {
     task.wakes.fetch_add(1, Ordering::Relaxed);
     let current = context::current_task();
-    let dropped = current.as_deref().filter(|current| current.is_dropping.load(Ordering::Relaxed));
-    task.woken_by_drop_of.store(dropped.map_or(0, |dropped| dropped.id), Ordering::Relaxed);
+    // Whoever was the first had it run.
+    if !task.is_scheduled() {
+        let dropped = current.as_deref().filter(|current| current.is_being_dropped());
+        task.woken_by_drop_of.store(dropped.map_or(0, |dropped| dropped.id), Ordering::Relaxed);
+    }
     if task.is_running() && current.is_some_and(|current| std::ptr::eq(&raw const *current, task)) {
         task.self_wakes.fetch_add(1, Ordering::Relaxed);
     }

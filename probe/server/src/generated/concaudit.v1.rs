@@ -200,7 +200,7 @@ pub struct Task {
     /// A root was held back for its sake: a drain began after it was spawned.
     #[prost(bool, tag = "29")]
     pub had_grace: bool,
-    /// With `scheduled`: the unfinished task whose drop woke it last.
+    /// With `scheduled`: the unfinished task whose drop woke it.
     #[prost(uint64, tag = "28")]
     pub woken_by_drop_of: u64,
     /// Where its last waker was dropped between two polls without waking it, so that
