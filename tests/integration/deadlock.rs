@@ -140,6 +140,21 @@ pub mod own {
     }
 }
 
+/// Beside threads for blocking tasks.
+pub mod runtimes {
+    use super::*;
+
+    expectations! { Workspace::Deadlock, "deadlock::runtimes ";
+        two_permits_beside_an_idle_thread_hang
+            => knot(
+                "src/permits.rs",
+                &["writer-waits", "connection-waits"],
+                &["connection-holds", "writer-holds"],
+            );
+        permits_that_a_blocking_task_adds_pass => no_knot();
+    }
+}
+
 /// Without a runtime.
 pub mod threads {
     use super::*;

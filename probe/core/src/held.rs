@@ -5,9 +5,12 @@
 //! atomic: another thread may read them (who holds what, now?) and, since guards
 //! can be sent to other threads where their crate allows it, take one out.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 use crate::{
@@ -320,6 +323,11 @@ pub(crate) fn holders_of(id: u64) -> Vec<(Arc<Task>, Held)> {
             Some((guard(&rows.record).clone()?, held))
         })
         .collect()
+}
+
+/// tokio's threads for blocking tasks that have none.
+pub(crate) fn idle_threads() -> BTreeSet<u64> {
+    all().into_iter().filter(|rows| rows.seat.is_idle()).map(HeldLocks::thread).collect()
 }
 
 /// Takes a lock out of the rows of whichever thread it was taken on.

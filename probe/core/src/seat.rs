@@ -3,7 +3,7 @@
 //! A poll writes three words at its beginning and at its end, and that is all that it
 //! costs. Who reads them (`polls.rs`) is interested in those that stay for long.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
 use crate::{clock, sample::Target};
 
@@ -24,6 +24,10 @@ pub(crate) struct Seat {
     in_calls_ns: AtomicU64,
     /// The call that blocks it now, since when; 0: none that the probe knows.
     call_since_ns: AtomicU64,
+    /// It is one of tokio's threads for blocking tasks.
+    is_of_pool: AtomicBool,
+    /// As such, it waits for another task.
+    is_idle: AtomicBool,
 }
 
 /// A poll as it was seen in a [`Seat`].
@@ -41,6 +45,8 @@ impl Seat {
         self.high.store(high, Ordering::Relaxed);
         self.in_calls_ns.store(0, Ordering::Relaxed);
         self.call_since_ns.store(0, Ordering::Relaxed);
+        self.is_of_pool.store(false, Ordering::Relaxed);
+        self.is_idle.store(false, Ordering::Relaxed);
         self.change(0, 0, 0);
     }
 
@@ -77,6 +83,22 @@ impl Seat {
             high: self.high.load(Ordering::Relaxed),
             base: seen.base,
         }
+    }
+
+    /// The thread runs a blocking task.
+    pub(crate) fn note_blocking_task(&self) {
+        self.is_of_pool.store(true, Ordering::Relaxed);
+    }
+
+    /// tokio parks the thread for some time, or no longer does. By the thread itself.
+    pub(crate) fn park_for_some_time(&self, is_parked: bool) {
+        let is_idle = self.is_of_pool.load(Ordering::Relaxed) && self.task() == 0;
+        self.is_idle.store(is_parked && is_idle, Ordering::Release);
+    }
+
+    /// It does nothing until it is given a blocking task.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_idle.load(Ordering::Acquire)
     }
 
     /// A call that the probe knows begins to block the thread.

@@ -601,6 +601,9 @@ impl Task {
             let outer_task = rows.map_or(0, |rows| {
                 let outer = rows.seat.task();
                 rows.seat.change(self.id, frame, now);
+                if self.kind == TaskKind::Blocking {
+                    rows.seat.note_blocking_task();
+                }
                 outer
             });
             let outer_held = context.held_outside.get();

@@ -11,6 +11,7 @@ use std::{
 use crate::{
     clock, context, counters, events,
     hash::FastMap,
+    held::HeldLocks,
     label::How,
     lock::Mode,
     next_id, options, panics,
@@ -258,6 +259,30 @@ impl Drop for Parked {
     fn drop(&mut self) {
         if let Some(actor) = &self.0 {
             actor.parked_for.store(0, Ordering::Release);
+        }
+    }
+}
+
+/// tokio has parked this thread for some time, while this lives.
+#[derive(Debug)]
+#[must_use]
+pub struct Idle(Option<&'static HeldLocks>);
+
+/// tokio parks the calling thread until it is woken, or for some time. Threads for
+/// blocking tasks wait so for the next one.
+#[inline]
+pub fn idles() -> Idle {
+    let rows = context::with(context::Context::held);
+    if let Some(rows) = rows {
+        rows.seat.park_for_some_time(true);
+    }
+    Idle(rows)
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        if let Some(rows) = self.0 {
+            rows.seat.park_for_some_time(false);
         }
     }
 }

@@ -19,7 +19,7 @@ use concaudit_core::{
     options::Options,
     resource::ResourceKind,
     task::Task,
-    thread::{begin, spawning},
+    thread::{Starting, spawning},
 };
 use lock_api::{GetThreadId, RawMutex, RawRwLock};
 
@@ -194,7 +194,7 @@ fn audited(test: impl FnOnce(&dyn Fn() -> Vec<(ResourceKind, Mode)>) + Send + 's
     let record = spawning(None).expect("it is active");
     let running = thread::spawn(move || {
         let me: Arc<Task> = Arc::clone(&record);
-        let _running = begin(Some(record));
+        let _running = Starting::new(Some(record)).begin();
         let holds = move || {
             let holds = me.holds();
             holds

@@ -5,7 +5,8 @@
 //! people hold across awaits, and take twice. tokio has no other use for that lock, so
 //! all of tokio's are seen. See `concaudit-std` for how this works.
 //!
-//! Its condition variables are where it parks a thread, in `blocking_lock` for one.
+//! Its condition variables are where it parks a thread, in `blocking_lock` for one, and
+//! where its threads for blocking tasks wait for the next.
 //! `mem::replace` is how tokio takes the output out of a task that has ended, for
 //! whoever reads its `JoinHandle`.
 
@@ -38,9 +39,10 @@ pub mod sync {
 
     use core::ops::Deref;
 
-    use concaudit_core::thread::parked;
+    use concaudit_core::thread::{idles, parked};
     pub use concaudit_std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
     pub use real::sync::*;
+    use real::time::Duration;
 
     /// As [`real::sync::Condvar`].
     #[derive(Debug, Default)]
@@ -60,6 +62,19 @@ pub mod sync {
         pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
             let _parked = parked();
             self.0.wait(guard)
+        }
+
+        /// As [`real::sync::Condvar::wait_timeout`].
+        ///
+        /// # Errors
+        /// As there.
+        pub fn wait_timeout<'a, T>(
+            &self,
+            guard: MutexGuard<'a, T>,
+            duration: Duration,
+        ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)> {
+            let _idle = idles();
+            self.0.wait_timeout(guard, duration)
         }
     }
 

@@ -408,8 +408,10 @@ impl Graph {
             }
             is_closed
         });
-        is_closed
-            && roster::others_are_still(|thread| workers.contains(&thread) || is_driven(thread))
+        let idle = held::idle_threads();
+        let is_still =
+            |thread| workers.contains(&thread) || idle.contains(&thread) || is_driven(thread);
+        is_closed && roster::others_are_still(is_still)
     }
 
     /// The first of the candidate's waits, and who stands in its way.
