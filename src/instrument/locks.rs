@@ -43,7 +43,7 @@ impl Facade {
     pub fn shows(self) -> &'static str {
         match self {
             Self::Tokio => "tasks and locks of tokio",
-            Self::StdInTokio => "read guards of tokio's `watch`",
+            Self::StdInTokio => "read guards of tokio's `watch`, and deadlocks in `blocking_lock`",
             Self::Std => "locks and threads of std",
             Self::ParkingLot => "locks of parking_lot",
             Self::LockApi => "locks that other crates build on lock_api",
