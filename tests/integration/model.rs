@@ -61,6 +61,7 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         crate::deadlock::one::TESTS,
         crate::deadlock::many::TESTS,
         crate::deadlock::own::TESTS,
+        crate::deadlock::runtimes::TESTS,
         crate::deadlock::threads::TESTS,
     ];
     assert_eq!(missing(Workspace::Deadlock, &expected), [""; 0]);

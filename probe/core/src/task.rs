@@ -1,36 +1,39 @@
-//! Tasks: their lives, their polls, and the waker that is put around tokio's.
-//!
-//! A waker of ours goes around tokio's, so that every clone, wake and drop is
-//! counted, and the stack at each clone is taken: any future that waits must
-//! clone the waker, so that stack is the *await stack*, whatever the future.
-//! All clones of a task's waker share one data pointer, the task itself, so
-//! that `Waker::will_wake` answers as it would without us.
+//! Tasks and threads: what is written down of each, from its spawn to its end.
 
 use std::{
-    mem::ManuallyDrop,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
-    task::{RawWaker, RawWakerVTable, Waker},
+    task::Waker,
 };
 
 use crate::{
     clock, context, counters, drain,
     ending::{self, Ending},
     hash::{FastMap, fold},
-    held::{self, HeldLocks},
-    joins::{self, Body},
+    held, joins,
     last_waker::LastWaker,
-    lock::{self, Acquisition, Hold},
+    lock::{Acquisition, Hold},
     next_id,
-    orphans::{self, Children},
-    outbox, panics,
-    resource::{self, Resource, Site},
+    orphans::Children,
+    outbox,
+    resource::{Resource, Site},
     stack::{self, Extent, StackId},
     storms::SpawnSite,
-    sync::{Sharded, lock as guard},
+    sync::lock as guard,
 };
+
+use waker::MAX_WAITS;
+
+mod live;
+mod poll;
+mod waker;
+
+pub use live::live_tasks;
+pub(crate) use live::{all_live, find, live_threads};
+pub use poll::Poll;
+pub(crate) use waker::table as waker_table;
 
 /// What kind of task it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,11 +195,7 @@ pub struct Task {
     pub(crate) stack_high: AtomicUsize,
 }
 
-/// Distinct await stacks that are kept per task: the branches of a `select!`.
-const MAX_WAITS: usize = 8;
 const MAX_ANCESTORS: usize = 16;
-
-static LIVE: OnceLock<Sharded<FastMap<u64, Arc<Task>>>> = OnceLock::new();
 
 impl Task {
     /// A task that is being spawned here and now.
@@ -242,11 +241,6 @@ impl Task {
         });
         task.spawn_stack = stack::capture(Extent::Task);
         task
-    }
-
-    fn register(self: &Arc<Self>) {
-        let live = LIVE.get_or_init(Sharded::default);
-        guard(live.shard(self.id)).insert(self.id, Arc::clone(self));
     }
 
     /// This is the thread, at its first moment.
@@ -559,122 +553,6 @@ impl Task {
         guard(&self.last_state).clone()
     }
 
-    /// Its poll begins on this thread, in the function that calls this.
-    /// `inner` is tokio's waker, and `body` where the future is.
-    #[inline(never)]
-    pub fn begin_poll(self: &Arc<Self>, inner: &Waker, body: &Body) -> Poll {
-        let frame = stack::caller_frame(stack::frame_pointer());
-        let now = clock::now_ns();
-        if self.held_count.load(Ordering::Relaxed) > 0 {
-            self.note_await(now);
-        }
-        let replaced = {
-            let mut known = guard(&self.inner);
-            let is_known = known.as_ref().is_some_and(|known| known.will_wake(inner));
-            if is_known { None } else { known.replace(inner.clone()) }
-        };
-        drop(replaced);
-        // In this order, so that at no moment it seems to be neither.
-        self.is_running.store(true, Ordering::SeqCst);
-        if self.is_scheduled.swap(false, Ordering::SeqCst) {
-            let since = self.last_wake_ns().max(self.created_ns);
-            self.scheduled_ns.fetch_add(now.saturating_sub(since), Ordering::Relaxed);
-        }
-        self.last_waker.poll_begins(self.clones.load(Ordering::Relaxed));
-        if self.kind == TaskKind::Blocking {
-            self.note_thread();
-        } else {
-            self.thread.store(context::thread_id(), Ordering::Relaxed);
-        }
-        if self.polls.fetch_add(1, Ordering::SeqCst) == 0 {
-            self.first_poll_ns.store(now, Ordering::Relaxed);
-            self.joins.note(body);
-            if panics::is_any_readable() {
-                panics::replaced(body.future);
-            }
-        }
-        self.poll_started_ns.store(now, Ordering::Relaxed);
-        context::push_task(self);
-        let (outer_frame, outer_task, outer_held, held_before) = context::with(|context| {
-            let rows = context.held_or_new();
-            let held = rows.map_or(0, HeldLocks::len);
-            let outer_task = rows.map_or(0, |rows| {
-                let outer = rows.seat.task();
-                rows.seat.change(self.id, frame, now);
-                if self.kind == TaskKind::Blocking {
-                    rows.seat.note_blocking_task();
-                }
-                outer
-            });
-            let outer_held = context.held_outside.get();
-            // A root blocks its thread until it is done, so that what the thread
-            // holds the root holds, too.
-            if self.kind != TaskKind::BlockOn {
-                context.held_outside.set(held);
-            }
-            (context.poll_frame.replace(frame), outer_task, outer_held, held)
-        });
-        // SAFETY: the pointer is an `Arc`'s, which the table expects. The waker
-        // is never dropped, and `Poll` keeps the task alive beside it.
-        let waker = unsafe { Waker::from_raw(RawWaker::new(Arc::as_ptr(self).cast(), &VTABLE)) };
-        Poll {
-            task: Arc::clone(self),
-            waker: ManuallyDrop::new(waker),
-            future: body.future,
-            outer_frame,
-            outer_task,
-            outer_held,
-            held_before,
-            returned: false,
-        }
-    }
-
-    /// A lock was held over an await that is over now: how long was it?
-    fn note_await(&self, now: u64) {
-        let since = self.poll_ended_ns();
-        let awaited = now.saturating_sub(since);
-        let stack = self.await_stack();
-        for hold in guard(&self.held).iter_mut() {
-            if hold.acquired_ns <= since && awaited > hold.awaited_ns {
-                hold.awaited_ns = awaited;
-                hold.await_stack = stack;
-            }
-        }
-    }
-
-    /// Of a worker: this is its thread.
-    pub fn worker_begins(&self) {
-        self.note_thread();
-    }
-
-    /// Of a worker: it has ended.
-    pub fn worker_ends(self: &Arc<Self>) {
-        self.finish(TaskEnd::Completed);
-    }
-
-    /// Its future is about to be dropped: runs `drop_future` as a part of it.
-    pub fn drop_future(self: &Arc<Self>, drop_future: impl FnOnce()) {
-        let unfinished = self.end() == TaskEnd::Alive;
-        if unfinished {
-            let drop_stack = stack::capture(Extent::Thread);
-            *guard(&self.last_state) = Some(Box::new(State { drop_stack, ..self.state() }));
-            self.is_dropping.store(true, Ordering::Relaxed);
-        }
-        let children = if unfinished { guard(&self.children).with_handle() } else { Vec::new() };
-        let current = Current::enter(self);
-        drop_future();
-        drop(current);
-        if unfinished {
-            self.finish(TaskEnd::Dropped);
-            orphans::look(self, children);
-        }
-        // Dropped outside of our locks: it may be the last of a resource, and
-        // what a foreign waker does is not known.
-        let inner = guard(&self.inner).take();
-        let waits = std::mem::take(&mut *guard(&self.waits));
-        drop((inner, waits));
-    }
-
     #[inline(never)]
     pub(crate) fn finish(self: &Arc<Self>, end: TaskEnd) {
         let alive = TaskEnd::Alive as u8;
@@ -690,9 +568,7 @@ impl Task {
         if let Some(spawn_site) = self.spawn_site {
             spawn_site.ended();
         }
-        if let Some(live) = LIVE.get() {
-            guard(live.shard(self.id)).remove(&self.id);
-        }
+        self.strike_out();
         outbox::task_ended(self, end);
     }
 }
@@ -704,213 +580,4 @@ pub(crate) fn os_thread() -> u32 {
     return unsafe { libc::gettid() }.cast_unsigned();
     #[cfg(not(target_os = "linux"))]
     0
-}
-
-/// The task with this id, if it is alive.
-pub(crate) fn find(id: u64) -> Option<Arc<Task>> {
-    guard(LIVE.get()?.shard(id)).get(&id).cloned()
-}
-
-/// Every task that is alive, roots and blocking ones included.
-#[must_use]
-pub fn live_tasks() -> Vec<Arc<Task>> {
-    LIVE.get().map_or_else(Vec::new, |live| {
-        live.iter().flat_map(|shard| guard(shard).values().cloned().collect::<Vec<_>>()).collect()
-    })
-}
-
-/// Every thread that was spawned through `std::thread`, or by a runtime, and runs;
-/// and every blocking task that has a thread of a runtime's to itself, or is to get one.
-pub(crate) fn live_threads() -> Vec<Arc<Task>> {
-    let mut threads = live_tasks();
-    threads.retain(|task| match task.kind {
-        TaskKind::Thread | TaskKind::Worker => true,
-        TaskKind::Blocking => task.is_running() || task.has_yet_to_begin(),
-        TaskKind::Task | TaskKind::BlockOn | TaskKind::Local => false,
-    });
-    threads
-}
-
-/// Applies `f` to every task that is alive, until it says `false`.
-pub(crate) fn all_live(mut f: impl FnMut(&Task) -> bool) {
-    let Some(live) = LIVE.get() else { return };
-    for shard in live.iter() {
-        for task in guard(shard).values() {
-            if !f(task) {
-                return;
-            }
-        }
-    }
-}
-
-/// The address of the table that all wakers of ours have; their data is the address of
-/// the task.
-pub(crate) fn waker_table() -> usize {
-    std::ptr::from_ref(&VTABLE).addr()
-}
-
-/// Makes a task the current one while it lives.
-struct Current;
-
-impl Current {
-    fn enter(task: &Arc<Task>) -> Self {
-        context::push_task(task);
-        Self
-    }
-}
-
-impl Drop for Current {
-    fn drop(&mut self) {
-        context::pop_task();
-    }
-}
-
-/// A poll of a task, in progress.
-#[derive(Debug)]
-pub struct Poll {
-    task: Arc<Task>,
-    waker: ManuallyDrop<Waker>,
-    future: usize,
-    outer_frame: usize,
-    /// The task that this thread polls again afterwards; 0: none.
-    outer_task: u64,
-    outer_held: usize,
-    /// The locks that this thread held as the poll began.
-    held_before: usize,
-    /// Stays `false` where the poll unwinds.
-    returned: bool,
-}
-
-impl Poll {
-    /// The waker to poll with.
-    pub fn waker(&self) -> &Waker {
-        &self.waker
-    }
-
-    /// The future was ready.
-    pub fn ready(mut self) {
-        self.returned = true;
-        self.task.finish(TaskEnd::Completed);
-    }
-
-    /// The future has to wait.
-    pub fn pending(mut self) {
-        self.returned = true;
-        let held = context::with(|context| context.held().map_or(0, HeldLocks::len));
-        if held > self.held_before {
-            lock::carry(&self.task, self.held_before);
-        }
-    }
-}
-
-impl Drop for Poll {
-    #[inline(never)]
-    fn drop(&mut self) {
-        let task = &self.task;
-        let now = clock::now_ns();
-        context::pop_task();
-        context::with(|context| {
-            context.poll_frame.set(self.outer_frame);
-            if let Some(rows) = context.held() {
-                rows.seat.change(self.outer_task, self.outer_frame, now);
-            }
-            context.held_outside.set(self.outer_held);
-        });
-        let busy = now.saturating_sub(task.poll_started_ns());
-        task.busy_ns.fetch_add(busy, Ordering::Relaxed);
-        task.poll_ended_ns.store(now, Ordering::Relaxed);
-        task.last_waker.poll_ends(task.clones.load(Ordering::Relaxed));
-        task.is_running.store(false, Ordering::SeqCst);
-        if !self.returned {
-            panics::task_unwinds(task, task.handle(), self.future);
-            task.finish(TaskEnd::Panicked);
-        }
-    }
-}
-
-static VTABLE: RawWakerVTable = RawWakerVTable::new(clone_waker, wake, wake_by_ref, drop_waker);
-
-/// # Safety
-///
-/// `data` comes from an `Arc<Task>` whose count includes the waker's own.
-unsafe fn borrow(data: *const ()) -> ManuallyDrop<Arc<Task>> {
-    // SAFETY: see above; `ManuallyDrop` leaves the count as it is.
-    ManuallyDrop::new(unsafe { Arc::from_raw(data.cast()) })
-}
-
-#[inline(never)]
-unsafe fn clone_waker(data: *const ()) -> RawWaker {
-    // SAFETY: the table's functions are called with a waker's data only.
-    let task = unsafe { borrow(data) };
-    let waker = RawWaker::new(Arc::into_raw(Arc::clone(&task)).cast(), &VTABLE);
-    task.clones.fetch_add(1, Ordering::Release);
-    resource::note_waker();
-    let (resource, operation) =
-        resource::current().map_or((None, ""), |(resource, operation)| (Some(resource), operation));
-    let wait = Wait {
-        stack: stack::capture(Extent::Task),
-        resource,
-        operation,
-        since_ns: clock::now_ns(),
-    };
-    let mut waits = guard(&task.waits);
-    let replaced = if let Some(index) = waits.iter().position(|known| known.stack == wait.stack) {
-        Some(waits.remove(index))
-    } else if waits.len() >= MAX_WAITS {
-        Some(waits.remove(0))
-    } else {
-        None
-    };
-    waits.push(wait);
-    drop(waits);
-    // After the lock is released: it may be the last of a resource.
-    drop(replaced);
-    waker
-}
-
-fn woken(task: &Task) {
-    task.wakes.fetch_add(1, Ordering::Relaxed);
-    let current = context::current_task();
-    // Whoever was the first had it run.
-    if !task.is_scheduled() {
-        let dropped = current.as_deref().filter(|current| current.is_being_dropped());
-        task.woken_by_drop_of.store(dropped.map_or(0, |dropped| dropped.id), Ordering::Relaxed);
-    }
-    if task.is_running() && current.is_some_and(|current| std::ptr::eq(&raw const *current, task)) {
-        task.self_wakes.fetch_add(1, Ordering::Relaxed);
-    }
-    task.last_wake_ns.store(clock::now_ns(), Ordering::Relaxed);
-    if task.end() == TaskEnd::Alive {
-        task.is_scheduled.store(true, Ordering::Relaxed);
-    }
-    let inner = guard(&task.inner).clone();
-    // Not under our lock: tokio may run whatever it likes in here.
-    if let Some(inner) = inner {
-        inner.wake();
-    }
-}
-
-#[inline(never)]
-unsafe fn wake(data: *const ()) {
-    // SAFETY: the waker is consumed, and its count with it.
-    let task: Arc<Task> = unsafe { Arc::from_raw(data.cast()) };
-    woken(&task);
-    task.drops.fetch_add(1, Ordering::Release);
-}
-
-#[inline(never)]
-unsafe fn wake_by_ref(data: *const ()) {
-    // SAFETY: the table's functions are called with a waker's data only.
-    let task = unsafe { borrow(data) };
-    woken(&task);
-}
-
-#[inline(never)]
-unsafe fn drop_waker(data: *const ()) {
-    // SAFETY: the waker is consumed, and its count with it.
-    let task: Arc<Task> = unsafe { Arc::from_raw(data.cast()) };
-    let drops = task.drops.fetch_add(1, Ordering::SeqCst) + 1;
-    if drops == task.clones.load(Ordering::SeqCst) {
-        task.last_waker_dropped();
-    }
 }

@@ -1,0 +1,167 @@
+//! What tokio says it is busy with on this thread, and what happens there.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::{Operation, Resource, ResourceKind};
+use crate::{
+    clock, context, is_active,
+    lock::{self, Mode},
+    stuck,
+};
+
+/// The innermost thing that tokio says it is busy with on this thread.
+#[derive(Debug, Clone, Copy)]
+pub enum ScopePtr {
+    /// Nothing.
+    None,
+    /// A resource, borrowed for as long as it is entered.
+    Resource(*const Resource),
+    /// An operation, borrowed for as long as it is entered.
+    Operation(*const Operation),
+}
+
+impl ScopePtr {
+    pub(crate) const NONE: Self = Self::None;
+
+    /// The resource of the scope, and the operation where there is one.
+    fn upgrade(self) -> Option<(Arc<Resource>, Option<Arc<Operation>>)> {
+        match self {
+            Self::None => None,
+            // SAFETY: a scope is left before its resource is let go of.
+            Self::Resource(resource) => unsafe {
+                Arc::increment_strong_count(resource);
+                Some((Arc::from_raw(resource), None))
+            },
+            // SAFETY: as above.
+            Self::Operation(operation) => unsafe {
+                Arc::increment_strong_count(operation);
+                let operation = Arc::from_raw(operation);
+                Some((Arc::clone(&operation.resource), Some(operation)))
+            },
+        }
+    }
+}
+
+/// What this thread is busy with: the resource, and the name of the operation
+/// or an empty string.
+pub(crate) fn current() -> Option<(Arc<Resource>, &'static str)> {
+    let (resource, operation) = context::scope().upgrade()?;
+    Some((resource, operation.map_or("", |operation| operation.source)))
+}
+
+/// The resource within which another one is being created.
+#[must_use]
+pub fn enclosing() -> Option<Arc<Resource>> {
+    context::scope().upgrade().map(|(resource, _)| resource)
+}
+
+/// Enters a resource or an operation, until [`leave`]. The caller keeps it
+/// alive meanwhile.
+pub fn enter(scope: ScopePtr) {
+    context::push_scope(scope);
+}
+
+/// Leaves the innermost scope.
+pub fn leave() {
+    context::pop_scope();
+}
+
+/// tokio polled the operation of the innermost scope.
+#[inline(never)]
+pub fn polled(is_ready: bool) {
+    if !is_active() {
+        return;
+    }
+    let Some((resource, Some(operation))) = context::scope().upgrade() else { return };
+    if is_ready {
+        if operation.mode.is_some() {
+            context::with(|context| context.granted.set((resource.id, operation.is_owned())));
+        } else if operation.acquires_permits() {
+            operation.resource.permits_acquired();
+        }
+        operation.stop_waiting();
+    } else {
+        operation.start_waiting();
+    }
+}
+
+/// The operation of the innermost scope needs so many permits.
+#[inline(never)]
+pub fn requested(permits: u64) {
+    if is_active()
+        && let Some((_, Some(operation))) = context::scope().upgrade()
+    {
+        operation.requested.store(permits, Ordering::Relaxed);
+    }
+}
+
+/// The operation of the innermost scope was granted so many permits, by whoever
+/// released them.
+#[inline(never)]
+pub fn granted(permits: u64) {
+    if !is_active() || permits == 0 {
+        return;
+    }
+    if let Some((_, Some(operation))) = context::scope().upgrade() {
+        operation.granted.fetch_add(permits, Ordering::Relaxed);
+        if operation.acquires_permits()
+            && let Some(wait) = operation.wait()
+            && context::current_actor().is_none_or(|actor| actor.id != wait.actor.id)
+        {
+            operation.resource.permits_released();
+        }
+        stuck::note_wait();
+    }
+}
+
+/// Permits that nobody waits for were added to the semaphore of the innermost scope.
+#[inline(never)]
+pub fn permits_added() {
+    if !is_active() {
+        return;
+    }
+    if let Some(resource) = enclosing().filter(|it| it.kind() == ResourceKind::Semaphore) {
+        resource.permits_released();
+    }
+}
+
+/// A waker of ours is cloned in the innermost scope.
+pub(crate) fn note_waker() {
+    if let Some((_, Some(operation))) = context::scope().upgrade() {
+        operation.owns_waker.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The timer of the innermost scope will fire in `milliseconds`.
+#[inline(never)]
+pub fn timer_set(milliseconds: u64) {
+    if let Some(resource) = enclosing() {
+        let due = clock::now_ns().saturating_add(milliseconds.saturating_mul(1_000_000));
+        resource.due_ns.store(due, Ordering::Relaxed);
+    }
+}
+
+/// The lock of the innermost scope was acquired.
+#[inline(never)]
+pub fn acquired(kind: ResourceKind, mode: Mode) {
+    if !is_active() {
+        return;
+    }
+    if let Some(resource) = enclosing() {
+        resource.reveal(kind);
+        let (granted, is_owned) = context::with(|context| context.granted.replace((0, true)));
+        let is_try = granted != resource.id;
+        lock::acquired(&resource, mode, is_try, is_try || is_owned);
+    }
+}
+
+/// The lock of the innermost scope was released.
+#[inline(never)]
+pub fn released(mode: Mode) {
+    if !is_active() {
+        return;
+    }
+    if let Some(resource) = enclosing() {
+        lock::released(&resource, mode);
+    }
+}
