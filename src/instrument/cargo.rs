@@ -157,6 +157,7 @@ pub fn build(
             links_statically: configuration.links_statically(triple_of(&target))?,
             offline: args.is_offline(),
             jobs: args.jobs.as_deref(),
+            build_dir: probe::kept_build_dir(),
         },
         events,
     )?;
@@ -236,6 +237,7 @@ pub fn setup(
             links_statically: configuration.links_statically(triple_of(&target))?,
             offline: options.offline,
             jobs: options.jobs.as_deref(),
+            build_dir: probe::kept_build_dir(),
         },
         events,
     )?;

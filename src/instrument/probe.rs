@@ -100,6 +100,8 @@ pub struct ProbeOptions<'a> {
     pub offline: bool,
     /// As in `cargo build --jobs`.
     pub jobs: Option<&'a str>,
+    /// Where cargo's output stays, see [`kept_build_dir`].
+    pub build_dir: Option<Utf8PathBuf>,
 }
 
 /// Why there is no probe.
@@ -168,6 +170,11 @@ struct Stamp {
     files: BTreeMap<String, u64>,
     /// The same for those files in `src` that are still needed.
     sources: BTreeMap<Utf8PathBuf, u64>,
+}
+
+/// The folder that [`BUILD_DIR_ENV`] names.
+pub fn kept_build_dir() -> Option<Utf8PathBuf> {
+    env::var(BUILD_DIR_ENV).ok().filter(|kept| !kept.is_empty()).map(Utf8PathBuf::from)
 }
 
 /// Where the probe is kept: [`CACHE_DIR_ENV`], else the platform's folder for
@@ -372,8 +379,7 @@ fn build(
     }
     sources.unpack(&partial.join("src")).map_err(cache_error("unpack the probe"))?;
 
-    let kept = env::var(BUILD_DIR_ENV).ok().filter(|kept| !kept.is_empty());
-    let target_dir = kept.as_ref().map_or_else(|| partial.join("target"), Utf8PathBuf::from);
+    let target_dir = options.build_dir.clone().unwrap_or_else(|| partial.join("target"));
     let artifacts = compile(toolchain, options, &partial, &target_dir, events)?;
     let crates = artifacts.len();
     let mut stamp = collect(&artifacts, &target_dir.join(options.target), &partial)
@@ -384,7 +390,7 @@ fn build(
     stamp.sources = COMPILED_LATER.iter().flat_map(|folder| sources.below(folder)).collect();
     fs::write(partial.join(STAMP), serde_json::to_vec_pretty(&stamp).expect("plain data"))
         .map_err(cache_error("write the stamp"))?;
-    if kept.is_none() {
+    if options.build_dir.is_none() {
         fs::remove_dir_all(&target_dir).map_err(cache_error("remove build output"))?;
     }
     fs::rename(&partial, folder).map_err(cache_error("put the build into place"))?;
@@ -624,7 +630,14 @@ mod tests {
 
     fn options_in<'a>(cache: &'a Utf8Path, toolchain: &'a Toolchain) -> ProbeOptions<'a> {
         let target = &toolchain.host;
-        ProbeOptions { cache, target, links_statically: false, offline: true, jobs: None }
+        ProbeOptions {
+            cache,
+            target,
+            links_statically: false,
+            offline: true,
+            jobs: None,
+            build_dir: None,
+        }
     }
 
     /// The probe, and the names of the events.
