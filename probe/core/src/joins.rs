@@ -175,12 +175,6 @@ pub(crate) struct Joined {
     pub(crate) sets: Vec<Vec<Arc<Task>>>,
 }
 
-impl Joined {
-    fn all(&self) -> impl Iterator<Item = &Arc<Task>> {
-        self.handles.iter().chain(self.sets.iter().flatten())
-    }
-}
-
 /// What of a task's waits is for the end of others: by its address as its wakers have
 /// it. Only for those that `is_asked`.
 pub(crate) fn of(is_asked: impl Fn(usize) -> bool) -> BTreeMap<usize, Joined> {
@@ -200,7 +194,7 @@ pub(crate) fn of(is_asked: impl Fn(usize) -> bool) -> BTreeMap<usize, Joined> {
     joined
 }
 
-/// By task that waits for the ends of others: those.
+/// By task that waits for the ends of others by their handles: those.
 #[must_use]
 pub fn all() -> BTreeMap<u64, Vec<u64>> {
     let waiting = |task: &Arc<Task>| {
@@ -214,7 +208,8 @@ pub fn all() -> BTreeMap<u64, Vec<u64>> {
     of(|address| waiters.contains_key(&address))
         .into_iter()
         .filter_map(|(address, joined)| {
-            Some((*waiters.get(&address)?, joined.all().map(|task| task.id).collect()))
+            let handles: Vec<u64> = joined.handles.iter().map(|task| task.id).collect();
+            (!handles.is_empty()).then_some((*waiters.get(&address)?, handles))
         })
         .collect()
 }
