@@ -5,7 +5,8 @@
 #   benches/deadlocks.sh [RUNS]      1000 unless told otherwise
 #
 # Prints per test how often it was found (or, for one that passes, silent), how
-# often it hung until the time limit, and how often something false was told; and
+# often it passed though it was to hang (the machine came late, and it did not come to
+# it), how often it hung until the time limit, and how often something false was told; and
 # the time from the wait that closes a deadlock to its discovery. `cargo test` does
 # the same three times.
 set -euo pipefail
