@@ -94,12 +94,12 @@ impl Words {
 fn woken(words: &[usize], is_asked: impl Fn(usize) -> bool) -> Option<usize> {
     let table = task::waker_table();
     // Which of the two comes first is not promised.
-    let pairs = words.windows(2).filter_map(|pair| match *pair {
+    let mut pairs = words.windows(2).filter_map(|pair| match *pair {
         [first, second] if first == table => Some(second),
         [first, second] if second == table => Some(first),
         _ => None,
     });
-    pairs.into_iter().find(|&task| is_asked(task))
+    pairs.find(|&task| is_asked(task))
 }
 
 /// The words at an address, if that may be one and all of them are there.
@@ -184,6 +184,8 @@ pub(crate) fn of(is_asked: impl Fn(usize) -> bool) -> BTreeMap<usize, Joined> {
         let Some(words) = awaited.join_window() else { continue };
         match woken(words.get(), &is_asked) {
             Some(waiter) => joined.entry(waiter).or_default().handles.push(awaited),
+            // Of one that is not asked for.
+            None if words.get().contains(&task::waker_table()) => {}
             None => sets.add(&words, &awaited, &is_asked),
         }
     }
