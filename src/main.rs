@@ -1,9 +1,9 @@
 //! `cargo concaudit`: audits the concurrency of a Tokio project by running its
 //! tests.
 //!
-//! This binary is two programs. Cargo calls it as `RUSTC_WRAPPER`, once for each
-//! crate of an instrumented build; everybody else calls it as a command. Who
-//! calls whom is drawn in `cli/dispatch.rs`.
+//! This binary is three programs. Cargo calls it as `RUSTC_WRAPPER`, once for each
+//! crate of an instrumented build; a run starts it as its guard; everybody else calls
+//! it as a command. Who calls whom is drawn in `cli/dispatch.rs`.
 
 mod audit;
 mod cli;
@@ -19,6 +19,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     if instrument::wrapper::is_wrapper_call() {
         return cli::end_wrapper(instrument::wrapper::run());
+    }
+    if run::is_guard_call() {
+        return run::stand_guard();
     }
     cli::run()
 }

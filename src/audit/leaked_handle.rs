@@ -1,5 +1,6 @@
 //! `leaked-handle`: a child process is left behind: running at the exit of its
-//! parent, or dead and never waited for; or a file or socket is ([`super::open_files`]).
+//! parent, or dead and never waited for; or a file or socket is ([`super::open_files`]);
+//! or a process that has left its family.
 
 use super::{
     config::Config,
@@ -9,7 +10,7 @@ use super::{
     text,
 };
 use crate::{
-    model::{ChildProcess, Outcome, Process, Run, origin, pointed_frame},
+    model::{ChildProcess, LeftProcess, Outcome, Process, Run, origin, pointed_frame},
     project::Project,
     report::finding::{Confidence, Details, Finding, Origin, Severity},
 };
@@ -34,6 +35,20 @@ impl Rule for LeakedHandle {
     fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
+            // One that its own parent has left is told of with the place.
+            let mut children = test.processes.iter().flat_map(|process| &process.children);
+            for left in &test.left {
+                if children.all(|child| child.pid != left.pid) {
+                    let identity = vec!["left".to_owned(), left.command.clone()];
+                    let rank = Rank {
+                        severity: Severity::Note,
+                        confidence: Confidence::Observed,
+                        weight: 0,
+                    };
+                    let spot = text::spot(&run.project, None);
+                    groups.add(identity, spot, rank, [test.name.clone()], || Some(tell_left(left)));
+                }
+            }
             for process in test.processes.iter().filter(|process| !process.truncated) {
                 open_files::add(&run.project, test, process, &mut groups);
                 for child in &process.children {
@@ -56,6 +71,29 @@ impl Rule for LeakedHandle {
             }
         }
         groups.finish()
+    }
+}
+
+/// A process that nobody is left to wait for: who has started it is not known.
+fn tell_left(left: &LeftProcess) -> Draft {
+    let name = text::named(Some(&left.command));
+    Draft {
+        origin: Origin::Test,
+        message: format!("process{name} outlives the test: it has left its group and its parent"),
+        locations: Vec::new(),
+        stacks: Vec::new(),
+        notes: vec![format!(
+            "process {}, known by the environment that it was started with; it was left alone",
+            left.pid
+        )],
+        help: "end it with the test; a daemon that is meant to stay is best started before"
+            .to_owned(),
+        details: Details::LeakedHandle {
+            command: Some(left.command.clone()),
+            state: "running".to_owned(),
+            file_kind: None,
+            file_name: None,
+        },
     }
 }
 

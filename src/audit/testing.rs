@@ -79,6 +79,7 @@ pub fn run_of<'a>(tests: impl IntoIterator<Item = (&'a str, Outcome, Process)>) 
         is_optimised: false,
         outcome,
         processes: vec![process],
+        left: vec![],
     });
     Run { project: Arc::new(project), tests: tests.collect() }
 }

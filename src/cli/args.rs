@@ -31,7 +31,7 @@ Exit codes:
   0    clean: nothing found at or above --fail-on, and something was audited
   1    findings at or above --fail-on
   2    usage or configuration error
-  4    nothing was audited
+  4    nothing was audited, or a passed test was not (see --allow-unaudited, --require-coverage)
   100  tests failed or the run was interrupted (findings, if any, are in the report)
   101  the build or the tool failed";
 
@@ -297,6 +297,13 @@ pub struct ReportOptions {
     /// The least severity that makes the exit code 1
     #[arg(long, value_name = "SEVERITY", default_value = "warning", help_heading = "Report")]
     pub fail_on: FailOn,
+    /// Accept passed tests of which no process was audited (else exit code 4)
+    #[arg(long, conflicts_with = "require_coverage", help_heading = "Report")]
+    pub allow_unaudited: bool,
+    /// Exit code 4 unless everything was audited: every test to its end, every lock and crate
+    /// that can be
+    #[arg(long, help_heading = "Report")]
+    pub require_coverage: bool,
     /// The format of the report
     #[arg(long, value_name = "FORMAT", default_value = "human", help_heading = "Report")]
     pub format: Format,

@@ -21,7 +21,7 @@ use crate::{
         finding::Finding,
         human::{self, HumanOptions},
         json,
-        summary::{Coverage, ProjectInfo, Report, TestOutcome, TestReport},
+        summary::{Coverage, LeftProcess, ProjectInfo, Report, TestOutcome, TestReport},
     },
     run::TestRun,
 };
@@ -34,8 +34,10 @@ const MAX_SOURCE: u64 = 16 << 20;
 pub struct Executed {
     /// One element per test that was run.
     pub runs: Vec<TestRun>,
-    /// Left out by filters, ignored, or not started any more.
+    /// Left out by filters, or ignored.
     pub skipped: usize,
+    /// Not started any more.
+    pub not_started: usize,
     /// The user stopped the run.
     pub interrupted: bool,
     /// Connections to the registry that were no announcement.
@@ -55,9 +57,16 @@ pub fn audit(
     let executed = rooms::execute(&build, options, console)?;
     let run = rooms::model(&build, &executed.runs);
     let findings = rooms::findings(&run, options);
-    let report = report(&build, &executed, &run, findings);
-    write(&report, &build.project, &options.report, console)?;
-    verdict(&report, options.report.fail_on)
+    let mut report = report(&build, &executed, &run, findings);
+    let verdict = verdict(&report, &options.report);
+    report.summary.verdict = verdict.as_ref().err().and_then(ExpectedError::told_verdict);
+    let is_told = write(&report, &build.project, &options.report, console)?;
+    match verdict {
+        Err(error) if is_told && error.told_verdict().is_some() => {
+            Err(ExpectedError::Told { code: error.process_exit_code() })
+        }
+        verdict => verdict,
+    }
 }
 
 /// Before the work, not after it: a report that cannot be written later.
@@ -95,6 +104,7 @@ fn report(build: &Build, executed: &Executed, run: &model::Run, findings: Vec<Fi
         findings,
         tests: executed.runs.iter().map(|test| test_report(test, run)).collect(),
         tests_skipped: executed.skipped as u64,
+        tests_not_started: executed.not_started as u64,
         tasks: sum(|counters| counters.tasks_spawned),
         threads: sum(|counters| counters.threads_spawned),
         locks: sum(|counters| counters.locks_seen),
@@ -104,6 +114,9 @@ fn report(build: &Build, executed: &Executed, run: &model::Run, findings: Vec<Fi
         coverage: Coverage {
             instrumented: build.instrumented.clone(),
             not_instrumented: not_instrumented(build, executed),
+            // Named by `assemble`.
+            unaudited_tests: vec![],
+            truncated_tests: vec![],
             truncated_processes: processes()
                 .filter(|process| process.truncated && process.snapshot.is_none())
                 .count() as u64,
@@ -138,11 +151,10 @@ fn not_instrumented(build: &Build, executed: &Executed) -> Vec<String> {
 
 fn test_report(test: &TestRun, run: &model::Run) -> TestReport {
     let name = test.case.full_name();
-    let processes = run
-        .tests
-        .binary_search_by(|known| known.name.cmp(&name))
-        .map(|index| run.tests[index].processes.as_slice())
-        .unwrap_or_default();
+    let known = run.tests.binary_search_by(|known| known.name.cmp(&name));
+    let known = known.ok().map(|index| &run.tests[index]);
+    let processes = known.map(|known| known.processes.as_slice()).unwrap_or_default();
+    let is_cut_off = test.outcome == Outcome::Interrupted;
     TestReport {
         binary: test.case.binary.id.clone(),
         name: test.case.path.clone().unwrap_or_else(|| test.case.binary.id.clone()),
@@ -161,17 +173,29 @@ fn test_report(test: &TestRun, run: &model::Run) -> TestReport {
         // One that was killed at once had not even told that it was there.
         truncated: processes.iter().any(|process| process.truncated)
             || (processes.is_empty() && matches!(test.outcome, Outcome::Signalled(_))),
+        cut_off: known
+            .filter(|_| is_cut_off)
+            .map_or_else(Vec::new, |known| rooms::cut_off(run, known)),
+        left_processes: test
+            .left
+            .iter()
+            .map(|left| LeftProcess {
+                pid: left.pid,
+                command: left.command.clone(),
+                ended: left.is_ended,
+            })
+            .collect(),
     }
 }
 
 /// Writes every report that was asked for; one that fails does not keep the
-/// others from being written.
+/// others from being written. Returns whether the verdict was shown.
 fn write(
     report: &Report,
     project: &Project,
     options: &ReportOptions,
     console: &mut Console,
-) -> Result<(), ExpectedError> {
+) -> Result<bool, ExpectedError> {
     let sources = |file: &str| source(&project.workspace_root.join(file));
     let on_console = HumanOptions {
         color: console.color,
@@ -203,11 +227,12 @@ fn write(
             first_failure.get_or_insert(ExpectedError::WriteReport { path, source });
         }
     }
-    if options.output.is_some() || options.format != Format::Human {
+    let is_elsewhere = options.output.is_some() || options.format != Format::Human;
+    if is_elsewhere {
         let color = colored::control::SHOULD_COLORIZE.should_colorize();
         console.verdict(&human::render_summary(report, HumanOptions { color, ..on_console }));
     }
-    first_failure.map_or(Ok(()), Err)
+    first_failure.map_or(Ok(!is_elsewhere || console.verbosity > Verbosity::Quiet), Err)
 }
 
 fn write_file(file: &Utf8Path, text: &str) -> Result<(), ExpectedError> {

@@ -523,6 +523,7 @@ mod tests {
             duration: Duration::from_millis(12),
             output: output.as_bytes().to_vec(),
             recordings: vec![],
+            left: vec![],
         }
     }
 

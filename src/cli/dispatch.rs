@@ -4,8 +4,9 @@
 //! cargo concaudit ...          the user, or CI
 //!   └ main → run               no wrapper call, so the command line decides
 //!       ├ (none) | test        audit::audit: build, run, model, audit, report
-//!       │   └ cargo test --no-run, with this binary as RUSTC_WRAPPER
-//!       │       └ main → instrument::wrapper    once per crate
+//!       │   ├ cargo test --no-run, with this binary as RUSTC_WRAPPER
+//!       │   │   └ main → instrument::wrapper    once per crate
+//!       │   └ main → run::guard    ends what is left where this tool is killed
 //!       ├ setup                builds the probe into the cache
 //!       ├ clean                removes what was built
 //!       └ explain | schema | completions        print and are done

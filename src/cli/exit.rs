@@ -2,8 +2,14 @@
 
 use camino::Utf8PathBuf;
 
-use super::args::FailOn;
-use crate::report::summary::Report;
+use super::args::{FailOn, ReportOptions};
+use crate::{
+    instrument::is_missed_by_choice,
+    report::{
+        summary::{Report, TestOutcome},
+        words::counted,
+    },
+};
 
 /// Something was audited and nothing was found at or above `--fail-on`.
 pub const CLEAN: u8 = 0;
@@ -11,8 +17,8 @@ pub const CLEAN: u8 = 0;
 pub const FINDINGS: u8 = 1;
 /// The command line or a configuration cannot be followed.
 pub const USAGE: u8 = 2;
-/// No test was run, or no process of any test was instrumented: that nothing
-/// was found says nothing.
+/// No test was run, or a test passed of which no process was instrumented, or not all
+/// was audited that had to be: that nothing was found says nothing.
 pub const NOTHING_AUDITED: u8 = 4;
 /// Tests failed, or the run was interrupted.
 pub const TESTS_FAILED: u8 = 100;
@@ -31,12 +37,18 @@ pub enum ExpectedError {
     /// A clean report would mean nothing.
     #[error("nothing was audited: {reason}")]
     NothingAudited { reason: String },
+    /// A clean report would not mean what it says.
+    #[error("not all was audited: {reason}")]
+    NotAllAudited { reason: String },
+    /// The report's last line has said it.
+    #[error("see the report")]
+    Told { code: u8 },
     /// Their output has been shown.
     #[error("{failed} of {run} tests failed")]
     TestsFailed { failed: u64, run: u64 },
     /// The user stopped the run.
-    #[error("interrupted after {run} tests")]
-    Interrupted { run: u64 },
+    #[error("interrupted: {what}")]
+    Interrupted { what: String },
     /// Cargo has said why.
     #[error("failed to build the tests")]
     BuildFailed,
@@ -54,7 +66,8 @@ impl ExpectedError {
         match self {
             Self::Findings { .. } => FINDINGS,
             Self::Usage(_) => USAGE,
-            Self::NothingAudited { .. } => NOTHING_AUDITED,
+            Self::NothingAudited { .. } | Self::NotAllAudited { .. } => NOTHING_AUDITED,
+            Self::Told { code } => *code,
             Self::TestsFailed { .. } | Self::Interrupted { .. } => TESTS_FAILED,
             Self::BuildFailed | Self::WriteReport { .. } | Self::Tool(_) => FAILED,
         }
@@ -63,9 +76,10 @@ impl ExpectedError {
     /// Whether the report has said it already.
     pub fn is_told_by_report(&self) -> bool {
         match self {
-            Self::Findings { .. } => true,
+            Self::Findings { .. } | Self::Told { .. } => true,
             Self::Usage(_)
             | Self::NothingAudited { .. }
+            | Self::NotAllAudited { .. }
             | Self::TestsFailed { .. }
             | Self::Interrupted { .. }
             | Self::BuildFailed
@@ -75,13 +89,32 @@ impl ExpectedError {
     }
 }
 
+impl ExpectedError {
+    /// What the report is to say as its verdict; `None` where its counts do, or where it
+    /// is nothing that a report tells.
+    pub fn told_verdict(&self) -> Option<String> {
+        match self {
+            Self::NothingAudited { .. }
+            | Self::NotAllAudited { .. }
+            | Self::TestsFailed { .. }
+            | Self::Interrupted { .. } => Some(self.to_string()),
+            Self::Findings { .. }
+            | Self::Told { .. }
+            | Self::Usage(_)
+            | Self::BuildFailed
+            | Self::WriteReport { .. }
+            | Self::Tool(_) => None,
+        }
+    }
+}
+
 /// What a finished run means.
 ///
 /// Failed tests win over everything, as in nextest: an audit of tests that did
 /// not get through is incomplete, and whoever sees 100 has a broken suite to
-/// mend first. Then nothing audited, then findings. The report is written in
+/// mend first. Then what was not audited, then findings. The report is written in
 /// all cases and holds the findings whichever code it ends with.
-pub fn verdict(report: &Report, fail_on: FailOn) -> Result<(), ExpectedError> {
+pub fn verdict(report: &Report, options: &ReportOptions) -> Result<(), ExpectedError> {
     let summary = &report.summary;
     if summary.tests_failed > 0 {
         return Err(ExpectedError::TestsFailed {
@@ -90,7 +123,18 @@ pub fn verdict(report: &Report, fail_on: FailOn) -> Result<(), ExpectedError> {
         });
     }
     if summary.interrupted {
-        return Err(ExpectedError::Interrupted { run: summary.tests_run });
+        let ran = summary.tests_run - summary.tests_cut_off;
+        let were = |count: u64| if count == 1 { "was" } else { "were" };
+        return Err(ExpectedError::Interrupted {
+            what: format!(
+                "{} ran to the end, {} {} cut off, {} {} not started",
+                counted(ran, "test", "tests"),
+                summary.tests_cut_off,
+                were(summary.tests_cut_off),
+                summary.tests_not_started,
+                were(summary.tests_not_started),
+            ),
+        });
     }
     if summary.tests_run == 0 {
         let reason = match summary.tests_skipped {
@@ -104,6 +148,10 @@ pub fn verdict(report: &Report, fail_on: FailOn) -> Result<(), ExpectedError> {
         let reason = "no test process was instrumented; the report's coverage says why".to_owned();
         return Err(ExpectedError::NothingAudited { reason });
     }
+    if let Some(reason) = missing(report, options) {
+        return Err(ExpectedError::NotAllAudited { reason });
+    }
+    let fail_on = options.fail_on;
     let count = report
         .findings
         .iter()
@@ -118,17 +166,102 @@ pub fn verdict(report: &Report, fail_on: FailOn) -> Result<(), ExpectedError> {
     if count == 0 { Ok(()) } else { Err(ExpectedError::Findings { count, fail_on }) }
 }
 
+/// What was not audited and had to be.
+fn missing(report: &Report, options: &ReportOptions) -> Option<String> {
+    let tests = |count: u64| counted(count, "test", "tests");
+    let is_silent = |passed_only: bool| {
+        let tests = report.tests.iter().filter(|test| test.is_unaudited());
+        tests.filter(|test| !passed_only || test.outcome == TestOutcome::Passed).count() as u64
+    };
+    if !options.require_coverage {
+        let silent = is_silent(true);
+        let is_meant = silent > 0 && !options.allow_unaudited;
+        return is_meant.then(|| {
+            let it = if silent == 1 { "it" } else { "them" };
+            format!("{} passed without a word (`--allow-unaudited` accepts {it})", tests(silent))
+        });
+    }
+    let coverage = &report.coverage;
+    let dropped = coverage.dropped_order_edges
+        + coverage.dropped_stacks
+        + coverage.dropped_tasks
+        + coverage.dropped_holds
+        + coverage.dropped_events;
+    let lost = coverage.not_instrumented.iter().filter(|what| !is_missed_by_choice(what)).count();
+    let what = [
+        (is_silent(false), "sent nothing", "test", "tests"),
+        (coverage.truncated_processes, "ended without a last word", "process", "processes"),
+        (dropped, "was left out to bound memory", "record", "records"),
+        (lost as u64, "was not instrumented", "part of the program", "parts of the program"),
+    ];
+    let what: Vec<String> = what
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, what, one, many)| {
+            let what = if count > 1 { what.replace("was", "were") } else { what.to_owned() };
+            format!("{} {what}", counted(count, one, many))
+        })
+        .collect();
+    (!what.is_empty()).then(|| format!("{} (`--require-coverage`)", what.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{
-        finding::{Finding, Severity},
-        human::tests::{lingering_task, report_of_every_rule},
-        summary::Summary,
+    use crate::{
+        cli::args::Format,
+        report::{
+            finding::{Finding, Severity},
+            human::tests::{lingering_task, report_of_every_rule},
+            summary::Summary,
+        },
     };
 
+    fn options(fail_on: FailOn) -> ReportOptions {
+        ReportOptions {
+            fail_on,
+            allow_unaudited: false,
+            require_coverage: false,
+            format: Format::Human,
+            output: None,
+            further: vec![],
+        }
+    }
+
+    fn code_with(report: &Report, options: &ReportOptions) -> u8 {
+        verdict(report, options).map_or_else(|error| error.process_exit_code(), |()| CLEAN)
+    }
+
     fn code(report: &Report, fail_on: FailOn) -> u8 {
-        verdict(report, fail_on).map_or_else(|error| error.process_exit_code(), |()| CLEAN)
+        code_with(report, &options(fail_on))
+    }
+
+    #[test]
+    fn a_passed_test_that_sent_nothing_is_no_clean_run_unless_the_user_says_so() {
+        let mut report = with(&[]);
+        let silent = report.tests[0].clone();
+        report.tests.push(crate::report::summary::TestReport { processes: 0, ..silent });
+        let strict = options(FailOn::Warning);
+        let lenient = ReportOptions { allow_unaudited: true, ..strict.clone() };
+        let complete = ReportOptions { require_coverage: true, ..strict.clone() };
+        assert_eq!(code_with(&report, &strict), NOTHING_AUDITED);
+        assert_eq!(code_with(&report, &lenient), CLEAN);
+        assert_eq!(code_with(&report, &complete), NOTHING_AUDITED);
+    }
+
+    #[test]
+    fn required_coverage_is_all_but_what_nobody_asked_for() {
+        let mut report = with(&[]);
+        report.coverage = crate::report::summary::Coverage::default();
+        let complete = ReportOptions { require_coverage: true, ..options(FailOn::Warning) };
+        assert_eq!(code_with(&report, &complete), CLEAN);
+        report.coverage.not_instrumented = vec![
+            "doctests of shop: they are not run".to_owned(),
+            "locks of parking_lot: left out by `--locks`".to_owned(),
+        ];
+        assert_eq!(code_with(&report, &complete), CLEAN);
+        report.coverage.not_instrumented.push("tokio 0.2.1: too old".to_owned());
+        assert_eq!(code_with(&report, &complete), NOTHING_AUDITED);
     }
 
     fn with(severities: &[Severity]) -> Report {
@@ -195,7 +328,9 @@ mod tests {
             (ExpectedError::Usage(anyhow::anyhow!("x")), 2),
             (ExpectedError::NothingAudited { reason: String::new() }, 4),
             (ExpectedError::TestsFailed { failed: 1, run: 2 }, 100),
-            (ExpectedError::Interrupted { run: 2 }, 100),
+            (ExpectedError::Interrupted { what: String::new() }, 100),
+            (ExpectedError::NotAllAudited { reason: String::new() }, 4),
+            (ExpectedError::Told { code: 100 }, 100),
             (ExpectedError::BuildFailed, 101),
             (ExpectedError::WriteReport { path: "x".into(), source: io() }, 101),
             (ExpectedError::Tool(anyhow::anyhow!("x")), 101),

@@ -23,9 +23,9 @@ use crate::{
     instrument::{self, Build, BuildArgs, BuildError, BuildOptions},
     model::{self, Symboliser, process_from},
     project::Project,
-    report::finding::Finding,
-    run::{self, ExecuteOptions, Interrupts, RunEvent, TestArguments, TestCase, TestRun},
-    telemetry::{ProbeOptions, Recording, Registry},
+    report::{finding::Finding, summary::CutOff},
+    run::{self, ExecuteOptions, Guard, Interrupts, RunEvent, TestArguments, TestCase, TestRun},
+    telemetry::{ProbeOptions, Reach, Recording, Registry},
 };
 
 /// With `--console`: how long a process that is done waits for somebody to look.
@@ -155,7 +155,10 @@ async fn run_tests(
     let listing =
         run::list(&build.binaries, &options.arguments.filter).await.map_err(anyhow::Error::from)?;
     let skipped = listing.skipped;
-    let registry = Arc::new(Registry::bind().map_err(anyhow::Error::from)?);
+    let reach = if shows_addresses { Reach::Console } else { Reach::Auditor };
+    let registry = Arc::new(Registry::bind(reach).map_err(anyhow::Error::from)?);
+    let (name, value) = registry.mark();
+    let _guard = Guard::start((name, &value), registry.folder());
     let mut interrupts = Interrupts::listen().context("failed to listen to Ctrl-C")?;
     let mut announcements = registry.announcements();
     let console = RefCell::new(console);
@@ -180,14 +183,17 @@ async fn run_tests(
         tokio::select! {
             executed = &mut running => break executed,
             Some(process) = announcements.recv(), if shows_addresses => {
-                let command = format!("tokio-console {} (pid {})", process.console_address(), process.pid);
-                console.borrow_mut().status("Attach", &command);
+                if let Some(address) = process.console_address() {
+                    let command = format!("tokio-console {address} (pid {})", process.pid);
+                    console.borrow_mut().status("Attach", &command);
+                }
             }
         }
     };
     Ok(Executed {
         runs: executed.runs,
-        skipped: skipped + executed.not_run,
+        skipped,
+        not_started: executed.not_run,
         interrupted: executed.interrupted,
         garbled_announcements: registry.bad_lines(),
         elapsed: executed.elapsed,
@@ -201,9 +207,15 @@ fn state(
     case: &TestCase,
     snapshot: &Recording,
 ) -> ProcessState {
-    let process = process_from(snapshot, symbols);
-    let identity = identity(case);
-    let hang = Hang::new(project, &process, &identity);
+    told(project, &process_from(snapshot, symbols), &identity(case))
+}
+
+fn told(
+    project: &Project,
+    process: &model::Process,
+    identity: &model::TestIdentity,
+) -> ProcessState {
+    let hang = Hang::new(project, process, identity);
     let steps = hang.chain();
     let sentence = if steps.is_empty() { String::new() } else { hang.sentence(&steps) };
     ProcessState { sentence, process: hang.tell() }
@@ -211,6 +223,17 @@ fn state(
 
 fn identity(case: &TestCase) -> model::TestIdentity {
     model::TestIdentity { crate_name: case.binary.crate_name.clone(), path: case.path.clone() }
+}
+
+/// What a test was about that the user interrupted, a process each.
+pub fn cut_off(run: &model::Run, test: &model::Test) -> Vec<CutOff> {
+    let snapshots = test.processes.iter().filter_map(|process| process.snapshot.as_deref());
+    snapshots
+        .map(|process| {
+            let ProcessState { sentence, process } = told(&run.project, process, &test.identity);
+            CutOff { sentence, process }
+        })
+        .collect()
 }
 
 /// The model of everything that the tests have shown.
@@ -223,6 +246,7 @@ pub fn model(build: &Build, runs: &[TestRun]) -> model::Run {
             is_optimised: test.case.binary.is_optimised,
             identity: identity(&test.case),
             outcome: test.outcome,
+            left: test.left.clone(),
             processes: test
                 .recordings
                 .iter()

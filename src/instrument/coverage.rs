@@ -27,6 +27,17 @@ const OPAQUE: [&str; 8] = [
 /// locks: worth a word only where the project itself names them.
 const OPAQUE_IF_NAMED: [&str; 3] = ["futures", "futures-util", "try-lock"];
 
+/// Why a kind of locks is not seen that was not asked for.
+const NOT_CHOSEN: &str = "left out by `--locks`";
+/// What begins the line about doctests.
+const DOCTESTS: &str = "doctests of ";
+
+/// Whether this of [`Coverage::missed`] is no loss: cargo's doctests are no tests of
+/// ours, and what `--locks` leaves out is not wanted.
+pub fn is_missed_by_choice(what: &str) -> bool {
+    what.ends_with(NOT_CHOSEN) || what.starts_with(DOCTESTS)
+}
+
 /// A finished build, as far as it says what is seen.
 #[derive(Debug, Clone, Copy)]
 pub struct Coverage<'a> {
@@ -97,7 +108,7 @@ impl Coverage<'_> {
         for facade in all.difference(self.chosen) {
             // It is said of tokio as a whole.
             if *facade != Facade::StdInTokio {
-                missed.insert(format!("{}: left out by `--locks`", facade.shows()));
+                missed.insert(format!("{}: {NOT_CHOSEN}", facade.shows()));
             }
         }
         for failure in self.lost {
@@ -197,7 +208,7 @@ impl Coverage<'_> {
         }
         if self.has_default_targets && !with_doctests.is_empty() {
             let names: Vec<String> = with_doctests.into_iter().collect();
-            missed.insert(format!("doctests of {}: they are not run", names.join(", ")));
+            missed.insert(format!("{DOCTESTS}{}: they are not run", names.join(", ")));
         }
     }
 }

@@ -19,6 +19,7 @@ mod types;
 pub mod wrapper;
 
 pub use cargo::*;
+pub use coverage::is_missed_by_choice;
 pub use events::BuildEvent;
 pub use locks::LockKind;
 pub use options::BuildArgs;

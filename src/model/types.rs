@@ -51,6 +51,20 @@ pub struct Test {
     pub outcome: Outcome,
     /// The test's own process first, then its audited children.
     pub processes: Vec<Process>,
+    /// Processes that descend from it, audited or not, and that its end did not end:
+    /// they had left its process group.
+    pub left: Vec<LeftProcess>,
+}
+
+/// A process that was there when its test had ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftProcess {
+    /// Of the operating system.
+    pub pid: u32,
+    /// Its program and arguments.
+    pub command: String,
+    /// We ended it with the test, which we ended as well.
+    pub is_ended: bool,
 }
 
 /// One audited process.

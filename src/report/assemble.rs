@@ -17,6 +17,8 @@ pub struct Parts {
     pub tests: Vec<TestReport>,
     /// Tests that were not run.
     pub tests_skipped: u64,
+    /// Tests that were not started any more.
+    pub tests_not_started: u64,
     /// Over all processes.
     pub tasks: u64,
     /// Over all processes.
@@ -66,6 +68,8 @@ pub fn assemble(project: ProjectInfo, parts: Parts) -> Report {
             !matches!(outcome, TestOutcome::Passed | TestOutcome::Interrupted)
         }),
         tests_skipped: parts.tests_skipped,
+        tests_cut_off: of_outcome(|outcome| *outcome == TestOutcome::Interrupted),
+        tests_not_started: parts.tests_not_started,
         tasks: parts.tasks,
         threads: parts.threads,
         locks: parts.locks,
@@ -75,7 +79,22 @@ pub fn assemble(project: ProjectInfo, parts: Parts) -> Report {
         build_ms: parts.build.as_millis() as u64,
         test_ms: parts.test.as_millis() as u64,
         interrupted: parts.interrupted,
+        verdict: None,
     };
+    let mut coverage = parts.coverage;
+    let names = |is_meant: fn(&TestReport) -> bool| {
+        tests.iter().filter(|test| is_meant(test)).map(TestReport::full_name).collect()
+    };
+    coverage.unaudited_tests = names(TestReport::is_unaudited);
+    // What it was about when we ended it is known.
+    coverage.truncated_tests = names(|test| {
+        test.processes > 0
+            && test.truncated
+            && matches!(
+                test.outcome,
+                TestOutcome::Passed | TestOutcome::Failed | TestOutcome::Signalled
+            )
+    });
     Report {
         schema_version: SCHEMA_VERSION,
         tool: Tool {
@@ -86,7 +105,7 @@ pub fn assemble(project: ProjectInfo, parts: Parts) -> Report {
         summary,
         findings,
         tests,
-        coverage: parts.coverage,
+        coverage,
     }
 }
 
@@ -121,6 +140,8 @@ mod tests {
             peak_tasks: 1,
             processes: 1,
             truncated: false,
+            cut_off: vec![],
+            left_processes: vec![],
         }
     }
 

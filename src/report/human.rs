@@ -58,6 +58,7 @@ pub fn render(report: &Report, sources: &dyn SourceProvider, options: HumanOptio
         text.push_str(&render_finding(finding, sources, options));
         text.push_str("\n\n");
     }
+    text.push_str(&render_cut_off(report, options));
     text.push_str(&render_caveats(report, options));
     text.push_str(&render_summary(report, options));
     text
@@ -343,12 +344,34 @@ fn seen_in(tests: &[String], verbose: bool) -> String {
     }
 }
 
+/// What the tests were about that the user interrupted.
+fn render_cut_off(report: &Report, options: HumanOptions) -> String {
+    let paint = Paint { enabled: options.color };
+    let mut text = String::new();
+    for test in report.tests.iter().filter(|test| test.outcome == TestOutcome::Interrupted) {
+        let name = tame(&test.full_name());
+        let _ = write!(
+            text,
+            "{}: `{name}` was cut off after {}",
+            paint.yellow("interrupted"),
+            duration(test.duration_ms * 1_000_000)
+        );
+        for cut_off in &test.cut_off {
+            text.push_str(&hung::render(&cut_off.sentence, &cut_off.process, options));
+        }
+        text.push_str("\n\n");
+    }
+    text
+}
+
 /// What keeps the report from being the whole truth, a line each.
 fn render_caveats(report: &Report, options: HumanOptions) -> String {
     let paint = Paint { enabled: options.color };
     let Coverage {
         instrumented: _,
         not_instrumented,
+        unaudited_tests,
+        truncated_tests,
         truncated_processes,
         dropped_order_edges,
         dropped_stacks,
@@ -362,8 +385,12 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
     };
     if *truncated_processes > 0 {
         let count = counted(*truncated_processes, "process", "processes");
+        let of = match truncated_tests.as_slice() {
+            [] => String::new(),
+            tests => format!(" of {}", seen_in(tests, options.verbose)),
+        };
         warn(&format!(
-            "{count} ended without a last word (aborted, killed, over its time limit, or `_exit`): what ran or was \
+            "{count}{of} ended without a last word (aborted, killed, over its time limit, or `_exit`): what ran or was \
              held at the end is not known"
         ));
     }
@@ -384,21 +411,15 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
             dropped.join(", ")
         ));
     }
-    let unheard = report
-        .tests
-        .iter()
-        .filter(|test| test.processes == 0 && test.outcome != TestOutcome::SpawnFailed)
-        .count() as u64;
+    let unheard = unaudited_tests.len() as u64;
     if unheard > 0 && unheard < report.summary.tests_run {
         let verb = if unheard == 1 { "was" } else { "were" };
         warn(&format!(
-            "{} of {} {verb} not audited: no process of theirs was instrumented",
+            "{} of {} {verb} not audited, no process of theirs was heard of: {}",
             group_digits(unheard),
             counted(report.summary.tests_run, "test", "tests"),
+            seen_in(unaudited_tests, options.verbose),
         ));
-    }
-    if report.summary.interrupted {
-        warn("interrupted: this is the report of what ran until then");
     }
     for what in not_instrumented {
         let _ = writeln!(text, "{}: not audited: {}", paint.bold("note"), tame(what));
@@ -424,16 +445,22 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
         .chain((summary.notes > 0).then(|| counted(summary.notes, "note", "notes")))
         .collect();
     let audited = report.tests.iter().any(|test| test.processes > 0);
-    let verdict = if summary.tests_run == 0 {
-        paint.red("nothing audited: no tests were run")
-    } else if !found.is_empty() {
-        found.join(", ")
-    } else if audited {
-        paint.green("no findings")
-    } else {
-        paint.red("nothing audited: no test process was instrumented")
+    let mut text = match &summary.verdict {
+        Some(verdict) => paint.red(&tame(verdict)),
+        None if summary.tests_run == 0 => paint.red("nothing audited: no tests were run"),
+        None if !audited => paint.red("nothing audited: no test process was instrumented"),
+        None => String::new(),
     };
-    let mut text = verdict;
+    if audited {
+        if !text.is_empty() {
+            text.push_str("; ");
+        }
+        text.push_str(&match (found.as_slice(), &summary.verdict) {
+            ([], None) => paint.green("no findings"),
+            ([], Some(_)) => "no findings".to_owned(),
+            _ => found.join(", "),
+        });
+    }
     if summary.tests_run > 0 {
         let _ = write!(text, " in {}", counted(summary.tests_run, "test", "tests"));
     }
@@ -464,11 +491,7 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
         let _ = writeln!(text, "  {line}");
     };
     if summary.tests_failed > 0 {
-        let failed = counted(summary.tests_failed, "test", "tests");
-        further(format!(
-            "{}: an audit of failing tests sees only what they reached",
-            paint.red(&format!("{failed} failed"))
-        ));
+        further("an audit of failing tests sees only what they reached".to_owned());
     }
     if !options.verbose && summary.notes > 0 {
         let notes = counted(summary.notes, "note", "notes");

@@ -442,6 +442,8 @@ fn test(name: &str) -> TestReport {
         peak_tasks: 3,
         processes: 1,
         truncated: false,
+        cut_off: vec![],
+        left_processes: vec![],
     }
 }
 

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::finding::Finding;
+use super::finding::{Finding, HungProcess};
 
 /// Everything that is reported of a run. The JSON report is this type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +63,12 @@ pub struct Summary {
     pub tests_failed: u64,
     /// Tests that the filters left out, or that are `#[ignore]`d.
     pub tests_skipped: u64,
+    /// Tests that were ended since the user interrupted the run.
+    #[serde(default)]
+    pub tests_cut_off: u64,
+    /// Tests that were not started any more.
+    #[serde(default)]
+    pub tests_not_started: u64,
     /// Tasks spawned, over all tests.
     pub tasks: u64,
     /// Threads spawned through `std::thread`, over all tests.
@@ -83,6 +89,9 @@ pub struct Summary {
     pub test_ms: u64,
     /// The run was interrupted; the report covers what ran.
     pub interrupted: bool,
+    /// Why the exit code is neither 0 nor 1: tests failed, not all was audited, ...
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub verdict: Option<String>,
 }
 
 /// How one test ended.
@@ -123,6 +132,48 @@ pub struct TestReport {
     /// The process ended without its last update; findings about its end are
     /// missing.
     pub truncated: bool,
+    /// What it was about when the user interrupted it, one element per process.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub cut_off: Vec<CutOff>,
+    /// Processes that descend from it and had left its process group.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub left_processes: Vec<LeftProcess>,
+}
+
+impl TestReport {
+    /// As findings name it.
+    pub fn full_name(&self) -> String {
+        if self.name == self.binary {
+            self.binary.clone()
+        } else {
+            format!("{} {}", self.binary, self.name)
+        }
+    }
+
+    /// Whether no process of it was heard of, though it ran.
+    pub fn is_unaudited(&self) -> bool {
+        self.processes == 0 && self.outcome != TestOutcome::SpawnFailed
+    }
+}
+
+/// A process of a test that was cut off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CutOff {
+    /// Where it was, "it waits at src/a.rs:10 for ..."; empty where that is not known.
+    pub sentence: String,
+    /// All of it.
+    pub process: HungProcess,
+}
+
+/// A process that was there when its test had ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftProcess {
+    /// Of the operating system.
+    pub pid: u32,
+    /// Its program and arguments.
+    pub command: String,
+    /// It was ended with the test, which was ended itself.
+    pub ended: bool,
 }
 
 /// What the audit could and could not see.
@@ -132,6 +183,13 @@ pub struct Coverage {
     pub instrumented: Vec<String>,
     /// What was not seen and why, each a sentence fragment.
     pub not_instrumented: Vec<String>,
+    /// Tests that ran, and of which no process was heard.
+    #[serde(default)]
+    pub unaudited_tests: Vec<String>,
+    /// Tests of which a process ended without a last word, so that what it ran or held
+    /// at its end is not known.
+    #[serde(default)]
+    pub truncated_tests: Vec<String>,
     /// Processes whose end was not seen, nor what they were about when we ended them.
     pub truncated_processes: u64,
     /// Lock orders that were left out to bound memory.

@@ -5,8 +5,9 @@
 //! those tasks report, and passes it on as one stream of events: nobody else
 //! emits any.
 
-use std::{num::NonZeroUsize, panic, sync::Arc, thread, time::Duration};
+use std::{ffi::OsString, num::NonZeroUsize, panic, sync::Arc, thread, time::Duration};
 
+use nix::unistd::Pid;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -16,14 +17,15 @@ use tokio::{
 use super::{
     arguments::TestArguments,
     command::{command, program},
+    descendants::{Descendant, descendants, end},
     interrupts::{Interrupts, Wish},
     list::Listing,
     supervise::{Limits, Stop, Telemetry, supervise},
     types::{RunEvent, TestCase, TestRun},
 };
 use crate::{
-    model::Outcome,
-    telemetry::{LookedAt, ProbeOptions, Registry},
+    model::{LeftProcess, Outcome},
+    telemetry::{LookedAt, ProbeOptions, Registry, TOKEN},
 };
 
 /// How tests are run.
@@ -235,6 +237,15 @@ async fn run_test(
             std::future::pending::<()>().await;
         }
     };
+    let is_for_console = !options.probe.console_wait.is_zero();
+    let last_words = async {
+        // A process that is done, and was there for the console only, ends as it would
+        // have; that drops this future.
+        if is_for_console && registry.release(token).await {
+            tokio::time::sleep(options.grace).await;
+        }
+        registry.snapshot(token).await;
+    };
     let ended = supervise(
         command,
         &program(&case.binary),
@@ -244,9 +255,13 @@ async fn run_test(
         |elapsed| {
             let _ = slow.send((index, elapsed));
         },
-        Telemetry { deadlocked, last_words: registry.snapshot(token) },
+        Telemetry { deadlocked, last_words },
     )
     .await;
+    let left = match ended.pid {
+        Some(pid) => find_left(registry, token, pid, ended.outcome).await,
+        None => Vec::new(),
+    };
     let recordings = registry.finish(token, ended.pid).await;
     let run = TestRun {
         case,
@@ -255,18 +270,62 @@ async fn run_test(
         duration: ended.duration,
         output: ended.output,
         recordings,
+        left,
     };
     (index, run)
 }
 
+/// What descends from a test that has ended and lives on, out of its process group. It is
+/// ended if we ended the test.
+async fn find_left(
+    registry: &Registry,
+    token: u64,
+    pid: u32,
+    outcome: Outcome,
+) -> Vec<LeftProcess> {
+    /// Looks at what may be about to end by itself, or was killed a moment ago.
+    const LOOKS: u32 = 10;
+    const PAUSE: Duration = Duration::from_millis(20);
+    let leader = Pid::from_raw(pid.cast_signed());
+    let mark = registry.mark();
+    let look = move || {
+        let token = OsString::from(token.to_string());
+        let variables = [(mark.0.as_ref(), &*mark.1), (TOKEN.as_ref(), &*token)];
+        // The group has been killed.
+        let others = descendants(&variables, Some(leader));
+        others.into_iter().filter(|it| it.group != leader).collect::<Vec<Descendant>>()
+    };
+    let is_ended =
+        matches!(outcome, Outcome::TimedOut | Outcome::Deadlocked | Outcome::Interrupted);
+    let mut left = look();
+    for found in left.iter().filter(|_| is_ended) {
+        end(found);
+    }
+    for _ in 0..if is_ended { 0 } else { LOOKS } {
+        if left.is_empty() {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        left = look();
+    }
+    left.into_iter()
+        .map(|found| LeftProcess {
+            pid: found.pid.as_raw().cast_unsigned(),
+            command: found.command,
+            is_ended,
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
+    use nix::{errno::Errno, sys::signal::kill};
 
     use super::*;
     use crate::{
         run::{arguments::TestFilter, list::list, testing::script_binary},
         telemetry::{
+            Address, Reach,
             fake_probe::FakeProbe,
             proto::{Knot, Update},
         },
@@ -294,13 +353,20 @@ mod tests {
     }
 
     async fn run(listing: Listing, options: ExecuteOptions) -> Executed {
-        let registry = Arc::new(Registry::bind().unwrap());
+        let registry = Arc::new(Registry::bind(Reach::Auditor).unwrap());
         let (_sender, mut interrupts) = Interrupts::by_hand();
         execute(listing, &registry, options, &mut interrupts, &mut |_| {}).await
     }
 
     async fn run_one(script: &str, options: ExecuteOptions) -> TestRun {
         run(listing(&[("one", script)]), options).await.runs.pop().unwrap()
+    }
+
+    /// The first of those that tests get.
+    fn address(registry: &Registry) -> Address {
+        let (_, value) = registry.mark();
+        let first = value.to_str().unwrap().split('\t').next().unwrap().to_owned();
+        Address::parse(first.as_bytes()).unwrap()
     }
 
     fn printed(run: &TestRun) -> String {
@@ -355,7 +421,7 @@ mod tests {
         let binary = script_binary(
             "lib",
             true,
-            r#"echo "$*"; echo "$MINE $PWD"; test -S "$__CARGO_CONCAUDIT_REGISTRY" && env | grep -c __CARGO_CONCAUDIT_ >&2"#,
+            r#"echo "$*"; echo "$MINE $PWD"; test -n "$__CARGO_CONCAUDIT_REGISTRY" && env | grep -c __CARGO_CONCAUDIT_ >&2"#,
         );
         let case = TestCase { binary, path: Some("a::b".to_owned()), ignored: true };
         let arguments = TestArguments::parse(
@@ -454,11 +520,10 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_test_over_its_time_limit_leaves_a_snapshot() {
-        let registry = Arc::new(Registry::bind().unwrap());
+        let registry = Arc::new(Registry::bind(Reach::Auditor).unwrap());
         let (_sender, mut interrupts) = Interrupts::by_hand();
         // The first test of a run: it announces itself, so to speak.
-        let socket = registry.environment(1, &ProbeOptions::default())[0].1.clone();
-        let mut probe = FakeProbe::start(socket.as_ref(), 1, 42);
+        let mut probe = FakeProbe::start(&address(&registry), 1, 42);
         let dying = tokio::spawn(async move {
             probe.snapshot_taken().await;
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -477,10 +542,9 @@ mod tests {
     }
 
     async fn run_knotted(ends_deadlocked: bool, script: &str) -> (Outcome, usize) {
-        let registry = Arc::new(Registry::bind().unwrap());
+        let registry = Arc::new(Registry::bind(Reach::Auditor).unwrap());
         let (_sender, mut interrupts) = Interrupts::by_hand();
-        let socket = registry.environment(1, &ProbeOptions::default())[0].1.clone();
-        let probe = FakeProbe::start(socket.as_ref(), 1, 42);
+        let probe = FakeProbe::start(&address(&registry), 1, 42);
         probe.send(Update { sequence: 1, knots: vec![Knot::default()], ..Update::default() });
         let options = ExecuteOptions { ends_deadlocked, ..ExecuteOptions::default() };
         let dying = tokio::spawn({
@@ -509,7 +573,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn an_interrupt_ends_what_runs_and_starts_nothing_more() {
-        let registry = Arc::new(Registry::bind().unwrap());
+        let registry = Arc::new(Registry::bind(Reach::Auditor).unwrap());
         let (interrupt, mut interrupts) = Interrupts::by_hand();
         let deaf = "trap '' TERM; while :; do sleep 0.01; done";
         let options = ExecuteOptions {
@@ -540,7 +604,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn slow_tests_are_told_of_while_they_run() {
-        let registry = Arc::new(Registry::bind().unwrap());
+        let registry = Arc::new(Registry::bind(Reach::Auditor).unwrap());
         let (_sender, mut interrupts) = Interrupts::by_hand();
         let options =
             ExecuteOptions { slow_after: Duration::from_millis(20), ..ExecuteOptions::default() };
@@ -569,7 +633,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_test_that_runs_is_looked_at_and_goes_on() {
-        let registry = Arc::new(Registry::bind().unwrap());
+        let registry = Arc::new(Registry::bind(Reach::Auditor).unwrap());
         let (wishes, mut interrupts) = Interrupts::by_hand();
         let done = tempfile::NamedTempFile::new().unwrap();
         let waiting = format!("while test -e {}; do sleep 0.01; done", done.path().display());

@@ -6,7 +6,9 @@
 
 mod arguments;
 mod command;
+mod descendants;
 mod execute;
+mod guard;
 mod interrupts;
 mod keys;
 mod list;
@@ -18,6 +20,7 @@ mod types;
 
 pub use arguments::TestArguments;
 pub use execute::{ExecuteOptions, execute};
+pub use guard::{Guard, is_guard_call, stand_guard};
 pub use interrupts::Interrupts;
 pub use keys::are_heard;
 pub use list::list;

@@ -65,7 +65,7 @@ pub enum Stop {
 pub struct Telemetry<Deadlocked, LastWords> {
     /// Resolves when the process can never go on.
     pub deadlocked: Deadlocked,
-    /// Polled before we end the process since it hangs.
+    /// Polled before we end the process.
     pub last_words: LastWords,
 }
 
@@ -148,11 +148,11 @@ pub async fn supervise(
                 _ = slow.tick() => on_slow(started.elapsed()),
             }
         };
-        if outcome != Outcome::Interrupted {
-            tokio::select! {
-                () = reached(&mut stop, Stop::Terminate) => {}
-                () = last_words => {}
-            }
+        // Whoever asks once more does not want to wait for them.
+        let hurry = if outcome == Outcome::Interrupted { Stop::Kill } else { Stop::Terminate };
+        tokio::select! {
+            () = reached(&mut stop, hurry) => {}
+            () = last_words => {}
         }
         let _ = ended_by_us.set(outcome);
         signal_group(group, Signal::SIGTERM);

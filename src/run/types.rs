@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     instrument::TestBinary,
-    model::Outcome,
+    model::{LeftProcess, Outcome},
     telemetry::{LookedAt, Recording},
 };
 
@@ -46,6 +46,8 @@ pub struct TestRun {
     pub output: Vec<u8>,
     /// The telemetry of its processes, the test's own first.
     pub recordings: Vec<Recording>,
+    /// Processes that descend from it, and that its end did not end.
+    pub left: Vec<LeftProcess>,
 }
 
 /// What happens while tests run. The runner emits, the console shows.

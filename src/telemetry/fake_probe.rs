@@ -2,9 +2,6 @@
 
 use std::{
     convert::Infallible,
-    io::Write as _,
-    os::unix::net::UnixStream,
-    path::Path,
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
@@ -20,7 +17,7 @@ use console_api::{
     tasks,
 };
 use tokio::{
-    net::UnixListener,
+    io::AsyncWriteExt as _,
     runtime::Runtime,
     sync::{mpsc, watch},
 };
@@ -35,9 +32,13 @@ use tonic::{
     transport::Server,
 };
 
-use super::proto::{
-    AcknowledgeRequest, AcknowledgeResponse, TakeSnapshotRequest, Task, Update, WatchRequest,
-    audit_server::{Audit, AuditServer},
+use super::{
+    address::Address,
+    proto::{
+        AcknowledgeRequest, AcknowledgeResponse, ReleaseRequest, ReleaseResponse,
+        TakeSnapshotRequest, Task, Update, WatchRequest,
+        audit_server::{Audit, AuditServer},
+    },
 };
 
 /// An announced gRPC server on a runtime of its own: dropping or killing it
@@ -54,14 +55,17 @@ pub struct FakeProbe {
 impl FakeProbe {
     pub const SNAPSHOT_NS: u64 = 99;
 
-    /// Serves in the registry's folder, then announces itself.
-    pub fn start(registry: &Path, token: u64, pid: u32) -> Self {
+    /// Serves beside the registry, then announces itself.
+    pub fn start(registry: &Address, token: u64, pid: u32) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let socket = registry.with_file_name(format!("{pid}.s"));
+        let socket = match registry {
+            Address::Abstract(name) => Address::Abstract(format!("{name}-{pid}")),
+            Address::Path(path) => Address::Path(path.with_file_name(format!("{pid}.s"))),
+        };
         let (updates, updates_receiver) = mpsc::unbounded_channel();
         let (console, console_receiver) = mpsc::unbounded_channel();
         let (acknowledge, acknowledged) = watch::channel(0);
@@ -78,7 +82,7 @@ impl FakeProbe {
         };
         let listener = {
             let _entered = runtime.enter();
-            UnixListener::bind(&socket).unwrap()
+            socket.bind().unwrap()
         };
         runtime.spawn(
             Server::builder().serve_with_incoming(services, UnixListenerStream::new(listener)),
@@ -87,10 +91,19 @@ impl FakeProbe {
         Self { runtime: Some(runtime), updates, console, acknowledged, snapshots }
     }
 
-    pub fn announce(registry: &Path, token: u64, pid: u32, socket: &Path) {
-        let mut stream = UnixStream::connect(registry).unwrap();
-        let line = format!("v1\t{token}\t{pid}\t1\t{}\t/bin/the test\n", socket.display());
-        stream.write_all(line.as_bytes()).unwrap();
+    pub fn announce(registry: &Address, token: u64, pid: u32, socket: &Address) {
+        let line = format!("v1\t{token}\t{pid}\t1\t{socket}\t/bin/the test\n");
+        let registry = registry.clone();
+        // Its own runtime: the caller's is busy with the caller.
+        let announcing = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let mut stream = registry.connect().await.unwrap();
+                stream.write_all(line.as_bytes()).await.unwrap();
+            });
+        });
+        announcing.join().unwrap();
     }
 
     pub fn send(&self, update: Update) {
@@ -160,6 +173,13 @@ impl Audit for Fake {
     ) -> Result<Response<AcknowledgeResponse>, Status> {
         self.acknowledge.send_replace(request.into_inner().sequence);
         Ok(Response::new(AcknowledgeResponse {}))
+    }
+
+    async fn release(
+        &self,
+        _request: Request<ReleaseRequest>,
+    ) -> Result<Response<ReleaseResponse>, Status> {
+        Ok(Response::new(ReleaseResponse { is_done: false }))
     }
 
     async fn take_snapshot(

@@ -6,13 +6,17 @@
 //! what they told as [`Recording`]s when the test has ended. Nothing here
 //! interprets; [`crate::model`] does.
 
+mod address;
 #[cfg(test)]
 pub mod fake_probe;
+mod folder;
 mod options;
 pub mod proto;
 mod recording;
 mod registry;
 
+#[cfg(test)]
+pub use address::Address;
 pub use options::ProbeOptions;
 pub use recording::Recording;
-pub use registry::{LookedAt, Registry};
+pub use registry::{LookedAt, Reach, Registry, TOKEN};

@@ -6,19 +6,21 @@
 //! connection of our own, made after a process has exited, is accepted after
 //! that process's: this *barrier* is how [`Registry::finish`] knows that no
 //! announcement is still on its way, without waiting for time to pass.
+//!
+//! There are two sockets: one in the kernel alone, which nobody can delete, and one in a
+//! folder, for whoever cannot use the other (see [`super::address`]).
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     io,
-    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Component, Path, PathBuf},
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use console_api::instrument::{InstrumentRequest, instrument_client::InstrumentClient};
@@ -33,9 +35,12 @@ use tokio::{
 use tonic::transport::{Channel, Endpoint};
 
 use super::{
+    address::{Address, is_trusted},
+    folder::Folder,
     options::ProbeOptions,
     proto::{
-        AcknowledgeRequest, TakeSnapshotRequest, Update, WatchRequest, audit_client::AuditClient,
+        AcknowledgeRequest, ReleaseRequest, TakeSnapshotRequest, Update, WatchRequest,
+        audit_client::AuditClient,
     },
     recording::Recording,
 };
@@ -52,22 +57,31 @@ const CONSOLE_WAIT: Duration = Duration::from_millis(250);
 const MAX_LINE: usize = 16 * 1024;
 /// A snapshot of a process with a million tasks stays far below.
 const MAX_MESSAGE: usize = 1 << 30;
-/// `sun_path` holds 108 bytes; the probe's socket names need some of them.
-const MAX_DIRECTORY: usize = 64;
+/// How long a process gets to answer that it may go on alone.
+const RELEASE_WAIT: Duration = Duration::from_millis(500);
+/// The variable that has a process's test.
+pub const TOKEN: &str = "__CARGO_CONCAUDIT_TOKEN";
+/// The registry's socket in its folder.
+const SOCKET: &str = "r";
 
 /// Why a registry could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
+    #[error("failed to create a folder for sockets: set TMPDIR to a folder that can be written")]
+    CreateFolder(#[source] io::Error),
     #[error(
-        "failed to create a folder for sockets in {}: set TMPDIR to a folder that can be written",
-        parent.display()
+        "failed to listen on {address}: set TMPDIR to a folder on a file system that allows sockets"
     )]
-    CreateFolder { parent: PathBuf, source: io::Error },
-    #[error(
-        "failed to listen on {}: set TMPDIR to a folder on a file system that allows sockets",
-        path.display()
-    )]
-    Listen { path: PathBuf, source: io::Error },
+    Listen { address: Address, source: io::Error },
+}
+
+/// For whom sockets are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// For us.
+    Auditor,
+    /// For `tokio-console` as well, which wants files.
+    Console,
 }
 
 /// An audited process that can be reached now.
@@ -78,13 +92,16 @@ pub struct LiveProcess {
     /// Of the operating system.
     pub pid: u32,
     /// Its gRPC server.
-    pub socket: PathBuf,
+    pub socket: Address,
 }
 
 impl LiveProcess {
-    /// What `tokio-console` takes as its target address.
-    pub fn console_address(&self) -> String {
-        format!("file://localhost{}", self.socket.display())
+    /// What `tokio-console` takes as its target address; `None` where it cannot reach it.
+    pub fn console_address(&self) -> Option<String> {
+        match &self.socket {
+            Address::Abstract(_) => None,
+            Address::Path(path) => Some(format!("file://localhost{}", path.display())),
+        }
     }
 }
 
@@ -101,18 +118,25 @@ pub struct LookedAt {
 #[derive(Debug)]
 pub struct Registry {
     shared: Arc<Shared>,
-    accepting: AbortHandle,
+    reach: Reach,
+    /// In the kernel; `None` where the system has no such sockets.
+    in_kernel: Option<Address>,
+    /// Removed with everything in it when the registry is dropped.
+    in_folder: Mutex<Option<Folder>>,
+    accepting: Mutex<Vec<AbortHandle>>,
     next_token: AtomicU64,
     next_barrier: AtomicU64,
-    /// Removed with everything in it when the registry is dropped.
-    _directory: tempfile::TempDir,
 }
 
 #[derive(Debug)]
 struct Shared {
-    directory: PathBuf,
-    socket: PathBuf,
+    /// What the names of all sockets in the kernel begin with.
+    name: String,
+    /// Where those in the file system are.
+    folder: Option<PathBuf>,
     state: Mutex<State>,
+    /// Of connections, in the order in which they are accepted.
+    next_connection: AtomicU64,
     /// Changes when [`State::unread`] shrinks.
     unread_changed: watch::Sender<()>,
     /// Tests of which a process told of a knot.
@@ -147,38 +171,96 @@ struct Link {
 }
 
 impl Registry {
-    /// Opens a registry in a fresh folder. Must be called within a Tokio runtime.
-    pub fn bind() -> Result<Self, RegistryError> {
-        let temporary = std::env::temp_dir();
-        // The line protocol has no escapes, and a socket's path no more than 108 bytes.
-        let is_usable = temporary.as_os_str().len() <= MAX_DIRECTORY - 16
-            && temporary.is_absolute()
-            && temporary.to_str().is_some_and(|path| !path.contains(['\t', '\n']));
-        let parent = if is_usable { temporary } else { PathBuf::from("/tmp") };
-        let directory = tempfile::Builder::new()
-            .prefix("cca")
-            .permissions(std::fs::Permissions::from_mode(0o700))
-            .tempdir_in(&parent)
-            .map_err(|source| RegistryError::CreateFolder { parent, source })?;
-        let socket = directory.path().join("r");
-        let listener = UnixListener::bind(&socket)
-            .map_err(|source| RegistryError::Listen { path: socket.clone(), source })?;
-
-        let shared = Arc::new(Shared {
-            directory: directory.path().to_owned(),
-            socket,
-            state: Mutex::default(),
-            unread_changed: watch::Sender::new(()),
-            knotted: watch::Sender::default(),
-        });
-        let accepting = tokio::spawn(accept(Arc::clone(&shared), listener)).abort_handle();
-        Ok(Self {
-            shared,
-            accepting,
+    /// Opens a registry. Must be called within a Tokio runtime.
+    pub fn bind(reach: Reach) -> Result<Self, RegistryError> {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let name = format!("concaudit-{}-{:x}", std::process::id(), since.as_nanos());
+        let address = Address::Abstract(name.clone());
+        let in_kernel = if cfg!(target_os = "linux") {
+            let listener = address.bind();
+            Some(listener.map_err(|source| RegistryError::Listen { address, source })?)
+        } else {
+            None
+        };
+        let is_needed = in_kernel.is_none() || reach == Reach::Console;
+        let folder = match Folder::create() {
+            Ok(folder) => Some(folder),
+            Err(error) if is_needed => return Err(RegistryError::CreateFolder(error)),
+            Err(_) => None,
+        };
+        let registry = Self {
+            reach,
+            in_kernel: in_kernel.is_some().then(|| Address::Abstract(name.clone())),
+            shared: Arc::new(Shared {
+                name,
+                folder: folder.as_ref().map(|folder| folder.path().to_owned()),
+                state: Mutex::default(),
+                next_connection: AtomicU64::new(0),
+                unread_changed: watch::Sender::new(()),
+                knotted: watch::Sender::default(),
+            }),
+            in_folder: Mutex::new(folder),
+            accepting: Mutex::default(),
             next_token: AtomicU64::new(1),
             next_barrier: AtomicU64::new(0),
-            _directory: directory,
-        })
+        };
+        if let Some(listener) = in_kernel {
+            registry.accept(listener);
+        }
+        if let Some(address) = registry.folder_address() {
+            match address.bind() {
+                Ok(listener) => registry.accept(listener),
+                Err(source) if is_needed => return Err(RegistryError::Listen { address, source }),
+                Err(_) => *guard(&registry.in_folder) = None,
+            }
+        }
+        Ok(registry)
+    }
+
+    fn accept(&self, listener: UnixListener) {
+        let accepting = tokio::spawn(accept(Arc::clone(&self.shared), listener));
+        guard(&self.accepting).push(accepting.abort_handle());
+    }
+
+    /// The socket in the folder, where there is a folder.
+    fn folder_address(&self) -> Option<Address> {
+        let folder = guard(&self.in_folder);
+        folder.as_ref().map(|folder| Address::Path(folder.path().join(SOCKET)))
+    }
+
+    /// Opens the socket in the folder again, if a test has removed it.
+    fn restore(&self) {
+        let Some(address) = self.folder_address() else { return };
+        let Address::Path(path) = &address else { return };
+        if path.symlink_metadata().is_ok() {
+            return;
+        }
+        let is_restored =
+            guard(&self.in_folder).as_mut().is_some_and(|folder| folder.restore().is_ok());
+        if is_restored && let Ok(listener) = address.bind() {
+            self.accept(listener);
+        }
+    }
+
+    /// Where processes are to announce themselves: the first of these that they reach.
+    fn addresses(&self) -> Vec<Address> {
+        let mut addresses: Vec<Address> =
+            self.in_kernel.iter().cloned().chain(self.folder_address()).collect();
+        if self.reach == Reach::Console {
+            addresses.reverse();
+        }
+        addresses
+    }
+
+    /// By what the processes of this run are known: a variable of their environment.
+    pub fn mark(&self) -> (&'static str, OsString) {
+        let addresses: Vec<String> = self.addresses().iter().map(Address::to_string).collect();
+        ("__CARGO_CONCAUDIT_REGISTRY", addresses.join("\t").into())
+    }
+
+    /// The folder of sockets that are files.
+    pub fn folder(&self) -> Option<&Path> {
+        self.shared.folder.as_deref()
     }
 
     /// A token that no other test of this run has.
@@ -189,9 +271,11 @@ impl Registry {
     /// What makes a process, and whatever it starts, announce itself as part
     /// of the test `token`.
     pub fn environment(&self, token: u64, options: &ProbeOptions) -> Vec<(OsString, OsString)> {
+        self.restore();
+        let (name, value) = self.mark();
         vec![
-            ("__CARGO_CONCAUDIT_REGISTRY".into(), self.shared.socket.clone().into_os_string()),
-            ("__CARGO_CONCAUDIT_TOKEN".into(), token.to_string().into()),
+            (name.into(), value),
+            (TOKEN.into(), token.to_string().into()),
             ("__CARGO_CONCAUDIT_OPTIONS".into(), options.to_string().into()),
         ]
     }
@@ -211,6 +295,10 @@ impl Registry {
         };
         for link in &links {
             let _ = timeout_at(deadline, link.done.subscribe().wait_for(|done| *done)).await;
+        }
+        // What lives on is meant to, and must not take the end of the run for our death.
+        release(&links).await;
+        for link in &links {
             link.stop();
         }
         let mut recordings: Vec<Recording> =
@@ -239,6 +327,19 @@ impl Registry {
             }));
         }
         asking.join_all().await;
+    }
+
+    /// Has processes of a test that are done, and stay for the sake of a console only, come
+    /// to their end. Waits for their last words, for 3 s at most. Returns whether there
+    /// were any such.
+    pub async fn release(&self, token: u64) -> bool {
+        let links = self.shared.state().links.get(&token).cloned().unwrap_or_default();
+        let deadline = Instant::now() + FINISH_WAIT;
+        let ending = release(&links).await;
+        for link in &ending {
+            let _ = timeout_at(deadline, link.done.subscribe().wait_for(|done| *done)).await;
+        }
+        !ending.is_empty()
     }
 
     /// Asks the same, for somebody who wants to see it now: the recordings remain as
@@ -281,42 +382,70 @@ impl Registry {
 
     /// Returns when every announcement that was made before has been read.
     async fn barrier(&self) -> io::Result<()> {
-        let number = self.next_barrier.fetch_add(1, Ordering::Relaxed);
-        let (sender, receiver) = oneshot::channel();
-        self.shared.state().barriers.insert(number, sender);
-        let mut stream = loop {
-            match UnixStream::connect(&self.shared.socket).await {
-                // The backlog is full, hence being worked off.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
+        for address in self.addresses() {
+            let number = self.next_barrier.fetch_add(1, Ordering::Relaxed);
+            let (sender, receiver) = oneshot::channel();
+            self.shared.state().barriers.insert(number, sender);
+            let connected = loop {
+                match address.connect().await {
+                    // The backlog is full, hence being worked off.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                    result => break result,
                 }
-                result => break result?,
-            }
-        };
-        stream.write_all(format!("barrier\t{number}\n").as_bytes()).await?;
-        let _ = receiver.await;
+            };
+            let mut stream = match connected {
+                Ok(stream) => stream,
+                // Removed by a test: nobody else could reach it either.
+                Err(_) if matches!(address, Address::Path(_)) => continue,
+                Err(error) => return Err(error),
+            };
+            stream.write_all(format!("barrier\t{number}\n").as_bytes()).await?;
+            let _ = receiver.await;
+        }
         Ok(())
     }
 }
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        self.accepting.abort();
+        for accepting in guard(&self.accepting).drain(..) {
+            accepting.abort();
+        }
         for link in self.shared.state().links.values().flatten() {
             link.stop();
         }
     }
 }
 
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets processes go that are followed still. Returns those that had come to their end
+/// before.
+async fn release(links: &[Arc<Link>]) -> Vec<Arc<Link>> {
+    let mut asking = JoinSet::new();
+    for link in links.iter().filter(|link| !*link.done.borrow()).cloned() {
+        asking.spawn(async move {
+            let mut client = audit_client(link.channel.get()?.clone());
+            let answer = timeout(RELEASE_WAIT, client.release(ReleaseRequest {})).await;
+            answer.ok()?.ok()?.into_inner().is_done.then_some(link)
+        });
+    }
+    asking.join_all().await.into_iter().flatten().collect()
+}
+
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        guard(&self.state)
     }
 }
 
 impl Link {
     fn recording(&self) -> MutexGuard<'_, Recording> {
-        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
+        guard(&self.recording)
     }
 
     fn stop(&self) {
@@ -327,14 +456,16 @@ impl Link {
 }
 
 async fn accept(shared: Arc<Shared>, listener: UnixListener) {
-    for number in 0.. {
-        let stream = loop {
-            match listener.accept().await {
-                Ok((stream, _)) => break stream,
-                // Out of file descriptors: others will be closed.
-                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-            }
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors: others will be closed.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            continue;
         };
+        if !is_trusted(&stream) {
+            continue;
+        }
+        let number = shared.next_connection.fetch_add(1, Ordering::Relaxed);
         shared.state().unread.insert(number);
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
@@ -346,6 +477,7 @@ async fn accept(shared: Arc<Shared>, listener: UnixListener) {
                 Some(Line::Barrier(barrier)) => {
                     pass_barrier(&shared, number, barrier).await;
                 }
+                Some(Line::Ping) => {}
                 _ => shared.state().bad_lines += 1,
             }
             shared.state().unread.remove(&number);
@@ -418,7 +550,7 @@ async fn follow(link: Arc<Link>) {
         .initial_connection_window_size(16 << 20)
         .connect_with_connector(tower::service_fn(move |_| {
             let socket = socket.clone();
-            async move { UnixStream::connect(socket).await.map(TokioIo::new) }
+            async move { socket.connect().await.map(TokioIo::new) }
         }))
         .await;
     if let Ok(channel) = connection {
@@ -498,13 +630,15 @@ struct Announcement {
     token: u64,
     pid: u32,
     ppid: u32,
-    socket: PathBuf,
+    socket: Address,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Line {
     Announcement(Announcement),
     Barrier(u64),
+    /// Somebody wants to know whether we live.
+    Ping,
 }
 
 impl Line {
@@ -516,13 +650,14 @@ impl Line {
                     token: parse_number(fields.next()?)?,
                     pid: parse_number(fields.next()?)?,
                     ppid: parse_number(fields.next()?)?,
-                    socket: PathBuf::from(OsStr::from_bytes(fields.next()?)),
+                    socket: Address::parse(fields.next()?)?,
                 };
                 // The executable, for people who look at the socket; without it
                 // the line was cut.
                 fields.next().map(|_| Self::Announcement(announcement))
             }
             b"barrier" => Some(Self::Barrier(parse_number(fields.next()?)?)),
+            b"ping" => Some(Self::Ping),
             _ => None,
         }
     }
@@ -533,12 +668,17 @@ fn parse_number<T: std::str::FromStr>(field: &[u8]) -> Option<T> {
 }
 
 impl Announcement {
-    /// Whether the socket lies in our folder: nobody makes us connect elsewhere.
+    /// Whether the socket is one of this run: nobody makes us connect elsewhere.
     fn is_within(&self, shared: &Shared) -> bool {
-        let inside: Option<&Path> = self.socket.strip_prefix(&shared.directory).ok();
-        inside.is_some_and(|path| {
-            path.components().all(|component| matches!(component, Component::Normal(_)))
-        })
+        match (&self.socket, &shared.folder) {
+            (Address::Abstract(name), _) => {
+                name.strip_prefix(&shared.name).is_some_and(|rest| rest.starts_with('-'))
+            }
+            (Address::Path(path), Some(folder)) => path.strip_prefix(folder).is_ok_and(|inside| {
+                inside.components().all(|part| matches!(part, Component::Normal(_)))
+            }),
+            (Address::Path(_), None) => false,
+        }
     }
 }
 
@@ -556,13 +696,13 @@ mod tests {
         }
     }
 
-    fn registry_socket(registry: &Registry) -> PathBuf {
-        registry.shared.socket.clone()
+    fn registry_socket(registry: &Registry) -> Address {
+        registry.addresses().remove(0)
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_last_update_is_confirmed_and_everything_told_is_recorded() {
-        let registry = Registry::bind().unwrap();
+        let registry = Registry::bind(Reach::Auditor).unwrap();
         let token = registry.new_token();
         let mut seen = registry.announcements();
         let mut probe = FakeProbe::start(&registry_socket(&registry), token, 42);
@@ -582,7 +722,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_process_that_dies_without_a_last_update_is_truncated() {
-        let registry = Registry::bind().unwrap();
+        let registry = Registry::bind(Reach::Auditor).unwrap();
         let token = registry.new_token();
         let mut probe = FakeProbe::start(&registry_socket(&registry), token, 42);
         probe.send(update(1, false));
@@ -597,10 +737,10 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn an_announcement_is_not_missed_however_soon_its_process_dies() {
-        let registry = Registry::bind().unwrap();
+        let registry = Registry::bind(Reach::Auditor).unwrap();
         for pid in 1..=50 {
             let token = registry.new_token();
-            let socket = registry.shared.directory.join("never-there");
+            let socket = Address::Abstract(format!("{}-never-there", registry.shared.name));
             FakeProbe::announce(&registry_socket(&registry), token, pid, &socket);
             let recordings = registry.finish(token, Some(pid)).await;
             assert_eq!(recordings.len(), 1);
@@ -609,8 +749,25 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_folder_that_a_test_removes_is_there_again_for_the_next_one() {
+        let registry = Registry::bind(Reach::Console).unwrap();
+        let options = ProbeOptions::default();
+        for pid in 1..=3 {
+            let token = registry.new_token();
+            registry.environment(token, &options);
+            let address = registry_socket(&registry);
+            assert!(matches!(address, Address::Path(_)), "a console wants files");
+            let probe = FakeProbe::start(&address, token, pid);
+            fs_err::remove_dir_all(registry.folder().unwrap()).unwrap();
+            probe.send(update(1, true));
+            let recordings = registry.finish(token, Some(pid)).await;
+            assert!(recordings.len() == 1 && !recordings[0].truncated, "{recordings:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn hundreds_of_processes_are_followed_at_once() {
-        let registry = Registry::bind().unwrap();
+        let registry = Registry::bind(Reach::Auditor).unwrap();
         let token = registry.new_token();
         let socket = registry_socket(&registry);
         let mut probes: Vec<FakeProbe> =
@@ -631,7 +788,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_flood_of_updates_arrives_whole() {
-        let registry = Registry::bind().unwrap();
+        let registry = Registry::bind(Reach::Auditor).unwrap();
         let token = registry.new_token();
         let mut probe = FakeProbe::start(&registry_socket(&registry), token, 42);
         for sequence in 1..=20_000 {
@@ -646,32 +803,32 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn garbage_is_counted_and_disturbs_nobody() {
-        use std::io::Write as _;
-        let registry = Registry::bind().unwrap();
+        let registry = Registry::bind(Reach::Auditor).unwrap();
         let token = registry.new_token();
+        let folder = registry.folder().expect("there is a folder");
         let outside = format!("v1\t{token}\t1\t1\t/tmp/elsewhere\t/bin/x\n");
-        let escaping =
-            format!("v1\t{token}\t1\t1\t{}/../x\t/bin/x\n", registry.shared.directory.display());
-        let lines: [&[u8]; 6] = [
+        let escaping = format!("v1\t{token}\t1\t1\t{}/../x\t/bin/x\n", folder.display());
+        let abstract_elsewhere = format!("v1\t{token}\t1\t1\t@{}x\t/b\n", registry.shared.name);
+        let lines: [&[u8]; 7] = [
             b"",
             b"v1\n",
             b"v1\tx\t1\t1\t/a\t/b\n",
             b"\xff\xfe no line end",
             outside.as_bytes(),
             escaping.as_bytes(),
+            abstract_elsewhere.as_bytes(),
         ];
         for line in lines {
-            let mut stream =
-                std::os::unix::net::UnixStream::connect(registry_socket(&registry)).unwrap();
-            stream.write_all(line).unwrap();
+            let mut stream = registry_socket(&registry).connect().await.unwrap();
+            stream.write_all(line).await.unwrap();
         }
         assert!(registry.finish(token, None).await.is_empty());
-        assert_eq!(registry.bad_lines(), 6);
+        assert_eq!(registry.bad_lines(), 7);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_snapshot_becomes_part_of_a_recording_that_stays_truncated() {
-        let registry = Registry::bind().unwrap();
+        let registry = Registry::bind(Reach::Auditor).unwrap();
         let token = registry.new_token();
         let mut probe = FakeProbe::start(&registry_socket(&registry), token, 42);
         probe.send(update(1, false));
@@ -686,7 +843,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_look_leaves_no_trace_in_the_recording() {
-        let registry = Registry::bind().unwrap();
+        let registry = Registry::bind(Reach::Auditor).unwrap();
         let token = registry.new_token();
         let mut probe = FakeProbe::start(&registry_socket(&registry), token, 42);
         probe.send(update(1, false));
@@ -703,7 +860,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_knot_is_told_of_while_its_process_lives() {
-        let registry = Registry::bind().unwrap();
+        let registry = Registry::bind(Reach::Auditor).unwrap();
         let (token, other) = (registry.new_token(), registry.new_token());
         let probe = FakeProbe::start(&registry_socket(&registry), token, 42);
         probe.send(proto::Update {
@@ -721,6 +878,6 @@ mod tests {
         let Some(Line::Announcement(parsed)) = Line::parse(b"v1\t1\t2\t3\t/s\t/a\tb") else {
             panic!("not parsed");
         };
-        assert_eq!(parsed.socket, Path::new("/s"));
+        assert_eq!(parsed.socket, Address::Path("/s".into()));
     }
 }

@@ -20,6 +20,7 @@ mod futurelock;
 mod graph;
 mod hung_test;
 mod leaked;
+mod lifecycle;
 mod lingering;
 mod lock_across_await;
 mod lock_order;

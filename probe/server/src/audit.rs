@@ -13,9 +13,10 @@ use tonic::{Request, Response, Status, async_trait};
 use crate::{
     assemble::{self, Sent},
     proto::{
-        AcknowledgeRequest, AcknowledgeResponse, TakeSnapshotRequest, Update, WatchRequest,
-        audit_server,
+        AcknowledgeRequest, AcknowledgeResponse, ReleaseRequest, ReleaseResponse,
+        TakeSnapshotRequest, Update, WatchRequest, audit_server,
     },
+    serve,
 };
 
 /// How often news leave a process that goes on. What happened since is lost if
@@ -86,20 +87,31 @@ impl Audit {
         update
     }
 
-    async fn report(mut self, updates: mpsc::Sender<Result<Update, Status>>) {
+    async fn report(self, updates: mpsc::Sender<Result<Update, Status>>) {
+        let is_followed = updates.clone();
+        let is_lost = tokio::select! {
+            is_lost = self.report_to(updates) => is_lost,
+            () = is_followed.closed() => true,
+        };
+        drop(is_followed);
+        if is_lost {
+            serve::lose_auditor().await;
+        }
+    }
+
+    /// Returns whether nobody followed any more before all was said.
+    async fn report_to(mut self, updates: mpsc::Sender<Result<Update, Status>>) -> bool {
         let mut is_first = true;
         while !*self.exiting.borrow_and_update() {
             if let Some(update) = self.news(is_first)
                 && updates.send(Ok(update)).await.is_err()
             {
-                return give_up();
+                return true;
             }
             is_first = false;
             let _ = tokio::time::timeout(PERIOD, self.exiting.changed()).await;
         }
-        if updates.send(Ok(self.last())).await.is_err() {
-            give_up();
-        }
+        updates.send(Ok(self.last())).await.is_err()
     }
 }
 
@@ -122,6 +134,13 @@ impl audit_server::Audit for Audit {
         drop(progress);
         PROGRESSED.notify_all();
         Ok(Response::new(AcknowledgeResponse {}))
+    }
+
+    async fn release(
+        &self,
+        _: Request<ReleaseRequest>,
+    ) -> Result<Response<ReleaseResponse>, Status> {
+        Ok(Response::new(ReleaseResponse { is_done: outbox::release() }))
     }
 
     async fn take_snapshot(

@@ -5,12 +5,14 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`start`] | before `main`: reads the environment, starts the thread, registers the exit handler |
-//! | `serve` | the thread: socket, announcement, connections |
+//! | `address` | where sockets are |
+//! | `serve` | the thread: announcement, connections, and the end of the run |
 //! | `audit` | the service `concaudit.v1.Audit` |
 //! | `assemble` | from what `concaudit-core` keeps to the messages of `Audit` |
 //! | `console` | the service `rs.tokio.console.instrument.Instrument` |
 //! | `modules` | what is mapped where |
 
+mod address;
 mod assemble;
 mod audit;
 mod console;

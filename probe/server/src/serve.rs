@@ -1,10 +1,8 @@
-//! The probe's thread: socket, announcement, connections.
+//! The probe's thread: announcement, connections, and the end of the run.
 
 use std::{
     convert::Infallible,
-    io::{self, Write},
-    os::unix::net::UnixStream,
-    path::{Path, PathBuf},
+    io,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -12,26 +10,35 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concaudit_core::{clock, ending, polls, roster, stuck};
+use concaudit_core::{clock, ending, outbox, polls, roster, stuck};
 use console_api::instrument::instrument_server::InstrumentServer;
 use hyper::{Request, Response, body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::{net::UnixListener, sync::watch};
+use tokio::sync::watch;
 use tonic::{body::Body, codegen::Service};
 
-use crate::{audit::Audit, console::Console, modules, proto::audit_server::AuditServer};
+use crate::{
+    address::{self, Address},
+    audit::{self, Audit},
+    console::Console,
+    modules,
+    proto::audit_server::AuditServer,
+};
 
 /// Where the run is, and which test this process belongs to.
 #[derive(Debug)]
 pub(crate) struct Run {
-    pub(crate) registry: PathBuf,
+    /// The registry's addresses, the first that can be reached counts.
+    pub(crate) registries: Vec<Address>,
     pub(crate) token: String,
 }
 
 /// Set once, when the process is about to exit.
 static EXIT_REQUESTED: AtomicBool = AtomicBool::new(false);
 /// Our own socket, once it is bound.
-static SOCKET: OnceLock<PathBuf> = OnceLock::new();
+static SOCKET: OnceLock<Address> = OnceLock::new();
+/// The registry at which this process has announced itself.
+static REGISTRY: OnceLock<Address> = OnceLock::new();
 /// How often this thread wakes in any case.
 const PERIOD: Duration = Duration::from_millis(10);
 
@@ -42,7 +49,7 @@ const PERIOD: Duration = Duration::from_millis(10);
 pub(crate) fn request_exit() {
     EXIT_REQUESTED.store(true, Ordering::Release);
     if let Some(socket) = SOCKET.get() {
-        let _ = UnixStream::connect(socket);
+        let _ = socket.connect();
     }
 }
 
@@ -59,10 +66,8 @@ pub(crate) fn serve(run: &Run) -> io::Result<()> {
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     roster::enter_own();
     runtime.block_on(async {
-        let path = socket_path(run);
-        let listener = UnixListener::bind(&path)?;
-        announce(run, &path)?;
-        let _ = SOCKET.set(path);
+        let listener = announce(run)?;
+        let owner = address::user();
         let (exit, exiting) = watch::channel(false);
         let exit = Arc::new(exit);
         tokio::spawn(keep_time(Arc::clone(&exit)));
@@ -81,6 +86,12 @@ pub(crate) fn serve(run: &Run) -> io::Result<()> {
                 }
             };
             pass_on_exit(&exit);
+            // Everybody may connect to an abstract name.
+            let is_trusted =
+                stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == owner);
+            if !is_trusted {
+                continue;
+            }
             let (audit, console) = (audit.clone(), console.clone());
             tokio::spawn(async move {
                 let service =
@@ -106,28 +117,56 @@ async fn dispatch(
     }
 }
 
-/// Beside the registry's socket. The number tells apart the images of one
-/// process id: a process that `exec`s is announced once per image.
-fn socket_path(run: &Run) -> PathBuf {
-    let folder = run.registry.parent().unwrap_or(Path::new("/"));
-    let pid = std::process::id();
-    (0..)
-        .map(|image| folder.join(format!("{pid}-{image}.sock")))
-        .find(|path| !path.exists())
-        .unwrap_or_default()
+/// Listens, and tells the registry where.
+fn announce(run: &Run) -> io::Result<tokio::net::UnixListener> {
+    let mut failure = io::Error::from(io::ErrorKind::NotFound);
+    for registry in &run.registries {
+        match announce_at(registry, &run.token) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
-fn announce(run: &Run, socket: &Path) -> io::Result<()> {
+fn announce_at(registry: &Address, token: &str) -> io::Result<tokio::net::UnixListener> {
+    let (socket, listener) = registry.bind_beside()?;
     // SAFETY: cannot fail, touches nothing.
     let parent = unsafe { libc::getppid() };
     let line = format!(
-        "v1\t{}\t{}\t{parent}\t{}\t{}\n",
-        run.token,
+        "v1\t{token}\t{}\t{parent}\t{socket}\t{}\n",
         std::process::id(),
-        socket.display(),
         modules::executable(),
     );
-    UnixStream::connect(&run.registry)?.write_all(line.as_bytes())
+    registry.tell(&line)?;
+    let _ = SOCKET.set(socket);
+    let _ = REGISTRY.set(registry.clone());
+    listener.set_nonblocking(true)?;
+    tokio::net::UnixListener::from_std(listener)
+}
+
+/// The auditor does not follow this process any more. Where that is because the auditor
+/// is gone, so are its orders to end this test and what the test has started: they end
+/// here.
+pub(crate) async fn lose_auditor() {
+    /// Looks, since the kernel closes the sockets of a process one after the other.
+    const LOOKS: u32 = 5;
+    audit::give_up();
+    let Some(registry) = REGISTRY.get() else { return };
+    for _ in 0..LOOKS {
+        if outbox::is_released() {
+            return;
+        }
+        let is_gone = registry
+            .tell("ping\n")
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+        if is_gone {
+            // SAFETY: ends this process, and what is in its group: the auditor made that
+            // for the test, or a process of the test did.
+            unsafe { libc::kill(0, libc::SIGKILL) };
+        }
+        tokio::time::sleep(PERIOD).await;
+    }
 }
 
 /// This thread has nothing to do for most of the time. If it comes late all the

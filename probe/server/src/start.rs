@@ -1,6 +1,6 @@
 //! Before `main`, and at exit.
 
-use std::{ffi::c_void, mem::MaybeUninit, path::PathBuf, sync::OnceLock, time::Duration};
+use std::{ffi::c_void, mem::MaybeUninit, sync::OnceLock, time::Duration};
 
 use concaudit_core::{
     clock, context, ending, files,
@@ -9,6 +9,7 @@ use concaudit_core::{
 };
 
 use crate::{
+    address::Address,
     audit,
     serve::{self, Run},
 };
@@ -31,7 +32,7 @@ const OPTIONS: &str = "__CARGO_CONCAUDIT_OPTIONS";
 
 extern "C" fn construct() {
     files::prepare();
-    let Some(registry) = std::env::var_os(REGISTRY) else { return };
+    let Ok(registries) = std::env::var(REGISTRY) else { return };
     // Two facades may bring two copies of the pointer into one program.
     if PROCESS.set(std::process::id()).is_err() {
         return;
@@ -39,7 +40,7 @@ extern "C" fn construct() {
     let text = |name| std::env::var(name).unwrap_or_default();
     concaudit_core::activate(Options::parse(&text(OPTIONS)));
     panics::watch();
-    let run = Run { registry: PathBuf::from(registry), token: text(TOKEN) };
+    let run = Run { registries: Address::list(&registries), token: text(TOKEN) };
     start_thread(Box::new(run));
     // SAFETY: a function that lives as long as the program.
     unsafe { libc::atexit(at_exit) };

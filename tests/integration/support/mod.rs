@@ -14,5 +14,5 @@ pub use expect::{
     Expected, at_most_a_note, check, cycle, error, note, only_notes, silent, warning, without,
 };
 pub use report::{Finding, Report, Test};
-pub use tool::{Tool, fixture, process_is_alive, scratch, wait_until};
+pub use tool::{Finished, Tool, fixture, process_is_alive, scratch, wait_until};
 pub use tree::{Tree, copy};

@@ -18,13 +18,18 @@ pub struct Summary {
     pub tests_run: u64,
     pub tests_failed: u64,
     pub tests_skipped: u64,
+    pub tests_cut_off: u64,
+    pub tests_not_started: u64,
     pub interrupted: bool,
+    pub verdict: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Coverage {
     pub instrumented: Vec<String>,
     pub not_instrumented: Vec<String>,
+    pub unaudited_tests: Vec<String>,
+    pub truncated_tests: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -35,6 +40,21 @@ pub struct Test {
     pub duration_ms: u64,
     pub processes: u64,
     pub truncated: bool,
+    #[serde(default)]
+    pub cut_off: Vec<CutOff>,
+    #[serde(default)]
+    pub left_processes: Vec<LeftProcess>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct CutOff {
+    pub sentence: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct LeftProcess {
+    pub command: String,
+    pub ended: bool,
 }
 
 impl Test {

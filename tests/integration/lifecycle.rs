@@ -1,0 +1,278 @@
+//! From the start of a run to its end, whatever that is.
+
+use std::{os::unix::fs::PermissionsExt, path::Path, time::Duration};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::support::{Finished, Report, Tool, fixture, process_is_alive, scratch, wait_until};
+
+const LIMIT: Duration = Duration::from_secs(300);
+const SOON: Duration = Duration::from_secs(20);
+
+fn temporary() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder can be made")
+}
+
+/// The fixture, with sockets in the temporary folder alone.
+fn tool(temporary: &Path) -> Tool {
+    Tool::new("lifecycle").env("TMPDIR", temporary).env("XDG_RUNTIME_DIR", "/no/such/folder")
+}
+
+fn pid(running: u32) -> Pid {
+    Pid::from_raw(running.try_into().expect("a process id"))
+}
+
+/// The processes that this one has started, by their names.
+fn children_of(parent: u32) -> Vec<(u32, String)> {
+    let processes = fs_err::read_dir("/proc").expect("there is one on Linux");
+    let ids = processes.flatten().filter_map(|it| it.file_name().to_str()?.parse::<u32>().ok());
+    let status = |pid: u32| fs_err::read_to_string(format!("/proc/{pid}/status")).ok();
+    ids.filter(|pid| status(*pid).is_some_and(|it| it.contains(&format!("\nPPid:\t{parent}\n"))))
+        .map(|pid| {
+            let line = fs_err::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            (pid, String::from_utf8_lossy(&line).into_owned())
+        })
+        .collect()
+}
+
+fn folders_of_runs(temporary: &Path) -> usize {
+    let entries = fs_err::read_dir(temporary).expect("it is ours");
+    entries
+        .flatten()
+        .filter(|it| it.file_name().to_string_lossy().starts_with("concaudit-"))
+        .count()
+}
+
+#[test]
+fn a_test_that_empties_the_temporary_folder_keeps_nobody_from_being_audited() {
+    let folder = temporary();
+    fs_err::write(folder.path().join("to-be-emptied"), "").expect("it is ours");
+    let finished = tool(folder.path())
+        .args(&["--test", "temporary", "--test-threads", "1", "--format", "json"])
+        .run();
+    let report = Report::parse(&finished.stdout);
+    assert!(report.tests.iter().all(|test| test.processes > 0), "{finished}");
+    let leaked: Vec<_> = report.findings.iter().filter(|it| it.rule == "leaked-thread").collect();
+    let [leaked] = &leaked[..] else { panic!("{finished}") };
+    let seen = ["b_a_later_test", "c_another_one"];
+    assert!(
+        seen.iter().all(|test| leaked.tests.iter().any(|name| name.contains(test))),
+        "{finished}"
+    );
+    let child = report.tests.iter().find(|test| test.name.starts_with("c_")).expect("it ran");
+    assert_eq!(child.processes, 2, "{finished}");
+    finished.assert_code(1);
+}
+
+const GOES_ON: &str = "a_test_with_descendants_goes_on";
+/// Of the sleeping processes that it has started.
+const SLEEPERS: [&str; 2] = ["600.0625", "601.0625"];
+
+/// Starts the test that goes on, kills the tool, and waits for the end of all that is
+/// left. Returns how many folders of sockets there are still.
+fn killed(with_guard: bool) -> usize {
+    let folder = temporary();
+    // By a path of its own, so that its process is told from another test's.
+    let target = "targets/killed";
+    let running = Tool::bare(&fixture("lifecycle"))
+        .env("TMPDIR", folder.path())
+        .env("XDG_RUNTIME_DIR", "/no/such/folder")
+        .arg("--target-dir")
+        .arg(scratch().join(target))
+        .args(&["--test", "ends", "--exact", GOES_ON, "--time-limit", "0s"])
+        .start();
+    let is_alive = |what: &str| process_is_alive("sleep", what);
+    wait_until("the test to go on", LIMIT, || {
+        (process_is_alive(target, GOES_ON) && SLEEPERS.iter().all(|it| is_alive(it))).then_some(())
+    });
+    let guard = children_of(running.pid()).into_iter().find(|(_, it)| it.contains("-guard"));
+    let (guard, _) = guard.expect("the run is guarded");
+    if !with_guard {
+        kill(pid(guard), Signal::SIGKILL).expect("it is there");
+    }
+    kill(pid(running.pid()), Signal::SIGKILL).expect("the tool runs");
+    running.wait().assert_code(-1);
+    wait_until("the test to be gone", SOON, || {
+        // Without the guard, what has left the group and speaks to nobody lives on.
+        let sleepers = if with_guard { &SLEEPERS[..] } else { &SLEEPERS[..1] };
+        let is_gone = !process_is_alive(target, GOES_ON) && !sleepers.iter().any(|it| is_alive(it));
+        is_gone.then_some(())
+    });
+    if with_guard {
+        wait_until("the guard to be gone", SOON, || {
+            (!Path::new(&format!("/proc/{guard}")).exists()).then_some(())
+        });
+        return folders_of_runs(folder.path());
+    }
+    for (pid, _) in processes_named("601.0625") {
+        kill(pid, Signal::SIGKILL).expect("it is ours");
+    }
+    assert_eq!(folders_of_runs(folder.path()), 1, "nobody was left to remove it");
+    // The next run does.
+    tool(folder.path())
+        .args(&["--test", "silence", "--exact", "a_test_that_is_heard_passes"])
+        .run();
+    folders_of_runs(folder.path())
+}
+
+fn processes_named(argument: &str) -> Vec<(Pid, String)> {
+    let processes = fs_err::read_dir("/proc").expect("there is one on Linux");
+    let ids = processes.flatten().filter_map(|it| it.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter_map(|id| {
+        let line = fs_err::read(format!("/proc/{id}/cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        (line.starts_with("sleep ") && line.contains(argument)).then_some((pid(id), line))
+    })
+    .collect()
+}
+
+/// One after the other: they look for processes by what these were started with.
+#[test]
+fn whoever_kills_the_tool_ends_its_tests_with_all_that_they_have_started() {
+    assert_eq!(killed(true), 0, "the guard removes the folder");
+    assert_eq!(killed(false), 0, "the next run removes the folder");
+}
+
+const HEARD: &str = "a_test_that_is_heard_passes";
+const UNHEARD: &str = "a_test_that_is_not_heard_passes";
+const LEAVES: &str = "a_test_that_leaves_in_the_middle_passes";
+
+/// Through a runner that has one of the tests not audited.
+fn partly(folder: &Path, arguments: &[&str]) -> Finished {
+    let runner = folder.join("runner");
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *{UNHEARD}*) unset __CARGO_CONCAUDIT_REGISTRY;; esac\nexec \"$@\"\n"
+    );
+    fs_err::write(&runner, script).expect("it is ours");
+    fs_err::set_permissions(&runner, PermissionsExt::from_mode(0o755)).expect("it is ours");
+    tool(folder)
+        .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", &runner)
+        .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", &runner)
+        .args(&["--test", "silence", "--exact"])
+        .args(arguments)
+        .run()
+}
+
+#[test]
+fn a_passed_test_that_sent_nothing_is_named_and_no_clean_run() {
+    let folder = temporary();
+    let finished = partly(folder.path(), &[HEARD, UNHEARD]);
+    finished.assert_code(4);
+    let last = finished.stdout.lines().last().unwrap_or_default();
+    assert!(last.starts_with("not all was audited: 1 test passed without a word"), "{finished}");
+    assert!(
+        finished.stdout.contains(&format!("heard of: lifecycle::silence {UNHEARD}")),
+        "{finished}"
+    );
+    assert!(!finished.stderr.contains("error:"), "one verdict, not two\n{finished}");
+
+    let finished =
+        partly(folder.path(), &[HEARD, UNHEARD, "--allow-unaudited", "--format", "json"]);
+    finished.assert_code(0);
+    let report = Report::parse(&finished.stdout);
+    assert_eq!(report.coverage.unaudited_tests, [format!("lifecycle::silence {UNHEARD}")]);
+    assert_eq!(report.summary.verdict, None);
+}
+
+#[test]
+fn coverage_that_is_required_is_that_of_every_test_to_its_end() {
+    let folder = temporary();
+    partly(folder.path(), &[HEARD, "--require-coverage"]).assert_code(0);
+    let finished = partly(folder.path(), &[HEARD, LEAVES, "--format", "json"]);
+    finished.assert_code(0);
+    let report = Report::parse(&finished.stdout);
+    assert_eq!(report.coverage.truncated_tests, [format!("lifecycle::silence {LEAVES}")]);
+    let finished = partly(folder.path(), &[HEARD, LEAVES, "--require-coverage"]);
+    finished.assert_code(4);
+    assert!(finished.stdout.contains("1 process ended without a last word"), "{finished}");
+}
+
+#[test]
+fn a_process_that_has_left_its_family_is_noted() {
+    let folder = temporary();
+    let finished = tool(folder.path())
+        .args(&["--test", "ends", "--exact", "--format", "json"])
+        .args(&[
+            "a_daemon_of_a_test_that_passes_goes_on",
+            "a_helper_that_ends_with_its_test_is_fine",
+        ])
+        .run();
+    finished.assert_code(0);
+    let report = Report::parse(&finished.stdout);
+    let [left] = &report.findings[..] else { panic!("one finding\n{finished}") };
+    assert_eq!((left.rule.as_str(), left.severity.as_str()), ("leaked-handle", "note"));
+    assert!(left.message.contains("`sleep 20.125`"), "{finished}");
+    assert_eq!(left.tests, ["lifecycle::ends a_daemon_of_a_test_that_passes_goes_on"]);
+    let daemons = processes_named("20.125");
+    assert_eq!(daemons.len(), 1, "it was ended, and its test had passed\n{finished}");
+    for (pid, _) in daemons {
+        kill(pid, Signal::SIGKILL).expect("it is ours");
+    }
+}
+
+#[test]
+fn a_process_that_has_left_its_family_ends_with_a_test_that_is_ended() {
+    let folder = temporary();
+    let finished = tool(folder.path())
+        .args(&["--test", "ends", "--time-limit", "4s", "--format", "json"])
+        .args(&["--exact", "a_daemon_of_a_test_that_hangs_is_ended"])
+        .run();
+    finished.assert_code(100);
+    let report = Report::parse(&finished.stdout);
+    let left = &report.tests[0].left_processes;
+    assert!(left.len() == 1 && left[0].command == "sleep 600.1875" && left[0].ended, "{finished}");
+    assert_eq!(processes_named("600.1875"), []);
+}
+
+const OVER: &str = "a_finding_of_a_test_that_is_over_is_kept";
+const WAITS: &str = "b_a_test_waits_for_ever";
+const NEXT: &str = "c_a_test_sleeps_while_it_is_stopped";
+
+/// Interrupts once a test is said to be slow: then it has come to where it stays.
+fn interrupted(tool: Tool) -> Finished {
+    let running = tool.args(&["--test", "interrupted", "--slow-after", "2s"]).start();
+    wait_until("a slow test", LIMIT, || running.stderr().contains("SLOW").then_some(()));
+    kill(pid(running.pid()), Signal::SIGINT).expect("the tool runs");
+    running.wait()
+}
+
+#[test]
+fn an_interrupted_run_tells_what_it_found_and_what_the_tests_waited_for() {
+    let folder = temporary();
+    let text = folder.path().join("report.txt");
+    let finished = interrupted(
+        tool(folder.path())
+            .args(&["--test-threads", "1", "--exact", OVER, WAITS, NEXT, "--format", "json"])
+            .arg("--report")
+            .arg(format!("human={}", text.display())),
+    );
+    finished.assert_code(100);
+    let report = Report::parse(&finished.stdout);
+    assert_eq!((report.summary.tests_cut_off, report.summary.tests_not_started), (1, 1));
+    assert!(report.findings.iter().any(|it| it.rule == "leaked-thread"), "{finished}");
+    let waits = report.tests.iter().find(|test| test.name == WAITS).expect("it ran");
+    assert_eq!(waits.outcome, "interrupted");
+    assert!(waits.cut_off[0].sentence.contains("tests/interrupted.rs:15"), "{finished}");
+    let text = fs_err::read_to_string(text).expect("it was written");
+    let said = [
+        format!("interrupted: `lifecycle::interrupted {WAITS}` was cut off after"),
+        "who waits for whom:".to_owned(),
+        "interrupted: 1 test ran to the end, 1 was cut off, 1 was not started".to_owned(),
+    ];
+    assert!(said.iter().all(|said| text.contains(said)), "{text}");
+}
+
+#[test]
+fn a_test_that_is_kept_for_a_console_alone_keeps_its_outcome() {
+    let folder = temporary();
+    let finished =
+        interrupted(tool(folder.path()).args(&["--console", "--exact", OVER, "--format", "json"]));
+    finished.assert_code(100);
+    let report = Report::parse(&finished.stdout);
+    assert_eq!(report.tests[0].outcome, "passed", "{finished}");
+    assert!(!report.tests[0].truncated, "{finished}");
+    assert!(report.findings.iter().any(|it| it.rule == "leaked-thread"), "{finished}");
+}
