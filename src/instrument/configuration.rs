@@ -136,6 +136,14 @@ impl Configuration {
         }))
     }
 
+    /// The `linker` of a target.
+    pub fn linker(&self, target: &str) -> Result<Option<PathBuf>, ConfigurationError> {
+        match self.argument(&["target", target, "linker"]).and_then(Value::as_str) {
+            Some(linker) => Ok(Some(self.program(linker))),
+            None => Ok(self.files.linker(target)?),
+        }
+    }
+
     /// Whether the flags of this target have `crt-static` in them.
     pub fn links_statically(&self, target: &str) -> Result<bool, ConfigurationError> {
         let mut flags: Vec<String> =

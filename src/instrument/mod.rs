@@ -14,6 +14,7 @@ mod events;
 mod locks;
 mod options;
 mod probe;
+mod server;
 mod toolchain;
 mod types;
 pub mod wrapper;

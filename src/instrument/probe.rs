@@ -4,7 +4,7 @@
 //! <cache>/probe/<key>.lock      held exclusively while building, shared while in use
 //! <cache>/probe/<key>.partial/  a build that is under way, or was interrupted
 //! <cache>/probe/<key>/src       the sources, of which some are compiled for each project
-//! <cache>/probe/<key>/deps      what instrumented crates link
+//! <cache>/probe/<key>/deps      what instrumented crates are compiled against and linked with
 //! <cache>/probe/<key>/probe.json
 //! ```
 //!
@@ -16,7 +16,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs::TryLockError,
     io::{self, BufReader, Read as _},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Instant,
 };
@@ -30,6 +30,7 @@ use sha2::{Digest, Sha256};
 use super::{
     embedded::{Sources, short_hex},
     events::BuildEvent,
+    server,
     toolchain::Toolchain,
     wrapper::Libraries,
 };
@@ -41,14 +42,11 @@ pub const CACHE_DIR_ENV: &str = "CARGO_CONCAUDIT_CACHE_DIR";
 /// the next: for those who work on the probe.
 const BUILD_DIR_ENV: &str = "__CARGO_CONCAUDIT_PROBE_BUILD_DIR";
 
-/// What a probe must have: see [`Libraries`].
-const LIBRARIES: [&str; 5] = [
-    "concaudit_tracing",
-    "concaudit_std",
-    "concaudit_std_tokio",
-    "concaudit_core",
-    "concaudit_server",
-];
+/// The crates that a user's crates may see: the facades, and what they are made of.
+/// Those of them that are named on a command line come first, see [`Libraries`]. All
+/// others are the server's.
+const VISIBLE: [&str; 5] =
+    ["concaudit_tracing", "concaudit_std", "concaudit_std_tokio", "concaudit_core", "libc"];
 /// What is compiled for each project.
 const COMPILED_LATER: [&str; 2] = ["probe/parking_lot", "probe/lock_api"];
 const WORKSPACE_MANIFEST: &str = "probe/Cargo.toml.in";
@@ -58,10 +56,10 @@ const MAX_DIAGNOSTICS: usize = 16 * 1024;
 
 /// The flags of every probe crate. The metadata keeps the probe's crates apart
 /// from equal ones in the user's graph; rustc accepts several `-C metadata` and
-/// mixes them all into the crate's identity, cargo's own among them. Bitcode is
-/// for users whose profile does link-time optimisation.
+/// mixes them all into the crate's identity, cargo's own among them. Nothing is
+/// optimised at link time, so nobody needs bitcode.
 const RUSTFLAGS: [&str; 3] =
-    ["-Cmetadata=concaudit", "-Cembed-bitcode=yes", "-Cforce-frame-pointers=yes"];
+    ["-Cmetadata=concaudit", "-Cembed-bitcode=no", "-Cforce-frame-pointers=yes"];
 
 /// A program that links the C library statically has one `fork`, and the probe
 /// must not have another.
@@ -96,6 +94,8 @@ pub struct ProbeOptions<'a> {
     pub target: &'a str,
     /// The audited programs link the C library statically.
     pub links_statically: bool,
+    /// The target's linker in cargo's configuration.
+    pub linker: Option<PathBuf>,
     /// Never touch the network.
     pub offline: bool,
     /// As in `cargo build --jobs`.
@@ -152,6 +152,13 @@ pub enum ProbeError {
     /// Cargo says why.
     #[error("failed to build the probe for {target} in {folder}\n{diagnostics}")]
     Build { target: String, folder: Utf8PathBuf, diagnostics: String },
+    /// No linker, or one that does not do this.
+    #[error("failed to link the probe's server for {target}\n{source}")]
+    Link {
+        target: String,
+        #[source]
+        source: server::LinkError,
+    },
     /// Some other run uses what is to be removed.
     #[error(
         "failed to remove the probe cache at {path}: another run is using it; try again when it has ended"
@@ -164,8 +171,8 @@ pub enum ProbeError {
 #[serde(deny_unknown_fields)]
 struct Stamp {
     identity: String,
-    /// Crate name to file name, for the crates that are ours.
-    own: BTreeMap<String, String>,
+    /// Crate name to file name, for those in [`VISIBLE`].
+    visible: BTreeMap<String, String>,
     /// File name in `deps` to size in bytes.
     files: BTreeMap<String, u64>,
     /// The same for those files in `src` that are still needed.
@@ -295,15 +302,17 @@ fn open(
     }
     let stamp = read_stamp(folder)?;
     let dependencies = folder.join("deps");
-    let [tracing, std, std_in_tokio, core, server] =
-        LIBRARIES.map(|name| stamp.own.get(name).map(|file| dependencies.join(file)));
+    let [tracing, std, std_in_tokio, core, libc] =
+        VISIBLE.map(|name| stamp.visible.get(name).map(|file| dependencies.join(file)));
+    let core = core?;
+    let linked = [server::OBJECT, core.file_name()?, libc.as_ref()?.file_name()?];
     Some(Probe {
         libraries: Libraries {
+            linked: linked.map(str::to_owned).to_vec(),
             tracing: tracing?,
             std: std?,
             std_in_tokio: std_in_tokio?,
-            core: core?,
-            server: server?,
+            core,
         },
         dependencies,
         sources: folder.join("src"),
@@ -382,9 +391,18 @@ fn build(
     let target_dir = options.build_dir.clone().unwrap_or_else(|| partial.join("target"));
     let artifacts = compile(toolchain, options, &partial, &target_dir, events)?;
     let crates = artifacts.len();
-    let mut stamp = collect(&artifacts, &target_dir.join(options.target), &partial)
-        .map_err(cache_error("collect the probe's libraries"))?;
-    if let Some(missing) = LIBRARIES.iter().find(|name| !stamp.own.contains_key(**name)) {
+    let dependencies = partial.join("deps");
+    fs::create_dir_all(&dependencies).map_err(cache_error("create a folder"))?;
+    let target_output = target_dir.join(options.target);
+    let (visible, of_server): (Vec<_>, Vec<_>) =
+        libraries(&artifacts, &target_output).partition(|(name, _)| VISIBLE.contains(name));
+    let of_server: Vec<Utf8PathBuf> = of_server.into_iter().map(|(_, file)| file).collect();
+    let object = dependencies.join(server::OBJECT);
+    server::link(toolchain, options.linker.as_ref(), &of_server, &object)
+        .map_err(|source| ProbeError::Link { target: options.target.to_owned(), source })?;
+    let mut stamp =
+        collect(&visible, &dependencies).map_err(cache_error("collect the probe's libraries"))?;
+    if let Some(missing) = VISIBLE.iter().find(|name| !stamp.visible.contains_key(**name)) {
         return Err(ProbeError::Embedded { what: format!("it has no crate {missing}") });
     }
     stamp.sources = COMPILED_LATER.iter().flat_map(|folder| sources.below(folder)).collect();
@@ -481,55 +499,45 @@ fn compile(
     }
 }
 
-/// Gathers the libraries that a user's crates will link in one folder.
-fn collect(
-    artifacts: &[Artifact],
-    target_output: &Utf8Path,
-    partial: &Utf8Path,
-) -> io::Result<Stamp> {
-    let dependencies = partial.join("deps");
-    fs::create_dir_all(&dependencies)?;
-    let mut stamp = Stamp {
-        identity: String::new(),
-        own: BTreeMap::new(),
-        files: BTreeMap::new(),
-        sources: BTreeMap::new(),
-    };
-    for artifact in artifacts {
-        // A crate that re-exports macros cannot be loaded without the library
-        // of the procedural ones, which is the host's.
-        let is_proc_macro = artifact.target.is_proc_macro();
-        let Some(file) = library(artifact, is_proc_macro) else { continue };
-        if !is_proc_macro && !file.starts_with(target_output) {
-            continue;
-        }
+/// The libraries for the target, with the names of their crates. Procedural macros,
+/// and what they are made of, are the host's.
+fn libraries<'a>(
+    artifacts: &'a [Artifact],
+    target_output: &'a Utf8Path,
+) -> impl Iterator<Item = (&'a str, Utf8PathBuf)> {
+    artifacts
+        .iter()
+        .filter_map(|artifact| Some((artifact.target.name.as_str(), library(artifact)?)))
+        .filter(move |(_, file)| file.starts_with(target_output))
+}
+
+/// Gathers the libraries that a user's crates are compiled against in the folder where
+/// the server is, and says what is in it.
+fn collect(libraries: &[(&str, Utf8PathBuf)], dependencies: &Utf8Path) -> io::Result<Stamp> {
+    let mut visible = BTreeMap::new();
+    for (crate_name, file) in libraries {
         let name = file.file_name().unwrap_or_default().to_owned();
         let to = dependencies.join(&name);
-        if fs::hard_link(&file, &to).is_err() {
-            fs::copy(&file, &to)?;
+        if fs::hard_link(file, &to).is_err() {
+            fs::copy(file, &to)?;
         }
-        if artifact.target.name.starts_with("concaudit_") {
-            stamp.own.insert(artifact.target.name.clone(), name.clone());
-        }
-        stamp.files.insert(name, fs::metadata(&to)?.len());
+        visible.insert((*crate_name).to_owned(), name);
     }
     let mut hash = Sha256::new();
-    for name in stamp.files.keys() {
+    let mut files = BTreeMap::new();
+    for name in visible.values().map(String::as_str).chain([server::OBJECT]) {
+        let content = fs::read(dependencies.join(name))?;
+        files.insert(name.to_owned(), content.len() as u64);
         hash.update(name);
-        hash.update(fs::read(dependencies.join(name))?);
+        hash.update(content);
     }
-    stamp.identity = short_hex(hash, 8);
-    Ok(stamp)
+    let sources = BTreeMap::new();
+    Ok(Stamp { identity: short_hex(hash, 8), visible, files, sources })
 }
 
 /// The library of an artifact under its hashed name. Cargo names the members of
 /// a workspace by a copy without hash, and by their hashed metadata file.
-fn library(artifact: &Artifact, is_proc_macro: bool) -> Option<Utf8PathBuf> {
-    if is_proc_macro {
-        let is_dynamic =
-            |file: &&Utf8PathBuf| matches!(file.extension(), Some("so" | "dylib" | "dll"));
-        return artifact.filenames.iter().find(is_dynamic).cloned();
-    }
+fn library(artifact: &Artifact) -> Option<Utf8PathBuf> {
     let with = |extension: &str| {
         artifact.filenames.iter().find(|file| file.extension() == Some(extension))
     };
@@ -581,7 +589,7 @@ mod tests {
 
     use super::*;
 
-    const MANIFEST: &[u8] = b"[workspace]\nmembers = [\"core\", \"server\", \"std\", \
+    const MANIFEST: &[u8] = b"[workspace]\nmembers = [\"core\", \"libc\", \"server\", \"std\", \
         \"std-tokio\", \"tracing\"]\nresolver = \"3\"\n\
         [workspace.package]\nrust-version = \"1.85\"\n";
     const LOCK: &[u8] = b"version = 4\n\
@@ -589,7 +597,8 @@ mod tests {
         [[package]]\nname = \"concaudit-server\"\nversion = \"0.1.0\"\n\
         [[package]]\nname = \"concaudit-std\"\nversion = \"0.1.0\"\n\
         [[package]]\nname = \"concaudit-std-tokio\"\nversion = \"0.1.0\"\n\
-        [[package]]\nname = \"concaudit-tracing\"\nversion = \"0.1.0\"\n";
+        [[package]]\nname = \"concaudit-tracing\"\nversion = \"0.1.0\"\n\
+        [[package]]\nname = \"libc\"\nversion = \"0.1.0\"\n";
     /// A probe that compiles in no time.
     const SMALL: Sources = Sources::new(&[
         ("probe/Cargo.lock", LOCK),
@@ -599,11 +608,13 @@ mod tests {
             b"[package]\nname = \"concaudit-core\"\nversion = \"0.1.0\"\n",
         ),
         ("probe/core/src/lib.rs", b"pub fn f() {}"),
+        ("probe/libc/Cargo.toml.in", b"[package]\nname = \"libc\"\nversion = \"0.1.0\"\n"),
+        ("probe/libc/src/lib.rs", b""),
         (
             "probe/server/Cargo.toml.in",
             b"[package]\nname = \"concaudit-server\"\nversion = \"0.1.0\"\n",
         ),
-        ("probe/server/src/lib.rs", b""),
+        ("probe/server/src/lib.rs", b"#[no_mangle] pub static __CONCAUDIT_CONSTRUCTOR: u8 = 0;"),
         ("probe/std/Cargo.toml.in", b"[package]\nname = \"concaudit-std\"\nversion = \"0.1.0\"\n"),
         ("probe/std/src/lib.rs", b""),
         (
@@ -634,6 +645,7 @@ mod tests {
             cache,
             target,
             links_statically: false,
+            linker: None,
             offline: true,
             jobs: None,
             build_dir: None,

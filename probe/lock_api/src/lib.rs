@@ -17,9 +17,6 @@
 pub use real::*;
 
 use concaudit_core::resource::ResourceKind;
-// Nothing of the program need name the server, which starts itself.
-#[cfg(not(concaudit_alone))]
-use concaudit_server as _;
 use real as real_api;
 
 #[cfg(not(concaudit_lock_api = "0.5"))]

@@ -13,10 +13,7 @@
 pub use real::*;
 
 use concaudit_core::resource::ResourceKind;
-// Nothing of the program need name the server, which starts itself.
 use ::lock_api as real_api;
-#[cfg(not(concaudit_alone))]
-use concaudit_server as _;
 
 #[cfg(not(concaudit_parking_lot = "0.13"))]
 mod condvar;

@@ -14,14 +14,12 @@ use crate::{
     serve::{self, Run},
 };
 
-/// Keeps this module, and with it the constructor, in whatever links a facade.
-#[inline(never)]
-pub fn keep() {}
-
-/// Runs before `main`, as the dynamic linker runs C++'s constructors.
+/// Runs before `main`, as the dynamic linker runs C++'s constructors. Nothing of a
+/// program names the server: it is linked by asking for this symbol.
 #[used]
+#[unsafe(no_mangle)]
 #[unsafe(link_section = ".init_array")]
-static CONSTRUCTOR: extern "C" fn() = construct;
+pub static __CONCAUDIT_CONSTRUCTOR: extern "C" fn() = construct;
 
 /// The process that was started; a fork of it has no thread of ours.
 static PROCESS: OnceLock<u32> = OnceLock::new();

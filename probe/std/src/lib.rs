@@ -20,9 +20,6 @@
 #[doc(hidden)]
 extern crate std as real;
 
-// Nothing of the program need name the server, which starts itself.
-use concaudit_server as _;
-
 pub use real::*;
 
 mod __concaudit;

@@ -23,6 +23,8 @@ pub enum Argument<'a> {
     OutDir(&'a str),
     /// `--crate-name name`
     CrateName(&'a str),
+    /// `--crate-type kind`
+    CrateType(&'a str),
     /// `--edition year`
     Edition,
     /// `--cap-lints level`: what cargo gives to crates that are not the user's.
@@ -67,6 +69,8 @@ fn read(args: &[OsString]) -> (Argument<'_>, usize) {
         (Argument::OutDir(value), width)
     } else if let Some((value, width)) = named("--crate-name") {
         (Argument::CrateName(value), width)
+    } else if let Some((value, width)) = named("--crate-type") {
+        (Argument::CrateType(value), width)
     } else if let Some((_, width)) = named("--edition") {
         (Argument::Edition, width)
     } else if let Some((_, width)) = named("--cap-lints") {

@@ -95,6 +95,7 @@ struct Given<'a> {
     has_parking_lot: bool,
     is_foreign: bool,
     is_test: bool,
+    is_program: bool,
 }
 
 impl<'a> Given<'a> {
@@ -120,7 +121,8 @@ impl<'a> Given<'a> {
                 Argument::OutDir(value) => given.out_dir = Some(value),
                 Argument::CrateName(value) => given.crate_name = Some(value),
                 Argument::CapLints => given.is_foreign = true,
-                Argument::Test => given.is_test = true,
+                Argument::CrateType(value) => given.is_program |= value == "bin",
+                Argument::Test => (given.is_test, given.is_program) = (true, true),
                 Argument::Debuginfo => given.debuginfo = "2",
                 Argument::Print => return None,
                 Argument::Cfg(_)
@@ -179,8 +181,7 @@ pub fn plan(
     };
 
     let mut planned = rewrite(args, |argument| match argument {
-        // What is stripped cannot be symbolised.
-        Argument::Codegen(option) if option.starts_with("strip=") => Change::Drop,
+        Argument::Codegen(option) if is_dropped(option) => Change::Drop,
         Argument::Cfg(cfg) if is_without_parking_lot && cfg == "feature=\"parking_lot\"" => {
             Change::Drop
         }
@@ -221,6 +222,12 @@ pub fn plan(
     if let Some((_, library)) = std {
         push(&["--extern", &format!("std={library}")]);
     }
+    if given.is_program {
+        push(&["-L", &format!("native={}", state.dependencies)]);
+        for file in &state.libraries.linked {
+            push(&["-l", &format!("static:+verbatim={file}")]);
+        }
+    }
     if is_telling {
         push(&["--cfg", "tokio_unstable", "--cfg", "feature=\"tracing\""]);
         push(&["--extern", &format!("tracing={}", state.libraries.tracing)]);
@@ -260,6 +267,14 @@ pub fn plan(
         applied,
         role,
     })
+}
+
+/// Whether an option for code generation must not reach the compiler.
+fn is_dropped(option: &str) -> bool {
+    let name = option.split_once('=').map_or(option, |(name, _)| name);
+    // What is stripped cannot be symbolised. Optimisation at link time would make symbols
+    // of the probe's core local, which the server refers to.
+    matches!(name, "strip" | "lto" | "linker-plugin-lto")
 }
 
 /// The `20` of `1.20.6`; `None` for tokio 0 and what comes after tokio 1.
@@ -308,6 +323,26 @@ mod tests {
             "-L dependency=/cache/deps -L dependency={SIDE} -C force-frame-pointers=yes \
              -C debuginfo=line-tables-only --extern std=/cache/deps/libconcaudit_std-1.rlib"
         )));
+    }
+
+    #[test]
+    fn programs_are_linked_with_the_server_and_libraries_are_not() {
+        let linked = "-L native=/cache/deps -l static:+verbatim=concaudit_server.o \
+                      -l static:+verbatim=libconcaudit_core-1.rlib";
+        for (kind, is_program) in
+            [("--test", true), ("--crate-type bin", true), ("--crate-type lib --emit=link", false)]
+        {
+            let (args, _) =
+                planned(("a", "0.1.0"), &format!("--crate-name a {kind} {TARGET}"), &[]);
+            assert_eq!(args.contains(linked), is_program, "{args}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_optimised_at_link_time() {
+        let flags = "-C lto -Clto=thin -C linker-plugin-lto -C opt-level=3";
+        let (args, _) = planned(("a", "0.1.0"), &format!("--crate-name a {flags} {TARGET}"), &[]);
+        assert!(!args.contains("lto") && args.contains("opt-level=3"), "{args}");
     }
 
     #[test]

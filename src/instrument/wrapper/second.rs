@@ -105,12 +105,7 @@ fn facade(
     if let Some((major, minor, _)) = triple(&plan.version) {
         args.extend(["--cfg".into(), format!("concaudit_{name}=\"{major}.{minor}\"").into()]);
     }
-    let libraries = [
-        ("real", real),
-        ("concaudit_core", &state.libraries.core),
-        ("concaudit_server", &state.libraries.server),
-    ];
-    for (name, library) in libraries {
+    for (name, library) in [("real", real), ("concaudit_core", &state.libraries.core)] {
         args.extend(["--extern".into(), format!("{name}={library}").into()]);
     }
     args

@@ -43,8 +43,9 @@ pub struct Libraries {
     pub std_in_tokio: Utf8PathBuf,
     /// What the facades that are compiled for each project speak to.
     pub core: Utf8PathBuf,
-    /// What speaks to the run.
-    pub server: Utf8PathBuf,
+    /// What programs are linked with besides, by file name, in the linker's order: the
+    /// server, and what it needs.
+    pub linked: Vec<String>,
 }
 
 impl State {
@@ -88,7 +89,11 @@ pub mod tests {
                 std: "/cache/deps/libconcaudit_std-1.rlib".into(),
                 std_in_tokio: "/cache/deps/libconcaudit_std_tokio-1.rlib".into(),
                 core: "/cache/deps/libconcaudit_core-1.rlib".into(),
-                server: "/cache/deps/libconcaudit_server-1.rlib".into(),
+                linked: vec![
+                    "concaudit_server.o".into(),
+                    "libconcaudit_core-1.rlib".into(),
+                    "liblibc-1.rlib".into(),
+                ],
             },
             facades: facades_of(&[]),
             wrapper: None,
