@@ -26,19 +26,20 @@ const ENTRY: &str = "__CONCAUDIT_CONSTRUCTOR";
 /// What can link objects with each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Linker {
-    /// The one that comes with most toolchains.
-    Lld(PathBuf),
     /// A compiler for C, which calls its own.
     Driver(PathBuf),
+    /// The one that comes with most toolchains.
+    Lld(PathBuf),
 }
 
 impl Linker {
-    /// In the order in which they are tried.
+    /// In the order in which they are tried: GNU's linker does not read all that lld
+    /// writes, while all read what GNU's writes.
     fn all(toolchain: &Toolchain, configured: Option<&PathBuf>) -> Vec<Self> {
         let lld = toolchain.sysroot.join("lib/rustlib").join(&toolchain.host).join("bin/rust-lld");
         let lld = lld.is_file().then_some(Self::Lld(lld));
         let driver = configured.cloned().unwrap_or_else(|| "cc".into());
-        lld.into_iter().chain([Self::Driver(driver)]).collect()
+        std::iter::once(Self::Driver(driver)).chain(lld).collect()
     }
 
     fn command(&self, libraries: &[Utf8PathBuf], object: &Utf8Path) -> Command {

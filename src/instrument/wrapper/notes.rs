@@ -3,7 +3,7 @@
 
 use std::{fmt, io};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
@@ -44,9 +44,14 @@ impl fmt::Display for Failure {
     }
 }
 
+/// The folder that is there where any crate was compiled so that its locks are seen.
+pub fn instrumented(state: &State) -> Utf8PathBuf {
+    state.target_dir.join(INSTRUMENTED)
+}
+
 /// Takes note of a crate that is compiled so that locks of its own are seen.
 pub fn note_instrumented(state: &State, stem: &str) -> io::Result<()> {
-    write(&state.target_dir.join(INSTRUMENTED), stem, "")
+    write(&instrumented(state), stem, "")
 }
 
 /// Forgets how a crate was compiled before.

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
     arguments::{Argument, Change, each, extern_name, extern_path, rewrite},
-    second,
+    notes, second,
     state::State,
 };
 use crate::instrument::locks::{Facade, Facades};
@@ -14,8 +14,10 @@ use crate::instrument::locks::{Facade, Facades};
 /// At which level an unoptimised `tokio` is optimised all the same; `None`
 /// would leave it as the profile says. Most of what the instrumentation costs is
 /// glue within tokio's own code; optimised, an audited lock costs half as much,
-/// and a spawn less than a plain one. Debug assertions and overflow checks stay
-/// as the profile has them.
+/// and a spawn less than a plain one. Debug assertions and overflow checks stay as
+/// the profile has them. It is compiled as one unit: that is less work than several
+/// which are optimised across their borders, and which functions have a frame of their
+/// own does not depend on where these borders happen to be.
 const TOKIO_OPT_LEVEL: &str = "3";
 
 /// The oldest minor version of tokio 1 that tells of tasks and locks.
@@ -95,10 +97,16 @@ struct Given<'a> {
     has_parking_lot: bool,
     is_foreign: bool,
     is_test: bool,
-    is_program: bool,
+    crate_types: Vec<&'a str>,
 }
 
 impl<'a> Given<'a> {
+    /// Whether the result can be started. Where cargo names no type, as for tests without
+    /// a harness, rustc makes a program.
+    fn is_program(&self) -> bool {
+        self.is_test || self.crate_types.is_empty() || self.crate_types.contains(&"bin")
+    }
+
     /// `None` for a question to rustc.
     fn read(args: &'a [OsString]) -> Option<Self> {
         let mut given = Self { opt_level: "0", ..Self::default() };
@@ -121,8 +129,8 @@ impl<'a> Given<'a> {
                 Argument::OutDir(value) => given.out_dir = Some(value),
                 Argument::CrateName(value) => given.crate_name = Some(value),
                 Argument::CapLints => given.is_foreign = true,
-                Argument::CrateType(value) => given.is_program |= value == "bin",
-                Argument::Test => (given.is_test, given.is_program) = (true, true),
+                Argument::CrateType(value) => given.crate_types.push(value),
+                Argument::Test => given.is_test = true,
                 Argument::Debuginfo => given.debuginfo = "2",
                 Argument::Print => return None,
                 Argument::Cfg(_)
@@ -216,13 +224,17 @@ pub fn plan(
     push(&["-L", &format!("dependency={}", state.dependencies)]);
     push(&["-L", &format!("dependency={side}")]);
     push(&["-C", "force-frame-pointers=yes"]);
-    if matches!(given.debuginfo, "" | "0" | "none") {
+    let is_optimised_here = is_telling && given.opt_level == "0";
+    // Optimised, full debug info of tokio takes longer than the rest of it.
+    if matches!(given.debuginfo, "" | "0" | "none") || is_optimised_here {
         push(&["-C", "debuginfo=line-tables-only"]);
     }
     if let Some((_, library)) = std {
         push(&["--extern", &format!("std={library}")]);
     }
-    if given.is_program {
+    // Where nothing of the graph can be seen, the server would say that it was.
+    let is_seen = state.uses(Facade::Std) || exists(&notes::instrumented(state));
+    if given.is_program() && is_seen {
         push(&["-L", &format!("native={}", state.dependencies)]);
         for file in &state.libraries.linked {
             push(&["-l", &format!("static:+verbatim={file}")]);
@@ -231,8 +243,8 @@ pub fn plan(
     if is_telling {
         push(&["--cfg", "tokio_unstable", "--cfg", "feature=\"tracing\""]);
         push(&["--extern", &format!("tracing={}", state.libraries.tracing)]);
-        if given.opt_level == "0" {
-            push(&["-C", &format!("opt-level={TOKIO_OPT_LEVEL}")]);
+        if is_optimised_here {
+            push(&["-C", &format!("opt-level={TOKIO_OPT_LEVEL}"), "-C", "codegen-units=1"]);
             // They follow the level where they are not given.
             if !given.has_debug_assertions {
                 push(&["-C", "debug-assertions=on"]);
@@ -315,7 +327,9 @@ mod tests {
 
     #[test]
     fn a_crate_of_the_target_finds_the_probe_and_keeps_its_frames_and_lines() {
-        let args = format!("--crate-name a src/lib.rs -C strip=debuginfo -Cdebuginfo=0 {TARGET}");
+        let args = format!(
+            "--crate-name a --crate-type lib src/lib.rs -C strip=debuginfo -Cdebuginfo=0 {TARGET}"
+        );
         let (args, plan) = planned(("a", "0.1.0"), &args, &[]);
         assert_eq!((plan.role, plan.shows_locks()), (Role::Ordinary, false));
         assert!(!args.contains("strip"), "{args}");
@@ -330,7 +344,7 @@ mod tests {
         let linked = "-L native=/cache/deps -l static:+verbatim=concaudit_server.o \
                       -l static:+verbatim=libconcaudit_core-1.rlib";
         for (kind, is_program) in
-            [("--test", true), ("--crate-type bin", true), ("--crate-type lib --emit=link", false)]
+            [("--test", true), ("--crate-type bin", true), ("", true), ("--crate-type lib", false)]
         {
             let (args, _) =
                 planned(("a", "0.1.0"), &format!("--crate-name a {kind} {TARGET}"), &[]);
@@ -373,7 +387,8 @@ mod tests {
         assert!(!applied(("tokio", "1.54.1"), "tokio", ""), "it gets another");
         let without = state().without(&[Facade::Std]);
         let plan = plan_of(("a", "0.1.0"), &format!("--crate-name a {TARGET}"), &without, &[]);
-        assert!(!text(&plan.unwrap()).contains("std="));
+        let args = text(&plan.unwrap());
+        assert!(!args.contains("std=") && !args.contains("concaudit_server"), "{args}");
     }
 
     #[test]
@@ -410,9 +425,9 @@ mod tests {
         let args_of = |flags: &str| {
             planned(("tokio", "1.54.1"), &format!("--crate-name tokio {flags} {TARGET}"), &[]).0
         };
-        assert!(
-            args_of("").contains("-C opt-level=3 -C debug-assertions=on -C overflow-checks=on")
-        );
+        assert!(args_of("").contains(
+            "-C opt-level=3 -C codegen-units=1 -C debug-assertions=on -C overflow-checks=on"
+        ));
         let off = args_of("-C debug-assertions=off -C overflow-checks=off");
         assert!(off.contains("opt-level=3") && !off.contains("=on"), "{off}");
         assert!(!args_of("-C opt-level=1").contains("opt-level=3"));
