@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What an audit costs, against the plain build and against console-subscriber,
-# side by side in one run: the same program in three debug builds, in turns.
+# side by side in one run: the same program in three debug builds, in turns. Before that,
+# what a build from nothing costs: of a crate with tokio alone, and of a large graph.
 #
 #   benches/run.sh [ROUNDS]      5 unless told otherwise
 #
@@ -11,17 +12,34 @@ tasks=1000000
 # console-subscriber keeps some 25 KB per finished task: a million would not fit.
 console_tasks=50000
 
-start=$(now_ms)
+# clean BUILD WHAT FOLDER: the tests of a package, built from nothing, in ms.
+clean() {
+    local start
+    say "building $2 from nothing, $1"
+    rm -rf "$work/clean"
+    if [[ $1 == audited ]]; then
+        "$tool" concaudit --quiet --manifest-path "$3/Cargo.toml" --target-dir "$work/clean" \
+            --fail-on never --format json --output "$work/clean.json" >/dev/null || true
+        note audited "$2" "$(field build_ms "$work/clean.json")"
+    else
+        start=$(now_ms)
+        cargo test --quiet --locked --no-run --manifest-path "$3/Cargo.toml" \
+            --target-dir "$work/clean" >/dev/null 2>&1
+        note plain "$2" $(($(now_ms) - start))
+    fi
+    rm -rf "$work/clean"
+}
+cargo fetch --quiet --locked
+cargo fetch --quiet --locked --manifest-path "$root/tests/graph/whole/Cargo.toml"
+for ((round = 1; round <= 3; round++)); do
+    for build in plain audited; do clean "$build" tokio "$here/overhead"; done
+done
+for build in plain audited; do clean "$build" graph "$root/tests/graph/whole"; done
+
 build plain
-note plain build $(($(now_ms) - start))
-
 say "building audited"
-audit --exact e00 --format json --output "$work/audited.json"
-note audited build "$(field build_ms "$work/audited.json")"
-
-start=$(now_ms)
+audit --exact e00
 RUSTFLAGS='--cfg tokio_unstable' build console --features console
-note console build $(($(now_ms) - start))
 
 # measure BUILD TASKS|-
 measure() {
@@ -88,7 +106,8 @@ row 'spawn+join' spawn ns
 row 'mpsc message' message ns
 row '50 empty test processes, in turn' empty ms
 row '40 tests, wall time' suite ms
-row 'clean build of the tests' build ms
+row 'clean build, tokio alone' tokio ms
+row 'clean build, a graph of 330 crates' graph ms
 echo
 awk -v share="$(median audited auditor)" 'BEGIN {
     printf "the auditor'"'"'s thread, while 10,000 tasks wait for 1000 locks: %.1f %% of a core\n", share
