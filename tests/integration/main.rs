@@ -13,6 +13,7 @@
 mod behaviour;
 mod blocking_call;
 mod blocking_poll;
+mod builds;
 mod cli;
 mod console;
 mod deadlock;

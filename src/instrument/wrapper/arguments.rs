@@ -33,8 +33,10 @@ pub enum Argument<'a> {
     Emit,
     /// `--test`
     Test,
-    /// `--print`, `-vV`: a question.
-    Print,
+    /// `--print`, `-vV`, `-`: a question, or a source that comes over standard input.
+    Question,
+    /// `--json kinds`
+    Json(&'a str),
     /// `-g`
     Debuginfo,
     /// The crate's root file.
@@ -78,11 +80,13 @@ fn read(args: &[OsString]) -> (Argument<'_>, usize) {
     } else if let Some((_, width)) = named("--emit") {
         (Argument::Emit, width)
     } else if let Some((_, width)) = named("--print") {
-        (Argument::Print, width)
+        (Argument::Question, width)
+    } else if let Some((value, width)) = named("--json") {
+        (Argument::Json(value), width)
     } else if let Some((_, width)) = named("--check-cfg").or_else(|| named("-L")) {
         (Argument::Other, width)
-    } else if first == "-vV" || first == "-V" || first == "--version" {
-        (Argument::Print, 1)
+    } else if matches!(first, "-vV" | "-V" | "--version" | "-") {
+        (Argument::Question, 1)
     } else if first == "--test" {
         (Argument::Test, 1)
     } else if first == "-g" {

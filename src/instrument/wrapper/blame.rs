@@ -76,11 +76,11 @@ mod tests {
 
     fn plan_of(name: &str, version: &str, more: &str) -> Plan {
         let args = format!(
-            "--crate-name {name} {more} --out-dir /p/target/concaudit/k/x \
-             --target x86_64-unknown-linux-gnu"
+            "--crate-name {name} {more} --out-dir /p/target/concaudit/k/x/debug/deps \
+             --target x86_64-unknown-linux-gnu --json=artifacts"
         );
         let args: Vec<OsString> = args.split_whitespace().map(Into::into).collect();
-        let package = Package { name: name.into(), version: version.into() };
+        let package = Package { name: name.into(), version: version.into(), out_dir: None };
         plan(&args, &package, &state(), &|_| false).unwrap()
     }
 

@@ -58,19 +58,27 @@ pub fn run() -> Result<ExitCode, WrapperError> {
     let state: State = serde_json::from_str(&state).map_err(WrapperError::State)?;
     let mut args = env::args_os().skip(1);
     let program = args.next().unwrap_or_else(|| "rustc".into());
-    let args: Vec<OsString> = args.collect();
-    let expanded = arguments::expand(&args).map_err(WrapperError::Arguments)?;
-    let compiler = Compiler { program, state: &state, through_file: expanded.is_some() };
-    let args = expanded.unwrap_or(args);
+    let given: Vec<OsString> = args.collect();
+    let expanded = arguments::expand(&given).map_err(WrapperError::Arguments)?;
+    let through_file = expanded.is_some();
+    let args = expanded.unwrap_or_else(|| given.clone());
     let package = Package {
         name: env::var("CARGO_PKG_NAME").unwrap_or_default(),
         version: env::var("CARGO_PKG_VERSION").unwrap_or_default(),
+        out_dir: env::var("OUT_DIR").ok().map(Into::into),
     };
-    let phase = Phase { compiler, state: &state, args: &args, package };
-    match phase.plan(&[]) {
-        None => phase.compiler.become_it(&args),
-        Some(plan) => phase.compile(&plan),
+    let planned = plan(&args, &package, &state, &exists);
+    let compiler =
+        Compiler { program, state: &state, through_file: through_file && planned.is_some() };
+    match planned {
+        // As it was given.
+        None => compiler.become_it(&given),
+        Some(plan) => Phase { compiler, state: &state, args: &args, package }.compile(&plan),
     }
+}
+
+fn exists(file: &Utf8Path) -> bool {
+    file.exists()
 }
 
 /// A crate of the target, and what is known of it.
@@ -119,10 +127,6 @@ impl Attempt {
 
 impl Phase<'_> {
     fn plan(&self, without: &[Facade]) -> Option<Plan> {
-        let exists = |file: &Utf8Path| file.exists();
-        if without.is_empty() {
-            return plan(self.args, &self.package, self.state, &exists);
-        }
         plan(self.args, &self.package, &self.state.without(without), &exists)
     }
 

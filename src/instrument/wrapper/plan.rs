@@ -1,6 +1,6 @@
 //! Which arguments a crate gets, and which facades apply to it.
 
-use std::{ffi::OsString, path::Path};
+use std::ffi::OsString;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -39,6 +39,8 @@ pub struct Package {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// Where its build script writes, if it has one.
+    pub out_dir: Option<Utf8PathBuf>,
 }
 
 /// How a crate of the target is compiled.
@@ -97,6 +99,7 @@ struct Given<'a> {
     has_parking_lot: bool,
     is_foreign: bool,
     is_test: bool,
+    announces_artifacts: bool,
     crate_types: Vec<&'a str>,
 }
 
@@ -132,7 +135,10 @@ impl<'a> Given<'a> {
                 Argument::CrateType(value) => given.crate_types.push(value),
                 Argument::Test => given.is_test = true,
                 Argument::Debuginfo => given.debuginfo = "2",
-                Argument::Print => return None,
+                Argument::Json(kinds) => {
+                    given.announces_artifacts |= kinds.split(',').any(|kind| kind == "artifacts");
+                }
+                Argument::Question => return None,
                 Argument::Cfg(_)
                 | Argument::Edition
                 | Argument::Emit
@@ -144,7 +150,20 @@ impl<'a> Given<'a> {
     }
 }
 
-/// How a crate of the target is compiled; `None` for everything that is not one.
+/// Whether cargo compiles a crate of this build into a folder: `<triple>/<profile>/deps`
+/// below the target directory, or `<triple>/<profile>/build/<package>/<hash>/out`. Build
+/// scripts compile below such a folder, too, by hand or by a cargo of their own: what they
+/// are told of is `own_output`, their `OUT_DIR`.
+fn is_cargos(out_dir: &Utf8Path, target_dir: &Utf8Path, own_output: Option<&Utf8Path>) -> bool {
+    let Ok(relative) = out_dir.strip_prefix(target_dir) else { return false };
+    let parts: Vec<&str> = relative.components().map(|part| part.as_str()).collect();
+    let is_of_layout =
+        matches!(parts.as_slice(), [_, _, "deps" | "examples"] | [_, _, "build", _, _, "out"]);
+    is_of_layout && own_output != Some(out_dir)
+}
+
+/// How a crate of the target is compiled; `None` for everything that is not one: what
+/// build scripts ask the compiler, above all, must have the answers of a plain build.
 /// `exists` says which files there are.
 pub fn plan(
     args: &[OsString],
@@ -154,7 +173,11 @@ pub fn plan(
 ) -> Option<Plan> {
     let given = Given::read(args)?;
     let out_dir = Utf8PathBuf::from(given.out_dir?);
-    if given.target? != state.target || !Path::new(&out_dir).starts_with(&state.target_dir) {
+    // Nobody else asks to hear of artifacts.
+    if given.target? != state.target || !given.announces_artifacts {
+        return None;
+    }
+    if !is_cargos(&out_dir, &state.target_dir, package.out_dir.as_deref()) {
         return None;
     }
     let crate_name = given.crate_name?;
@@ -306,7 +329,7 @@ mod tests {
 
     fn plan_of(package: (&str, &str), args: &str, state: &State, files: &[&str]) -> Option<Plan> {
         let args: Vec<OsString> = args.split_whitespace().map(Into::into).collect();
-        let package = Package { name: package.0.into(), version: package.1.into() };
+        let package = Package { name: package.0.into(), version: package.1.into(), out_dir: None };
         plan(&args, &package, state, &|file| files.contains(&file.as_str()))
     }
 
@@ -321,8 +344,8 @@ mod tests {
         (text(&plan), plan)
     }
 
-    const TARGET: &str =
-        "--target x86_64-unknown-linux-gnu --out-dir /p/target/concaudit/k/x/debug/deps";
+    const TARGET: &str = "--json=diagnostic-rendered-ansi,artifacts \
+        --target x86_64-unknown-linux-gnu --out-dir /p/target/concaudit/k/x/debug/deps";
     const SIDE: &str = "/p/target/concaudit/k/beside";
 
     #[test]
@@ -492,12 +515,36 @@ mod tests {
     }
 
     #[test]
+    fn only_the_folders_that_cargo_compiles_into_are_its_own() {
+        let target_dir = Utf8Path::new("/t");
+        let output = Utf8Path::new("/t/x/debug/build/a-1/out");
+        for folder in ["x/debug/deps", "x/ci/examples", "x/debug/build/a/0a1b/out"] {
+            assert!(is_cargos(&target_dir.join(folder), target_dir, Some(output)), "{folder}");
+        }
+        let own = "x/debug/build/a/0a1b/out";
+        assert!(!is_cargos(&target_dir.join(own), target_dir, Some(&target_dir.join(own))));
+        for folder in [
+            "",
+            "x",
+            "x/debug",
+            "x/debug/build/a-1/out",
+            "x/debug/build/a-1/out/target/x/debug/deps",
+        ] {
+            assert!(!is_cargos(&target_dir.join(folder), target_dir, Some(output)), "{folder}");
+        }
+        assert!(!is_cargos("/elsewhere/x/debug/deps".into(), target_dir, None));
+    }
+
+    #[test]
     fn questions_host_crates_and_foreign_builds_pass_untouched() {
         let foreign = "--crate-name a --target x86_64-unknown-linux-gnu --out-dir /elsewhere";
         let other = "--crate-name a --target wasm32-wasip1 --out-dir /p/target/concaudit/k/w/deps";
-        let print = format!("- --crate-name ___ --print=file-names {TARGET}");
+        let print = format!("--crate-name ___ --print=file-names {TARGET}");
+        let input = format!("--crate-name probe0 --crate-type=lib - {TARGET}");
+        let silent = TARGET.replace("artifacts", "future-incompat");
+        let silent = format!("--crate-name a {silent}");
         let host = "--crate-name build_script_build --out-dir /p/target/concaudit/k/debug/build";
-        for args in [host, foreign, other, &print, "-vV"] {
+        for args in [host, foreign, other, &print, &input, &silent, "-vV"] {
             assert!(plan_of(("a", "0.1.0"), args, &state(), &[]).is_none(), "{args}");
         }
     }

@@ -125,10 +125,11 @@ mod tests {
         let args = format!(
             "--crate-name {name} --edition=2021 /registry/src/lib.rs --cap-lints allow -C metadata=1 \
              -C extra-filename=-ab12 --extern dep=/t/libdep.rmeta --cfg feature=\"f\" \
-             --out-dir /p/target/concaudit/k/x/debug/deps --target x86_64-unknown-linux-gnu"
+             --out-dir /p/target/concaudit/k/x/debug/deps --target x86_64-unknown-linux-gnu \
+             --json=artifacts"
         );
         let args: Vec<OsString> = args.split_whitespace().map(Into::into).collect();
-        let package = Package { name: name.into(), version: version.into() };
+        let package = Package { name: name.into(), version: version.into(), out_dir: None };
         plan(&args, &package, &state(), &|_| false).unwrap()
     }
 
