@@ -113,7 +113,7 @@ fn report(build: &Build, executed: &Executed, run: &model::Run, findings: Vec<Fi
         drained: Duration::from_nanos(sum(|counters| counters.drain_ns)),
         coverage: Coverage {
             instrumented: build.instrumented.clone(),
-            not_instrumented: not_instrumented(build, executed),
+            not_instrumented: not_instrumented(build, executed, run),
             // Named by `assemble`.
             unaudited_tests: vec![],
             truncated_tests: vec![],
@@ -133,8 +133,9 @@ fn report(build: &Build, executed: &Executed, run: &model::Run, findings: Vec<Fi
     assemble(ProjectInfo { name, packages }, parts)
 }
 
-/// What the build could not instrument, and who was not understood in the run.
-fn not_instrumented(build: &Build, executed: &Executed) -> Vec<String> {
+/// What the build could not instrument, and what was not understood or not looked at
+/// in the run.
+fn not_instrumented(build: &Build, executed: &Executed, run: &model::Run) -> Vec<String> {
     let garbled = match executed.garbled_announcements {
         0 => None,
         1 => Some("1 process that did not".to_owned()),
@@ -146,7 +147,17 @@ fn not_instrumented(build: &Build, executed: &Executed) -> Vec<String> {
              (then `cargo concaudit clean` helps)"
         )
     });
-    build.not_instrumented.iter().cloned().chain(garbled).collect()
+    let allocates_under_locks = run
+        .tests
+        .iter()
+        .flat_map(|test| &test.processes)
+        .any(|process| process.counters.allocator_locks > 0);
+    let allocator = allocates_under_locks.then(|| {
+        "locks of the global allocator: it is called by the audit itself, which would wait for \
+         itself"
+            .to_owned()
+    });
+    build.not_instrumented.iter().cloned().chain(garbled).chain(allocator).collect()
 }
 
 fn test_report(test: &TestRun, run: &model::Run) -> TestReport {

@@ -651,6 +651,7 @@ fn counters(counters: &proto::Counters) -> Counters {
         dropped_tasks: counters.dropped_tasks,
         dropped_holds: counters.dropped_holds,
         dropped_events: counters.dropped_events,
+        allocator_locks: counters.allocator_locks,
     }
 }
 

@@ -144,6 +144,8 @@ pub struct Counters {
     /// Blocking calls, guards across awaits and recursions that were left out to
     /// bound memory.
     pub dropped_events: u64,
+    /// Locks of the program's allocator, of which nothing is told.
+    pub allocator_locks: u64,
 }
 
 /// Whose code a frame is.

@@ -10,6 +10,7 @@
     reason = "a skipped test says why, and one of many runs what became of them"
 )]
 
+mod allocators;
 mod behaviour;
 mod blocking_call;
 mod blocking_poll;

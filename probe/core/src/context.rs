@@ -24,6 +24,13 @@ const MAX_SCOPES: usize = 32;
 /// Nestings of locks that a thread goes through over and over.
 const ORDERS: usize = 256;
 
+/// A critical section of the probe, in [`Context::busy`].
+const BUSY: u32 = 1;
+/// One in which nothing of the program's is called but its allocator.
+const AT_WORK: u32 = BUSY | 1 << 12;
+/// A lock of the program's allocator that is held; as many as fit.
+const ALLOCATING: u32 = 1 << 24;
+
 /// The state of one thread.
 pub(crate) struct Context {
     pub(crate) stack_bounds: Cell<Bounds>,
@@ -34,7 +41,9 @@ pub(crate) struct Context {
     pub(crate) quick_cache: Cache,
     /// Nestings of locks that were recorded, by their hash: the tick when.
     orders: [Cell<(u64, u64)>; ORDERS],
-    /// How many of the probe's critical sections this thread is in.
+    /// How many of the probe's critical sections this thread is in, each counted as
+    /// [`BUSY`] or [`AT_WORK`], and how many locks of the allocator it holds, each
+    /// counted as [`ALLOCATING`].
     busy: Cell<u32>,
     /// The std and parking_lot locks that this thread holds.
     held: Cell<Option<&'static HeldLocks>>,
@@ -111,10 +120,30 @@ impl Drop for Record {
 }
 
 impl Context {
-    /// Whether this thread is in the middle of the probe's own doings.
+    /// Whether this thread is in the middle of the probe's own doings, or of the
+    /// program's allocator.
     #[inline]
     pub(crate) fn is_busy(&self) -> bool {
         self.busy.get() > 0
+    }
+
+    /// Whether a lock that is taken on this thread now must be one of the program's
+    /// allocator.
+    pub(crate) fn allocates(&self) -> bool {
+        self.busy.get() >= AT_WORK
+    }
+
+    /// This thread has taken a lock of the allocator: until it is released, the probe
+    /// neither allocates nor locks on this thread.
+    pub(crate) fn allocation_begins(&self) {
+        let busy = self.busy.get();
+        self.busy.set(busy.checked_add(ALLOCATING).unwrap_or(busy));
+    }
+
+    /// Undoes the last [`Self::allocation_begins`], if there is one.
+    pub(crate) fn allocation_ends(&self) {
+        let busy = self.busy.get();
+        self.busy.set(busy.checked_sub(ALLOCATING).unwrap_or(busy));
     }
 
     /// The locks that this thread holds, if it ever held one.
@@ -134,6 +163,7 @@ impl Context {
         if self.is_ending.get() {
             return None;
         }
+        let _busy = Busy::begin();
         LEASE
             .try_with(|slot| {
                 let lease = Lease::new(thread_id());
@@ -193,13 +223,25 @@ pub(crate) fn end_lease() {
 /// The probe's own doings: what locks do meanwhile on this thread is not looked
 /// at.
 #[derive(Debug)]
-pub(crate) struct Busy(());
+pub(crate) struct Busy(u32);
 
 impl Busy {
     #[inline]
     pub(crate) fn begin() -> Self {
-        with(|context| context.busy.set(context.busy.get() + 1));
-        Self(())
+        Self::with(BUSY)
+    }
+
+    /// The same, where whatever lock is taken meanwhile is one of the program's
+    /// allocator: under a lock of the probe's, nothing else of the program's is called.
+    #[inline]
+    pub(crate) fn begin_work() -> Self {
+        Self::with(AT_WORK)
+    }
+
+    #[inline]
+    fn with(count: u32) -> Self {
+        with(|context| context.busy.set(context.busy.get() + count));
+        Self(count)
     }
 }
 
@@ -211,7 +253,7 @@ pub fn is_ours() {
 impl Drop for Busy {
     #[inline]
     fn drop(&mut self) {
-        with(|context| context.busy.set(context.busy.get() - 1));
+        with(|context| context.busy.set(context.busy.get() - self.0));
     }
 }
 
@@ -296,7 +338,10 @@ pub(crate) fn current_thread() -> Option<Arc<Task>> {
     THREAD
         .try_with(|thread| {
             let mut thread = thread.try_borrow_mut().ok()?;
-            let record = thread.get_or_insert_with(|| Record::new(Task::for_this_thread()));
+            let record = thread.get_or_insert_with(|| {
+                let _busy = Busy::begin();
+                Record::new(Task::for_this_thread())
+            });
             Some(Arc::clone(&record.0))
         })
         .ok()

@@ -31,6 +31,8 @@ pub static TASKS_SPAWNED: Counter = Counter::new();
 pub static LOCKS_SEEN: Counter = Counter::new();
 /// tokio's locks acquired; see [`acquisitions`].
 pub(crate) static ACQUISITIONS: Counter = Counter::new();
+/// Locks of the program's allocator, which are not looked at.
+pub static ALLOCATOR_LOCKS: Counter = Counter::new();
 /// Roots that were held back.
 pub static DRAINS: Counter = Counter::new();
 /// For how long, in nanoseconds.

@@ -227,6 +227,17 @@ impl HeldLocks {
         Some(held)
     }
 
+    /// Takes the row of the lock at this address out, if there is one. By the thread
+    /// itself.
+    pub(crate) fn forget(&self, address: u64) -> bool {
+        let found = (0..self.len()).find(|&at| {
+            let row = &self.rows[at];
+            row.address.load(Ordering::Relaxed) == address && row.id.swap(0, Ordering::AcqRel) != 0
+        });
+        self.trim(self.len());
+        found.is_some()
+    }
+
     /// Rows from `len` on are empty; so may those before it be.
     #[inline]
     fn trim(&self, mut len: usize) {

@@ -7,7 +7,11 @@
 //! that does it.
 //!
 //! Whatever needs memory is done before the lock is taken: the lock may be the
-//! one of the program's allocator.
+//! one of the program's allocator. One that is is known by it that it is taken where
+//! the probe allocates, which is tried before a lock is first taken. Nothing is told of
+//! it, and where it is held, nothing of any other lock either: the probe's own locks
+//! are held while it allocates, so whoever is within the allocator must not wait for
+//! them.
 
 use std::{
     marker::PhantomData,
@@ -56,6 +60,9 @@ impl How {
     }
 }
 
+/// The number of every lock of the program's allocator.
+const ALLOCATORS: u64 = u64::MAX;
+
 /// Beside every lock that a facade wraps: who it is. Costs nothing until the
 /// lock is first used in an audited process.
 #[derive(Debug)]
@@ -65,7 +72,7 @@ pub struct Label {
     /// Who took it exclusively, or tried to.
     writer: AtomicU32,
     site: Option<&'static Location<'static>>,
-    /// 0 until it is first used.
+    /// 0 until it is first used, [`ALLOCATORS`] as soon as it is known to be one.
     id: AtomicU64,
 }
 
@@ -75,7 +82,7 @@ pub struct Label {
 pub struct Intent {
     mode: Mode,
     how: How,
-    /// 0: not to be looked at.
+    /// 0 or [`ALLOCATORS`]: not to be looked at.
     id: u64,
     stack: StackId,
 }
@@ -134,10 +141,16 @@ impl Label {
         context::with(|context| {
             let mut intent = Intent { mode, how, id: 0, stack: 0 };
             if context.is_busy() {
+                intent.id = self.busy_id(context);
+                return intent;
+            }
+            let id = self.id();
+            if id == ALLOCATORS {
+                intent.id = id;
                 return intent;
             }
             let Some(held) = context.held_or_new() else { return intent };
-            intent.id = self.id();
+            intent.id = id;
             intent.stack = stack::capture_again(context);
             if mode == Mode::Exclusive {
                 let known = self.writer.load(Ordering::Relaxed);
@@ -198,7 +211,7 @@ impl Label {
     /// To be called where the lock was found taken, before it is waited for.
     #[inline(never)]
     pub fn wait(&self, intent: &Intent) -> Waiting<'_> {
-        if intent.id == 0 || context::with(Context::is_busy) {
+        if matches!(intent.id, 0 | ALLOCATORS) || context::with(Context::is_busy) {
             return Waiting(None, PhantomData);
         }
         let Some(actor) = context::current_actor() else { return Waiting(None, PhantomData) };
@@ -245,6 +258,9 @@ impl Label {
 
     #[inline(never)]
     fn acquired_audited(&self, intent: &Intent) {
+        if intent.id == ALLOCATORS {
+            return context::with(Context::allocation_begins);
+        }
         if let Some(held) = context::with(Context::held) {
             held.push(&Held {
                 lock: self.labelled(intent.id),
@@ -261,7 +277,7 @@ impl Label {
     /// granted.
     pub fn converted(&self, from: Mode, to: Mode) {
         let id = self.id.load(Ordering::Relaxed);
-        if id != 0
+        if !matches!(id, 0 | ALLOCATORS)
             && let Some(held) = context::with(Context::held)
         {
             held.convert(id, from, to);
@@ -280,6 +296,14 @@ impl Label {
     #[inline(never)]
     fn released_audited(&self, id: u64, mode: Mode) {
         context::with(|context| {
+            if id == ALLOCATORS {
+                // It may have been taken before it was known.
+                let address = std::ptr::from_ref(self) as u64;
+                if !context.held().is_some_and(|held| held.forget(address)) {
+                    context.allocation_ends();
+                }
+                return;
+            }
             if context.is_busy() {
                 return;
             }
@@ -302,6 +326,7 @@ impl Label {
 
     #[cold]
     fn first_id(&self) -> u64 {
+        try_allocator();
         let id = next_id();
         match self.id.compare_exchange(0, id, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => {
@@ -310,6 +335,20 @@ impl Label {
             }
             Err(others) => others,
         }
+    }
+
+    /// The number of the lock where it is taken in the middle of the probe's doings or
+    /// of the allocator's.
+    #[cold]
+    fn busy_id(&self, context: &Context) -> u64 {
+        if !context.allocates() {
+            let id = self.id.load(Ordering::Relaxed);
+            return if id == ALLOCATORS { id } else { 0 };
+        }
+        if self.id.swap(ALLOCATORS, Ordering::Relaxed) != ALLOCATORS {
+            counters::ALLOCATOR_LOCKS.add(1);
+        }
+        ALLOCATORS
     }
 
     #[cold]
@@ -334,6 +373,16 @@ impl Label {
         let resource = self.labelled(id).resource(taken);
         resource.note_writers(self.writer.load(Ordering::Relaxed));
         resource
+    }
+}
+
+/// Allocates a small piece and a large one: if the allocator takes the lock that is
+/// about to be taken for the first time, it is known now, before the probe allocates
+/// under a lock of its own.
+fn try_allocator() {
+    let _busy = Busy::begin_work();
+    for size in [16, 4096] {
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(size)));
     }
 }
 

@@ -9,8 +9,8 @@ use std::{
 use crate::context::Busy;
 
 /// A lock of the probe's, held. The program's allocator may use a lock that the
-/// probe sees; one that it takes for the probe is not looked at, or the probe
-/// would wait for itself.
+/// probe sees; one that it takes for the probe is known for what it is and not looked
+/// at, or the probe would wait for itself.
 #[derive(Debug)]
 pub(crate) struct Guard<'a, T: ?Sized> {
     guard: MutexGuard<'a, T>,
@@ -20,7 +20,7 @@ pub(crate) struct Guard<'a, T: ?Sized> {
 /// Locks, whatever became of the last holder.
 #[inline]
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> Guard<'_, T> {
-    let busy = Busy::begin();
+    let busy = Busy::begin_work();
     Guard { guard: mutex.lock().unwrap_or_else(PoisonError::into_inner), _busy: busy }
 }
 

@@ -568,6 +568,7 @@ fn count() -> proto::Counters {
         dropped_holds: counters::DROPPED_HOLDS.get(),
         threads_spawned: counters::THREADS_SPAWNED.get(),
         dropped_events: counters::DROPPED_EVENTS.get(),
+        allocator_locks: counters::ALLOCATOR_LOCKS.get(),
     }
 }
 

@@ -693,6 +693,9 @@ pub struct Counters {
     /// Blocking calls, guards across awaits and recursions that were not kept.
     #[prost(uint64, tag = "13")]
     pub dropped_events: u64,
+    /// Locks of the program's allocator, of which nothing is told.
+    #[prost(uint64, tag = "14")]
+    pub allocator_locks: u64,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
