@@ -45,8 +45,11 @@ use super::{
     recording::Recording,
 };
 
-/// How long [`Registry::finish`] waits for what processes still have to tell.
+/// How long [`Registry::finish`] waits for what processes still have to tell, after each
+/// update.
 const FINISH_WAIT: Duration = Duration::from_secs(3);
+/// And how long in all.
+const LONGEST_FINISH: Duration = Duration::from_secs(60);
 /// How long [`Registry::snapshot`] waits for an answer.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(2);
 /// A process that connects writes at once; one that does not is not ours.
@@ -164,6 +167,8 @@ struct Link {
     recording: Mutex<Recording>,
     channel: OnceLock<Channel>,
     following: OnceLock<AbortHandle>,
+    /// Those with news that have come.
+    updates: AtomicU64,
     /// It delivered its last update, or its connection broke.
     done: watch::Sender<bool>,
     /// See [`Shared::knotted`].
@@ -281,9 +286,9 @@ impl Registry {
     }
 
     /// The recordings of the processes of a test that has ended: that of
-    /// `main_pid` first, then in the order of their announcements. Waits, for
-    /// 3 s at most, until each has said its last word or is gone; a recording
-    /// without last word is `truncated`.
+    /// `main_pid` first, then in the order of their announcements. Waits until each
+    /// has said its last word or is gone, for 3 s at most, and longer only while news of
+    /// `main_pid` come; a recording without last word is `truncated`.
     pub async fn finish(&self, token: u64, main_pid: Option<u32>) -> Vec<Recording> {
         let deadline = Instant::now() + FINISH_WAIT;
         // Where it fails, what was announced before is still known.
@@ -293,8 +298,20 @@ impl Registry {
             state.finished.insert(token);
             state.links.remove(&token).unwrap_or_default()
         };
-        for link in &links {
-            let _ = timeout_at(deadline, link.done.subscribe().wait_for(|done| *done)).await;
+        let end = Instant::now() + LONGEST_FINISH;
+        // What goes on beside it may have news for ever.
+        let of_main = |link: &&Arc<Link>| Some(link.process.pid) == main_pid;
+        let main = links.iter().find(of_main);
+        let heard = || main.map_or(0, |link| link.updates.load(Ordering::Relaxed));
+        let mut before = None;
+        while before.replace(heard()) != Some(heard()) && Instant::now() < end {
+            let deadline = Instant::now() + FINISH_WAIT;
+            for link in &links {
+                let _ = timeout_at(deadline, link.done.subscribe().wait_for(|done| *done)).await;
+            }
+            if links.iter().all(|link| *link.done.borrow()) {
+                break;
+            }
         }
         // What lives on is meant to, and must not take the end of the run for our death.
         release(&links).await;
@@ -529,6 +546,7 @@ fn welcome(shared: &Shared, announcement: Announcement) {
         }),
         channel: OnceLock::new(),
         following: OnceLock::new(),
+        updates: AtomicU64::new(0),
         done: watch::Sender::new(false),
         knotted: shared.knotted.clone(),
     });
@@ -594,6 +612,7 @@ async fn follow_audit(link: &Link, channel: Channel) {
             let (sequence, last) = (update.sequence, update.last);
             let is_knotted = !update.knots.is_empty();
             link.recording().apply(update);
+            link.updates.fetch_add(1, Ordering::Relaxed);
             if is_knotted {
                 let token = link.process.token;
                 link.knotted.send_if_modified(|tokens| tokens.insert(token));

@@ -21,10 +21,12 @@ use concaudit_core::{
     thread,
 };
 
-use crate::{modules, proto};
+use crate::{audit, modules, proto};
 
 /// Live tasks that fit into one update.
 const MAX_LIVE_TASKS: usize = 20_000;
+/// Tasks that fit into one of the last updates, of which each is acknowledged.
+const TASKS_PER_UPDATE: usize = 2_000;
 /// Waits shorter than this say nothing about who holds a lock now.
 const LEAST_WAIT_NS: u64 = 1;
 
@@ -45,25 +47,26 @@ pub(crate) fn update(sent: &mut Sent, batch: &Batch) -> proto::Update {
     assembler.update
 }
 
-/// The last update: what is new, and everything that is alive.
-pub(crate) fn last_update(sent: &mut Sent, batch: &Batch) -> proto::Update {
+/// The last updates: what is new, and everything that is alive.
+pub(crate) fn last_updates(sent: &mut Sent, batch: &Batch) -> Vec<proto::Update> {
     let mut assembler = Assembler::new(sent);
     assembler.add_batch(batch);
-    assembler.add_live_tasks();
+    assembler.add_live_tasks(TASKS_PER_UPDATE);
     assembler.add_children();
     assembler.add_panics();
     assembler.add_storms();
     assembler.add_orphans();
     assembler.add_open_files();
     assembler.update.last = true;
-    assembler.update
+    assembler.finished.push(assembler.update);
+    assembler.finished
 }
 
 /// Everything that is alive, complete in itself.
 pub(crate) fn snapshot(threads: &[Seen]) -> proto::Update {
     let mut sent = Sent::default();
     let mut assembler = Assembler::new(&mut sent);
-    assembler.add_live_tasks();
+    assembler.add_live_tasks(MAX_LIVE_TASKS);
     for thread in threads {
         let thread = assembler.thread(thread);
         assembler.update.threads.push(thread);
@@ -74,6 +77,8 @@ pub(crate) fn snapshot(threads: &[Seen]) -> proto::Update {
 struct Assembler<'a> {
     sent: &'a mut Sent,
     update: proto::Update,
+    /// Those before it, where there is more than fits into one.
+    finished: Vec<proto::Update>,
     now_ns: u64,
 }
 
@@ -87,9 +92,21 @@ impl<'a> Assembler<'a> {
             counters: Some(count()),
             ..proto::Update::default()
         };
-        let mut assembler = Self { sent, update, now_ns };
+        let mut assembler = Self { sent, update, finished: Vec::new(), now_ns };
         assembler.add_modules();
         assembler
+    }
+
+    /// Begins the next update.
+    fn go_on(&mut self) {
+        self.sent.sequence += 1;
+        let next = proto::Update {
+            sequence: self.sent.sequence,
+            now_ns: self.now_ns,
+            counters: self.update.counters,
+            ..proto::Update::default()
+        };
+        self.finished.push(std::mem::replace(&mut self.update, next));
     }
 
     fn add_modules(&mut self) {
@@ -183,7 +200,8 @@ impl<'a> Assembler<'a> {
         }
     }
 
-    fn add_live_tasks(&mut self) {
+    /// All of them, so many in an update.
+    fn add_live_tasks(&mut self, per_update: usize) {
         let tasks = task::live_tasks();
         if tasks.len() > MAX_LIVE_TASKS {
             counters::DROPPED_TASKS.add((tasks.len() - MAX_LIVE_TASKS) as u64);
@@ -195,11 +213,15 @@ impl<'a> Assembler<'a> {
             if let Some(awaited) = joins.get(&task.id) {
                 add_joins(&mut task.waits, awaited);
             }
+            if self.update.tasks.len() >= per_update {
+                self.go_on();
+            }
             self.update.tasks.push(task);
         }
     }
 
     fn stack(&mut self, id: StackId) -> u64 {
+        audit::step();
         if id != 0 && self.sent.stacks.insert(id) {
             let addresses = stack::addresses(id).unwrap_or_default();
             self.update.stacks.push(proto::Stack { id: u64::from(id), addresses });

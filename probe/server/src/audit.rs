@@ -1,7 +1,10 @@
 //! The service `concaudit.v1.Audit`.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -52,12 +55,36 @@ fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until the last update has been acknowledged, for `limit` at most.
+/// What has been assembled: it gets on.
+static STEPS: AtomicU64 = AtomicU64::new(0);
+/// No process waits longer than this for its last words to be heard.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// One more thing has been assembled.
+pub(crate) fn step() {
+    STEPS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Waits until the last update has been acknowledged: for as long as it gets on, and
+/// where it does not, for `limit`.
 pub(crate) fn wait_for_acknowledgement(limit: Duration) {
-    let deadline = Instant::now() + limit;
+    let end = Instant::now() + LONGEST_WAIT.max(limit);
+    let mut deadline = Instant::now() + limit;
+    let mut seen = None;
     let mut progress = guard(&PROGRESS);
     while !progress.given_up && progress.last.is_none_or(|last| progress.acknowledged < last) {
-        let Some(left) = deadline.checked_duration_since(Instant::now()) else { return };
+        let now = Instant::now();
+        let state = (STEPS.load(Ordering::Relaxed), progress.acknowledged);
+        if seen != Some(state) {
+            seen = Some(state);
+            deadline = end.min(now + limit);
+        }
+        let Some(left) = deadline.checked_duration_since(now).filter(|left| !left.is_zero())
+        else {
+            return;
+        };
+        // Nobody is notified of a step.
+        let left = left.min(PERIOD);
         progress =
             PROGRESSED.wait_timeout(progress, left).unwrap_or_else(PoisonError::into_inner).0;
     }
@@ -81,10 +108,10 @@ impl Audit {
             .then(|| assemble::update(&mut guard(&self.sent), &batch))
     }
 
-    fn last(&self) -> Update {
-        let update = assemble::last_update(&mut guard(&self.sent), &outbox::take_last());
-        guard(&PROGRESS).last = Some(update.sequence);
-        update
+    fn last(&self) -> Vec<Update> {
+        let updates = assemble::last_updates(&mut guard(&self.sent), &outbox::take_last());
+        guard(&PROGRESS).last = updates.last().map(|update| update.sequence);
+        updates
     }
 
     async fn report(self, updates: mpsc::Sender<Result<Update, Status>>) {
@@ -111,7 +138,12 @@ impl Audit {
             is_first = false;
             let _ = tokio::time::timeout(PERIOD, self.exiting.changed()).await;
         }
-        updates.send(Ok(self.last())).await.is_err()
+        for update in self.last() {
+            if updates.send(Ok(update)).await.is_err() {
+                return true;
+            }
+        }
+        false
     }
 }
 

@@ -34,6 +34,10 @@ use tonic::{Request, Response, Status, async_trait};
 /// As often as console-subscriber publishes.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// Tasks, and resources, and operations on them, that one subscriber is shown at once.
+/// Nobody looks through more, and who watches an audited process must not wait for them.
+const MAX_SHOWN: usize = 10_000;
+
 type Updates<T> = ReceiverStream<Result<T, Status>>;
 
 /// The service; clones share their state.
@@ -235,6 +239,8 @@ struct View {
     tasks: HashMap<u64, Arc<Task>>,
     /// Tasks that were spawned up to this time were shown.
     shown_ns: u64,
+    /// There was no room for these.
+    left_out: u64,
     /// With the time of creation.
     resources: HashMap<u64, u64>,
     operations: HashMap<u64, async_ops::Stats>,
@@ -247,6 +253,7 @@ impl View {
             watch: ConsoleWatch::begin(),
             tasks: HashMap::new(),
             shown_ns: 0,
+            left_out: 0,
             resources: HashMap::new(),
             operations: HashMap::new(),
         }
@@ -263,20 +270,20 @@ impl View {
     }
 
     fn tasks(&mut self) -> tasks::TaskUpdate {
-        let mut update = tasks::TaskUpdate {
-            dropped_events: counters::DROPPED_TASKS.get(),
-            ..Default::default()
-        };
+        let mut update = tasks::TaskUpdate::default();
         let short_lived =
             self.watch.finished().into_iter().filter(|task| task.created_ns > self.shown_ns);
         for task in task::live_tasks().into_iter().chain(short_lived) {
-            let is_thread = task.kind.is_thread();
-            if !is_thread && !self.tasks.contains_key(&task.id) {
+            let is_new = !task.kind.is_thread() && !self.tasks.contains_key(&task.id);
+            if is_new && self.tasks.len() >= MAX_SHOWN {
+                self.left_out += u64::from(task.created_ns > self.shown_ns);
+            } else if is_new {
                 update.new_tasks.push(new_task(&task));
                 self.tasks.insert(task.id, task);
             }
         }
         self.shown_ns = clock::now_ns();
+        update.dropped_events = counters::DROPPED_TASKS.get() + self.left_out;
         for task in self.tasks.values() {
             update.stats_update.insert(task.id, self.task_stats(task));
         }
@@ -308,7 +315,11 @@ impl View {
 
     fn resources(&mut self) -> resources::ResourceUpdate {
         let mut update = resources::ResourceUpdate::default();
-        let live = resource::live_resources();
+        let mut live = resource::live_resources();
+        // Those that were shown before are among the oldest.
+        live.sort_unstable_by_key(|resource| resource.id);
+        update.dropped_events = live.len().saturating_sub(MAX_SHOWN) as u64;
+        live.truncate(MAX_SHOWN);
         for resource in &live {
             if self.resources.insert(resource.id, resource.created_ns).is_none() {
                 update.new_resources.push(new_resource(resource));
@@ -356,7 +367,10 @@ impl View {
 
     fn operations(&mut self) -> async_ops::AsyncOpUpdate {
         let mut update = async_ops::AsyncOpUpdate::default();
-        let waiting = resource::waiting_operations();
+        let mut waiting = resource::waiting_operations();
+        waiting.sort_unstable_by_key(|operation| operation.id);
+        update.dropped_events = waiting.len().saturating_sub(MAX_SHOWN) as u64;
+        waiting.truncate(MAX_SHOWN);
         let mut current = HashMap::new();
         for operation in &waiting {
             if !self.operations.contains_key(&operation.id) {
