@@ -276,3 +276,31 @@ fn a_test_that_is_kept_for_a_console_alone_keeps_its_outcome() {
     assert!(!report.tests[0].truncated, "{finished}");
     assert!(report.findings.iter().any(|it| it.rule == "leaked-thread"), "{finished}");
 }
+
+/// Audits a test with much to tell at its end.
+fn many(test: &str) -> Report {
+    let finished =
+        Tool::new("lifecycle").args(&["--test", "many", "--exact", test, "--format", "json"]).run();
+    let report = Report::parse(&finished.stdout);
+    assert_eq!(report.tests[0].outcome, "passed", "{finished}");
+    assert!(!report.tests[0].truncated, "it had the time for a last word\n{finished}");
+    assert_eq!(report.coverage.truncated_tests, [""; 0]);
+    report
+}
+
+#[test]
+fn a_test_with_a_host_of_tasks_has_its_last_word() {
+    let report = many("a_host_of_tasks_is_left");
+    assert_eq!(report.summary.tasks, 200_000);
+    assert!(report.coverage.dropped_tasks > 0, "what was cut is said");
+}
+
+#[test]
+fn a_test_with_a_host_of_locks_has_its_last_word() {
+    for (test, locks) in [
+        ("a_host_of_locks_is_held_by_a_task", 100_000),
+        ("a_million_locks_of_a_thread_are_left", 1_000_000),
+    ] {
+        assert!(many(test).summary.locks >= locks, "{test}");
+    }
+}

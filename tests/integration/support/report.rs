@@ -19,6 +19,8 @@ pub struct Summary {
     pub tests_failed: u64,
     pub tests_skipped: u64,
     pub tests_cut_off: u64,
+    pub tasks: u64,
+    pub locks: u64,
     pub tests_not_started: u64,
     pub interrupted: bool,
     pub verdict: Option<String>,
@@ -30,6 +32,7 @@ pub struct Coverage {
     pub not_instrumented: Vec<String>,
     pub unaudited_tests: Vec<String>,
     pub truncated_tests: Vec<String>,
+    pub dropped_tasks: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
