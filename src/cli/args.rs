@@ -5,14 +5,14 @@ use std::{ffi::OsString, num::NonZeroUsize, str::FromStr, time::Duration};
 use camino::Utf8PathBuf;
 use clap::{
     Args, CommandFactory, Parser, Subcommand, ValueEnum,
-    builder::{PossibleValuesParser, Styles, styling::AnsiColor},
+    builder::{Styles, styling::AnsiColor},
     error::ErrorKind,
 };
 use clap_complete::Shell;
 
-use super::explain::rule_names;
+use super::words::{self, RuleParser};
 use crate::{
-    instrument::{BuildArgs, LockKind},
+    instrument::{BuildArgs, LockKind, MessageFormat, jobs},
     report::finding::Severity,
 };
 
@@ -73,7 +73,7 @@ pub enum Command {
     Test(Box<TestOptions>),
     /// Builds the probe for this toolchain ahead of its first use
     Setup(SetupOptions),
-    /// Removes the project's instrumented build and the cached probes
+    /// Removes the project's instrumented build, or the cached probes
     Clean(CleanOptions),
     /// Tells what a rule finds, why it matters and what to do
     Explain(ExplainOptions),
@@ -121,6 +121,16 @@ pub enum ColorChoice {
 pub struct TestOptions {
     #[command(flatten)]
     pub build: BuildArgs,
+    /// How cargo tells of the build: human (the default), short, or one of cargo's JSON formats,
+    /// which go to standard output before the report
+    #[arg(
+        long,
+        value_name = "FMT",
+        value_delimiter = ',',
+        hide_possible_values = true,
+        help_heading = "Display options"
+    )]
+    pub message_format: Vec<MessageFormat>,
     #[command(flatten)]
     pub select: SelectOptions,
     #[command(flatten)]
@@ -152,11 +162,34 @@ pub struct SelectOptions {
     /// Arguments for the test binaries
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
+    /// The subcommand that the first filter may have been meant as.
+    #[arg(skip)]
+    pub meant: Option<words::Meant>,
 }
 
 /// How tests run.
 #[derive(Debug, Clone, Args)]
 pub struct RunOptions {
+    /// Build the tests, and do not run them
+    #[arg(long, conflicts_with_all = ["list", "doc"], help_heading = "Run options")]
+    pub no_run: bool,
+    /// Print the tests that would be run, a line each, and do not run them
+    #[arg(long, conflicts_with = "doc", help_heading = "Run options")]
+    pub list: bool,
+    /// Run the doctests after the audit, too: by `cargo test --doc`, and not audited
+    #[arg(long, help_heading = "Run options")]
+    pub doc: bool,
+    /// Start no further test once one has failed
+    #[arg(long, overrides_with = "no_fail_fast", help_heading = "Run options")]
+    pub fail_fast: bool,
+    /// Run all tests, whatever fails (the default)
+    // What cargo test says to write instead of `--keep-going`.
+    #[arg(long, alias = "keep-going", overrides_with = "fail_fast", help_heading = "Run options")]
+    pub no_fail_fast: bool,
+    /// Run a test that failed up to so many times more; what its failed attempts show is
+    /// reported all the same
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Run options")]
+    pub retries: u32,
     /// Tests that run at once [default: number of cores]
     #[arg(long, value_name = "N", help_heading = "Run options")]
     pub test_threads: Option<NonZeroUsize>,
@@ -227,7 +260,7 @@ pub struct RuleOptions {
     #[arg(
         long = "rule",
         value_name = "RULE",
-        value_parser = PossibleValuesParser::new(rule_names()),
+        value_parser = RuleParser,
         hide_possible_values = true,
         help_heading = "Rules"
     )]
@@ -236,7 +269,7 @@ pub struct RuleOptions {
     #[arg(
         long,
         value_name = "RULE",
-        value_parser = PossibleValuesParser::new(rule_names()),
+        value_parser = RuleParser,
         hide_possible_values = true,
         help_heading = "Rules"
     )]
@@ -307,7 +340,7 @@ pub struct ReportOptions {
     /// The format of the report
     #[arg(long, value_name = "FORMAT", default_value = "human", help_heading = "Report")]
     pub format: Format,
-    /// Write the report to a file instead of standard output
+    /// Write the report to a file instead of standard output, which is `-`
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub output: Option<Utf8PathBuf>,
     /// Write a further report (may be repeated): json=audit.json
@@ -392,13 +425,19 @@ pub struct SetupOptions {
     #[arg(long)]
     pub offline: bool,
     /// Number of parallel jobs of the build
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", allow_hyphen_values = true, value_parser = jobs)]
     pub jobs: Option<String>,
 }
 
 /// Of `clean`.
 #[derive(Debug, Clone, Args)]
 pub struct CleanOptions {
+    /// Remove the cached probes, which serve all projects, instead of the project's build
+    #[arg(long)]
+    pub probe: bool,
+    /// Remove both
+    #[arg(long, conflicts_with = "probe")]
+    pub all: bool,
     /// Path to Cargo.toml
     #[arg(long, value_name = "PATH")]
     pub manifest_path: Option<Utf8PathBuf>,
@@ -411,7 +450,7 @@ pub struct CleanOptions {
 #[derive(Debug, Clone, Args)]
 pub struct ExplainOptions {
     /// The rule's name, as a report has it in brackets; all rules are listed without it
-    #[arg(value_name = "RULE", value_parser = PossibleValuesParser::new(rule_names()))]
+    #[arg(value_name = "RULE", value_parser = RuleParser)]
     pub rule: Option<String>,
 }
 
@@ -453,11 +492,12 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
     if argv.get(1).is_some_and(|word| word == "concaudit") {
         argv.remove(1);
     }
-    let Cli { global, test, command } = Cli::try_parse_from(argv)?;
+    let Cli { global, mut test, command } = Cli::try_parse_from(argv)?;
     let command = if let Some(command) = command {
         command
     } else {
         refuse_late_subcommand(&test)?;
+        test.select.meant = test.select.filters.first().and_then(|word| words::meant(word));
         Command::Test(Box::new(test))
     };
     Ok(Invocation { global, command })
@@ -486,6 +526,7 @@ pub fn command() -> clap::Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::explain::rule_names;
 
     fn parsed(line: &str) -> Result<Invocation, clap::Error> {
         parse(line.split(' ').map(OsString::from))
@@ -554,6 +595,35 @@ mod tests {
     }
 
     #[test]
+    fn rules_may_be_written_with_underscores() {
+        let invocation = parsed("x explain Lingering_task").expect("is valid");
+        let Command::Explain(options) = invocation.command else { panic!("{invocation:?}") };
+        assert_eq!(options.rule.as_deref(), Some("lingering-task"));
+        let rules = test_options("x --rule lost_waker --allow long_held_lock").rules;
+        assert_eq!(
+            (rules.only, rules.allow),
+            (vec!["lost-waker".into()], vec!["long-held-lock".into()])
+        );
+    }
+
+    #[test]
+    fn the_last_word_about_failing_fast_counts() {
+        let fails_fast = |line| test_options(line).run.fail_fast;
+        assert!(!fails_fast("x") && !fails_fast("x --keep-going"));
+        assert!(fails_fast("x --no-fail-fast --fail-fast"));
+        assert!(!fails_fast("x --fail-fast --no-fail-fast"));
+    }
+
+    #[test]
+    fn a_first_word_that_may_be_a_subcommand_is_noted() {
+        let meant = |line| test_options(line).select.meant.map(|meant| meant.subcommand);
+        assert_eq!(meant("x explian lingering-task"), Some(Some("explain".to_owned())));
+        assert_eq!(meant("x rapport"), Some(None));
+        assert_eq!(meant("x test explian"), None);
+        assert_eq!(meant("x orders"), None);
+    }
+
+    #[test]
     fn reports_go_where_they_were_sent() {
         let report = test_options("x --report json=a=b.json --report human=c --format json").report;
         assert_eq!(
@@ -583,6 +653,13 @@ mod tests {
             ("x --ignored --include-ignored", "cannot be used with"),
             ("x --lib clean", "must stand before all options"),
             ("x -v -q", "cannot be used with"),
+            ("x -j0", "must not be 0"),
+            ("x setup -j 0", "must not be 0"),
+            ("x -j many", "a number"),
+            ("x explain lock", "deadlock, futurelock, lock-across-await, lock-order-cycle"),
+            ("x --no-run --list", "cannot be used with"),
+            ("x clean --probe --all", "cannot be used with"),
+            ("x --message-format loud", "possible values: human, short, json"),
         ] {
             let error = parsed(line).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

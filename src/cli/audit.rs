@@ -1,7 +1,13 @@
 //! The main job, from the project to the report: build, run, model, audit,
 //! report.
 
-use std::time::Duration;
+use std::{
+    fmt::Write as _,
+    fs::{Metadata, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -22,6 +28,7 @@ use crate::{
         human::{self, HumanOptions},
         json,
         summary::{Coverage, LeftProcess, ProjectInfo, Report, TestOutcome, TestReport},
+        words::counted,
     },
     run::TestRun,
 };
@@ -53,14 +60,40 @@ pub fn audit(
     console: &mut Console,
 ) -> Result<(), ExpectedError> {
     check_destinations(&options.report)?;
+    if options.run.doc && !options.build.has_default_targets() {
+        let message = "failed to run doctests with `--doc`: as in `cargo test`, it cannot be \
+                       combined with the selection of other targets";
+        return Err(ExpectedError::Usage(anyhow::Error::msg(message)));
+    }
+    refuse_typo(options)?;
     let build = rooms::build(options, global, console)?;
+    if options.run.no_run {
+        for binary in &build.binaries {
+            console.status("Executable", &format!("{} ({})", binary.id, binary.exe));
+        }
+        return Ok(());
+    }
+    if options.run.list {
+        return list(&build, options, console);
+    }
     let executed = rooms::execute(&build, options, console)?;
+    if executed.runs.is_empty()
+        && executed.skipped > 0
+        && let Some(meant) = &options.select.meant
+    {
+        console.warning(&meant.told("no test that is built has it in its name"));
+    }
     let run = rooms::model(&build, &executed.runs);
     let findings = rooms::findings(&run, options);
-    let mut report = report(&build, &executed, &run, findings);
+    let mut report = report(&build, &executed, &run, options, findings);
     let verdict = verdict(&report, &options.report);
     report.summary.verdict = verdict.as_ref().err().and_then(ExpectedError::told_verdict);
     let is_told = write(&report, &build.project, &options.report, console)?;
+    let verdict = match (verdict, run_doctests(&build, options, global, console)?) {
+        // Failed tests win over findings, of whatever kind they are.
+        (Ok(()) | Err(ExpectedError::Findings { .. }), false) => Err(ExpectedError::DoctestsFailed),
+        (verdict, _) => verdict,
+    };
     match verdict {
         Err(error) if is_told && error.told_verdict().is_some() => {
             Err(ExpectedError::Told { code: error.process_exit_code() })
@@ -69,10 +102,64 @@ pub fn audit(
     }
 }
 
+/// `cargo concaudit explian` reads as a filter, and nobody wants to wait for a build to
+/// be told that it leaves out all tests.
+fn refuse_typo(options: &TestOptions) -> Result<(), ExpectedError> {
+    let Some(meant) = &options.select.meant else { return Ok(()) };
+    if rooms::is_mentioned(options, &meant.word)? {
+        return Ok(());
+    }
+    let message = meant.told("no source file of the project has the word in it");
+    Err(ExpectedError::Usage(anyhow::Error::msg(message)))
+}
+
+/// The tests that would run, to standard output.
+fn list(build: &Build, options: &TestOptions, console: &mut Console) -> Result<(), ExpectedError> {
+    let (names, skipped) = rooms::list(build, options)?;
+    let mut text = names.join("\n");
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    console
+        .report(&text)
+        .map_err(|source| ExpectedError::WriteReport { path: "standard output".into(), source })?;
+    let mut count = counted(names.len() as u64, "test", "tests");
+    if skipped > 0 {
+        let _ = write!(count, " ({skipped} skipped)");
+    }
+    console.status("Listed", &count);
+    Ok(())
+}
+
+/// With `--doc`: returns whether all passed.
+fn run_doctests(
+    build: &Build,
+    options: &TestOptions,
+    global: &GlobalOptions,
+    console: &mut Console,
+) -> Result<bool, ExpectedError> {
+    if !options.run.doc {
+        return Ok(true);
+    }
+    if build.with_doctests.is_empty() {
+        console.status("Doctests", "there is no library to have any");
+        return Ok(true);
+    }
+    console.status("Doctests", "run by `cargo test --doc`, and not audited");
+    rooms::run_doctests(options, global)
+}
+
 /// Before the work, not after it: a report that cannot be written later.
 fn check_destinations(options: &ReportOptions) -> Result<(), ExpectedError> {
-    let further = options.further.iter().map(|report| &report.file);
-    for file in options.output.iter().chain(further) {
+    let further = || options.further.iter().map(|report| &report.file);
+    let is_ours = options.output.as_ref().is_none_or(is_standard_output);
+    let on_standard_output = further().filter(|file| is_standard_output(file)).count();
+    if on_standard_output + usize::from(is_ours) > 1 {
+        let message = "failed to write two reports to standard output: send one to a file with \
+                       `--output` or `--report`";
+        return Err(ExpectedError::Usage(anyhow::Error::msg(message)));
+    }
+    for file in options.output.iter().chain(further()).filter(|file| !is_standard_output(file)) {
         let folder = match file.parent() {
             Some(folder) if !folder.as_str().is_empty() => folder,
             _ => Utf8Path::new("."),
@@ -89,8 +176,19 @@ fn check_destinations(options: &ReportOptions) -> Result<(), ExpectedError> {
     Ok(())
 }
 
+/// `-`, as everywhere.
+fn is_standard_output(file: &Utf8PathBuf) -> bool {
+    file == "-" || file == "/dev/stdout"
+}
+
 /// The rooms' results as one report.
-fn report(build: &Build, executed: &Executed, run: &model::Run, findings: Vec<Finding>) -> Report {
+fn report(
+    build: &Build,
+    executed: &Executed,
+    run: &model::Run,
+    options: &TestOptions,
+    findings: Vec<Finding>,
+) -> Report {
     let mut packages: Vec<String> =
         build.binaries.iter().map(|binary| binary.package.clone()).collect();
     packages.sort();
@@ -114,6 +212,7 @@ fn report(build: &Build, executed: &Executed, run: &model::Run, findings: Vec<Fi
         coverage: Coverage {
             instrumented: build.instrumented.clone(),
             not_instrumented: not_instrumented(build, executed, run),
+            not_run: not_run(build, options),
             // Named by `assemble`.
             unaudited_tests: vec![],
             truncated_tests: vec![],
@@ -160,6 +259,15 @@ fn not_instrumented(build: &Build, executed: &Executed, run: &model::Run) -> Vec
     build.not_instrumented.iter().cloned().chain(garbled).chain(allocator).collect()
 }
 
+/// What `cargo test` would run besides.
+fn not_run(build: &Build, options: &TestOptions) -> Vec<String> {
+    if build.with_doctests.is_empty() {
+        return Vec::new();
+    }
+    let how = if options.run.doc { "`cargo test --doc` runs them" } else { "`--doc` runs them" };
+    vec![format!("doctests of {}: {how}, not audited", build.with_doctests.join(", "))]
+}
+
 fn test_report(test: &TestRun, run: &model::Run) -> TestReport {
     let name = test.case.full_name();
     let known = run.tests.binary_search_by(|known| known.name.cmp(&name));
@@ -178,6 +286,7 @@ fn test_report(test: &TestRun, run: &model::Run) -> TestReport {
             Outcome::Interrupted => TestOutcome::Interrupted,
             Outcome::SpawnFailed => TestOutcome::SpawnFailed,
         },
+        attempts: test.failed_attempts.len() as u64 + 1,
         duration_ms: test.duration.as_millis() as u64,
         peak_tasks: processes.iter().map(|process| process.counters.peak_tasks).max().unwrap_or(0),
         processes: processes.len() as u64,
@@ -220,25 +329,35 @@ fn write(
     let in_file = HumanOptions { color: false, ..on_console };
 
     let mut first_failure = None;
-    let mut files: Vec<(Format, &Utf8PathBuf)> =
-        options.further.iter().map(|further| (further.format, &further.file)).collect();
-    files.extend(options.output.as_ref().map(|file| (options.format, file)));
-    for (format, file) in files {
+    // What was to be in the file that `--output` names is shown where that failed.
+    let mut is_elsewhere = options.output.as_ref().is_some_and(|file| !is_standard_output(file));
+    let mut on_standard_output = (!is_elsewhere).then_some(options.format);
+    let further = options.further.iter().map(|further| (further.format, &further.file, false));
+    let output = options.output.iter().map(|file| (options.format, file, true));
+    for (format, file, is_main) in further.chain(output) {
+        if is_standard_output(file) {
+            on_standard_output = Some(format);
+            continue;
+        }
         let written = render(format, in_file)
             .map_err(ExpectedError::Tool)
             .and_then(|text| write_file(file, &text));
         if let Err(error) = written {
             first_failure.get_or_insert(error);
+            if is_main {
+                is_elsewhere = false;
+                on_standard_output.get_or_insert(format);
+            }
         }
     }
-    if options.output.is_none() {
-        let written = console.report(&render(options.format, on_console)?);
+    if let Some(format) = on_standard_output {
+        let written = console.report(&render(format, on_console)?);
         if let Err(source) = written {
             let path = "standard output".into();
             first_failure.get_or_insert(ExpectedError::WriteReport { path, source });
         }
     }
-    let is_elsewhere = options.output.is_some() || options.format != Format::Human;
+    is_elsewhere |= options.format != Format::Human;
     if is_elsewhere {
         let color = colored::control::SHOULD_COLORIZE.should_colorize();
         console.verdict(&human::render_summary(report, HumanOptions { color, ..on_console }));
@@ -247,8 +366,39 @@ fn write(
 }
 
 fn write_file(file: &Utf8Path, text: &str) -> Result<(), ExpectedError> {
-    fs_err::write(file, text)
+    replace(file, text)
         .map_err(|source| ExpectedError::WriteReport { path: file.to_owned(), source })
+}
+
+/// Writes a file all at once or not at all: whoever reads it meanwhile, or after a
+/// failure, finds what was there before.
+fn replace(file: &Utf8Path, text: &str) -> io::Result<()> {
+    // What a symbolic link points to is replaced, not the link.
+    let file = file.canonicalize_utf8().unwrap_or_else(|_| file.to_owned());
+    let old = fs_err::metadata(&file).ok();
+    // A pipe or a terminal is written to.
+    if old.as_ref().is_some_and(|old| !old.is_file()) {
+        return fs_err::write(&file, text);
+    }
+    let folder = file.parent().filter(|folder| !folder.as_str().is_empty());
+    let permissions =
+        old.as_ref().map_or_else(|| Permissions::from_mode(0o666), Metadata::permissions);
+    let created = tempfile::Builder::new()
+        .prefix(".concaudit-")
+        .permissions(permissions)
+        .tempfile_in(folder.unwrap_or(Utf8Path::new(".")));
+    let mut temporary = match created {
+        Ok(temporary) => temporary,
+        // The file may be ours, though the folder is not.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && old.is_some() => {
+            return fs_err::write(&file, text);
+        }
+        Err(error) => return Err(error),
+    };
+    temporary.write_all(text.as_bytes())?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(&file)?;
+    Ok(())
 }
 
 /// A source file's text; `None` where there is none fit to be shown.

@@ -169,18 +169,25 @@ impl Console {
                 self.status("Building", &text);
                 self.spin("Building");
             }
-            BuildEvent::ProbeCompiled { crates } => self.count("probe", *crates),
+            BuildEvent::ProbeCompiled { crates } => self.count(*crates),
             BuildEvent::ProbeFinished { crates, elapsed } => {
                 self.clear();
                 let seconds = elapsed.as_secs_f64();
-                self.status("Finished", &format!("the probe: {crates} crates in {seconds:.1} s"));
+                let crates = counted(*crates as u64, "crate", "crates");
+                self.status("Finished", &format!("the probe: {crates} in {seconds:.1} s"));
             }
             // Cargo shows its own progress on the same terminal.
             BuildEvent::BuildStarted { target } => {
                 self.clear();
                 self.status("Building", &format!("instrumented tests for {target}"));
             }
-            BuildEvent::Compiled { crates } => self.count("project", *crates),
+            BuildEvent::Message { json } => {
+                // Cargo would go on, too, where nobody reads it.
+                let _ = self.out.write_all(format!("{json}\n").as_bytes());
+            }
+            BuildEvent::Collected { folder } => {
+                self.status("Removed", &format!("an instrumented build long unused: {folder}"));
+            }
             BuildEvent::FacadeLost { what } => {
                 self.clear();
                 self.warning(what);
@@ -222,6 +229,11 @@ impl Console {
             }
             // Whoever knows the project makes text of it, for `states`.
             RunEvent::TestLooked { .. } => {}
+            RunEvent::TestRetried { run, attempt } => {
+                let verb = format!("TRY {attempt} {}", verb_of(run.outcome).clear());
+                let mut line = test_line(&verb.yellow().bold(), ' ', run.duration, "", &run.case);
+                self.print_failure(run, &mut line);
+            }
             RunEvent::TestFinished { run, finished, total } => {
                 let name = run.case.full_name();
                 if let Some(index) = self.running.iter().position(|running| *running == name) {
@@ -285,17 +297,27 @@ impl Console {
         if !shown {
             return;
         }
-        let mut line = test_line(
-            &verb_of(run.outcome),
-            ' ',
-            run.duration,
-            &self.position(finished, total),
-            &run.case,
-        );
+        let position = self.position(finished, total);
+        let mut line = test_line(&verb_of(run.outcome), ' ', run.duration, &position, &run.case);
+        match run.failed_attempts.len() + 1 {
+            1 => {}
+            attempt if passed => {
+                let _ = write!(line, " (flaky: passed at attempt {attempt})");
+            }
+            attempts => {
+                let _ = write!(line, " ({attempts} attempts)");
+            }
+        }
+        self.print_failure(run, &mut line);
+    }
+
+    /// The line of a test, and where it failed why.
+    fn print_failure(&mut self, run: &TestRun, line: &mut String) {
+        let passed = run.outcome == Outcome::Passed;
         if let Some(code) = run.exit_code.filter(|code| !passed && *code != LIBTEST_FAILED) {
             let _ = write!(line, " (exit code {code})");
         }
-        self.line(&line);
+        self.line(line);
         if !passed && !run.output.is_empty() {
             let name = run.case.full_name();
             let mut block = format!("--- output of {name} ---\n").into_bytes();
@@ -357,14 +379,15 @@ impl Console {
         self.bar = Some(bar);
     }
 
-    fn count(&mut self, of: &str, crates: usize) {
+    /// Cargo, which tells of the project's crates itself, is silent about the probe's.
+    fn count(&mut self, crates: usize) {
         match &self.bar {
             Some(bar) => {
-                bar.set_message(format!("{of}: {}", counted(crates as u64, "crate", "crates")));
+                bar.set_message(format!("probe: {}", counted(crates as u64, "crate", "crates")));
             }
             // A line now and then shows a CI log that something happens.
             None if crates > 0 && crates.is_multiple_of(25) => {
-                self.status("Compiled", &format!("{crates} crates of the {of}"));
+                self.status("Compiled", &format!("{crates} crates of the probe"));
             }
             None => {}
         }
@@ -524,6 +547,7 @@ mod tests {
             output: output.as_bytes().to_vec(),
             recordings: vec![],
             left: vec![],
+            failed_attempts: vec![],
         }
     }
 
@@ -539,7 +563,6 @@ mod tests {
         let elapsed = Duration::from_millis(31_400);
         console.build_event(&BuildEvent::ProbeFinished { crates: 26, elapsed });
         console.build_event(&BuildEvent::BuildStarted { target: "x86_64-unknown-linux-gnu" });
-        console.build_event(&BuildEvent::Compiled { crates: 7 });
         console.build_event(&BuildEvent::BuildFinished { binaries: 1, elapsed });
         console.run_event(&RunEvent::RunStarted { tests: 6, binaries: 1, skipped: 2 });
         let runs = [

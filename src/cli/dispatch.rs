@@ -16,7 +16,7 @@ use std::{env, process::ExitCode};
 
 use super::{
     args::{self, Command, GlobalOptions, Invocation},
-    audit,
+    audit, completions,
     console::Console,
     exit::{self, ExpectedError},
     explain, rooms,
@@ -70,17 +70,7 @@ fn obey(invocation: &Invocation, console: &mut Console) -> Result<(), ExpectedEr
             let schema = json::schema().map_err(anyhow::Error::from)?;
             print(console, &schema)
         }
-        Command::Completions(options) => {
-            let mut script = Vec::new();
-            clap_complete::generate(
-                options.shell,
-                &mut args::command(),
-                // The program that the shell completes; cargo passes on what follows.
-                env!("CARGO_PKG_NAME"),
-                &mut script,
-            );
-            print(console, &String::from_utf8_lossy(&script))
-        }
+        Command::Completions(options) => print(console, &completions::script(options.shell)),
     }
 }
 

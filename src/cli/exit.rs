@@ -29,7 +29,7 @@ pub const FAILED: u8 = 101;
 #[derive(Debug, thiserror::Error)]
 pub enum ExpectedError {
     /// The report lists them.
-    #[error("{count} finding(s) at or above `--fail-on {fail_on}`")]
+    #[error("{} at or above `--fail-on {fail_on}`", counted(*count as u64, "finding", "findings"))]
     Findings { count: usize, fail_on: &'static str },
     /// What was asked for cannot be done as it was asked for.
     #[error(transparent)]
@@ -44,8 +44,11 @@ pub enum ExpectedError {
     #[error("see the report")]
     Told { code: u8 },
     /// Their output has been shown.
-    #[error("{failed} of {run} tests failed")]
+    #[error("{failed} of {} failed", counted(*run, "test", "tests"))]
     TestsFailed { failed: u64, run: u64 },
+    /// Their output has been shown.
+    #[error("doctests failed")]
+    DoctestsFailed,
     /// The user stopped the run.
     #[error("interrupted: {what}")]
     Interrupted { what: String },
@@ -68,7 +71,9 @@ impl ExpectedError {
             Self::Usage(_) => USAGE,
             Self::NothingAudited { .. } | Self::NotAllAudited { .. } => NOTHING_AUDITED,
             Self::Told { code } => *code,
-            Self::TestsFailed { .. } | Self::Interrupted { .. } => TESTS_FAILED,
+            Self::TestsFailed { .. } | Self::DoctestsFailed | Self::Interrupted { .. } => {
+                TESTS_FAILED
+            }
             Self::BuildFailed | Self::WriteReport { .. } | Self::Tool(_) => FAILED,
         }
     }
@@ -81,6 +86,7 @@ impl ExpectedError {
             | Self::NothingAudited { .. }
             | Self::NotAllAudited { .. }
             | Self::TestsFailed { .. }
+            | Self::DoctestsFailed
             | Self::Interrupted { .. }
             | Self::BuildFailed
             | Self::WriteReport { .. }
@@ -100,6 +106,7 @@ impl ExpectedError {
             | Self::Interrupted { .. } => Some(self.to_string()),
             Self::Findings { .. }
             | Self::Told { .. }
+            | Self::DoctestsFailed
             | Self::Usage(_)
             | Self::BuildFailed
             | Self::WriteReport { .. }
@@ -255,10 +262,9 @@ mod tests {
         report.coverage = crate::report::summary::Coverage::default();
         let complete = ReportOptions { require_coverage: true, ..options(FailOn::Warning) };
         assert_eq!(code_with(&report, &complete), CLEAN);
-        report.coverage.not_instrumented = vec![
-            "doctests of shop: they are not run".to_owned(),
-            "locks of parking_lot: left out by `--locks`".to_owned(),
-        ];
+        report.coverage.not_run = vec!["doctests of shop: `--doc` runs them".to_owned()];
+        report.coverage.not_instrumented =
+            vec!["locks of parking_lot: left out by `--locks`".to_owned()];
         assert_eq!(code_with(&report, &complete), CLEAN);
         report.coverage.not_instrumented.push("tokio 0.2.1: too old".to_owned());
         assert_eq!(code_with(&report, &complete), NOTHING_AUDITED);

@@ -7,10 +7,12 @@
 mod args;
 mod audit;
 mod color;
+mod completions;
 mod console;
 mod dispatch;
 mod exit;
 mod explain;
 mod rooms;
+mod words;
 
 pub use dispatch::{end_wrapper, run};

@@ -20,10 +20,10 @@ use super::{
 };
 use crate::{
     audit::{self, Config, Hang, RULES},
-    instrument::{self, Build, BuildArgs, BuildError, BuildOptions},
+    instrument::{self, Build, BuildArgs, BuildError, BuildOptions, Rubbish},
     model::{self, Symboliser, process_from},
     project::Project,
-    report::{finding::Finding, summary::CutOff},
+    report::{finding::Finding, summary::CutOff, words::counted},
     run::{self, ExecuteOptions, Guard, Interrupts, RunEvent, TestArguments, TestCase, TestRun},
     telemetry::{ProbeOptions, Reach, Recording, Registry},
 };
@@ -41,6 +41,7 @@ pub fn build(
         args: options.build.clone(),
         first_party: options.rules.first_party.clone(),
         locks: options.rules.locks.clone(),
+        message_format: options.message_format.clone(),
         quiet: global.quiet,
         verbose: global.verbose.saturating_sub(1),
         color: global.color.map(|color| {
@@ -61,6 +62,7 @@ fn build_error(error: BuildError) -> ExpectedError {
         BuildError::NotAProject { .. }
         | BuildError::NoManifest { .. }
         | BuildError::FirstPartyNotFound { .. }
+        | BuildError::UnsupportedTarget { .. }
         | BuildError::CurrentFolder(_)
         | BuildError::Configuration(_) => ExpectedError::Usage(error.into()),
         // It has no causes that the text would lose.
@@ -73,6 +75,39 @@ fn build_error(error: BuildError) -> ExpectedError {
     }
 }
 
+/// Whether the project may have a test with this word in its name.
+pub fn is_mentioned(options: &TestOptions, word: &str) -> Result<bool, ExpectedError> {
+    instrument::is_mentioned(&options.build, word).map_err(build_error)
+}
+
+/// Runs the doctests as `cargo test` would. Returns whether all passed.
+pub fn run_doctests(options: &TestOptions, global: &GlobalOptions) -> Result<bool, ExpectedError> {
+    let arguments: Vec<String> =
+        [options.select.filters.clone(), options.select.libtest_arguments()].concat();
+    let verbose = global.verbose.saturating_sub(1);
+    instrument::run_doctests(&options.build, verbose, global.quiet, &arguments).map_err(build_error)
+}
+
+/// Lists the tests that would run, and how many would not.
+pub fn list(build: &Build, options: &TestOptions) -> Result<(Vec<String>, usize), ExpectedError> {
+    let arguments = test_arguments(options)?;
+    let listing = runtime()?
+        .block_on(run::list(&build.binaries, &arguments.filter))
+        .map_err(anyhow::Error::from)?;
+    Ok((listing.cases.iter().map(TestCase::full_name).collect(), listing.skipped))
+}
+
+fn test_arguments(options: &TestOptions) -> Result<TestArguments, ExpectedError> {
+    let select = &options.select;
+    TestArguments::parse(&select.filters, &select.libtest_arguments())
+        .map_err(|error| ExpectedError::Usage(error.into()))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, ExpectedError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    Ok(runtime.context("failed to start threads for the run")?)
+}
+
 /// Lists the tests and runs them, each in a process of its own that is
 /// subscribed to.
 pub fn execute(
@@ -80,16 +115,10 @@ pub fn execute(
     options: &TestOptions,
     console: &mut Console,
 ) -> Result<Executed, ExpectedError> {
-    let select = &options.select;
-    let mut arguments = TestArguments::parse(&select.filters, &select.libtest_arguments())
-        .map_err(|error| ExpectedError::Usage(error.into()))?;
+    let mut arguments = test_arguments(options)?;
     arguments.no_capture |= options.run.no_capture;
     let execute = execute_options(options, arguments);
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("failed to start threads for the run")?
-        .block_on(run_tests(build, execute, options.run.console, console))
+    runtime()?.block_on(run_tests(build, execute, options.run.console, console))
 }
 
 fn execute_options(options: &TestOptions, arguments: TestArguments) -> ExecuteOptions {
@@ -109,6 +138,8 @@ fn execute_options(options: &TestOptions, arguments: TestArguments) -> ExecuteOp
         jobs: options.run.test_threads.unwrap_or(jobs),
         time_limit: is_limited.then_some(options.run.time_limit),
         slow_after: options.run.slow_after,
+        fail_fast: options.run.fail_fast,
+        retries: options.run.retries,
         probe: ProbeOptions {
             console_wait: if options.run.console { CONSOLE_WAIT } else { Duration::ZERO },
             ..probe_options(options.rules.thresholds)
@@ -239,19 +270,26 @@ pub fn cut_off(run: &model::Run, test: &model::Test) -> Vec<CutOff> {
 /// The model of everything that the tests have shown.
 pub fn model(build: &Build, runs: &[TestRun]) -> model::Run {
     let symbols = Symboliser::new(Arc::clone(&build.project));
+    let test = |run: &TestRun, name: String| model::Test {
+        name,
+        is_optimised: run.case.binary.is_optimised,
+        identity: identity(&run.case),
+        outcome: run.outcome,
+        left: run.left.clone(),
+        processes: run
+            .recordings
+            .iter()
+            .map(|recording| process_from(recording, &symbols))
+            .collect(),
+    };
     let mut tests: Vec<model::Test> = runs
         .iter()
-        .map(|test| model::Test {
-            name: test.case.full_name(),
-            is_optimised: test.case.binary.is_optimised,
-            identity: identity(&test.case),
-            outcome: test.outcome,
-            left: test.left.clone(),
-            processes: test
-                .recordings
-                .iter()
-                .map(|recording| process_from(recording, &symbols))
-                .collect(),
+        .flat_map(|run| {
+            // A deadlock is one, whether or not the test passed at its next attempt.
+            let failed = run.failed_attempts.iter().enumerate().map(|(index, attempt)| {
+                test(attempt, format!("{} (attempt {})", attempt.case.full_name(), index + 1))
+            });
+            failed.chain([test(run, run.case.full_name())]).collect::<Vec<_>>()
         })
         .collect();
     tests.sort_by(|a, b| a.name.cmp(&b.name));
@@ -314,12 +352,27 @@ pub fn clean(options: &CleanOptions, console: &mut Console) -> Result<(), Expect
         target_dir: options.target_dir.clone(),
         ..BuildArgs::default()
     };
-    let removed = instrument::clean(&args).map_err(build_error)?;
+    let rubbish = match (options.probe, options.all) {
+        (_, true) => Rubbish::All,
+        (true, false) => Rubbish::Probes,
+        (false, false) => Rubbish::Builds,
+    };
+    let removed = instrument::clean(&args, rubbish).map_err(build_error)?;
     if removed.is_empty() {
-        console.status("Clean", "already, there was nothing to remove");
+        let what = match rubbish {
+            Rubbish::Builds => "the project has no instrumented build",
+            Rubbish::Probes => "the cache has no probe",
+            Rubbish::All => "there is neither an instrumented build nor a cached probe",
+        };
+        console.status("Clean", &format!("already: {what}"));
     }
-    for folder in removed {
-        console.status("Removed", folder.as_str());
+    for instrument::Removed { folder, what, count } in removed {
+        let count = count as u64;
+        let what = match what {
+            Rubbish::Builds => counted(count, "instrumented build", "instrumented builds"),
+            _ => counted(count, "probe for all projects", "probes for all projects"),
+        };
+        console.status("Removed", &format!("{folder} ({what})"));
     }
     Ok(())
 }
@@ -335,6 +388,7 @@ mod tests {
         for (error, code) in [
             (BuildError::FirstPartyNotFound { name: name(), workspace: "/w".into() }, 2),
             (BuildError::CurrentFolder(gone), 2),
+            (BuildError::UnsupportedTarget { target: name() }, 2),
             (
                 BuildError::PackageNotFound {
                     name: name(),

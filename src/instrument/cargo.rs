@@ -4,7 +4,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, io,
-    io::BufReader,
+    io::{BufRead as _, BufReader},
+    os::fd::AsFd as _,
     path::Path,
     process::{Command, ExitStatus, Stdio},
     sync::Arc,
@@ -23,8 +24,10 @@ use super::{
     embedded::{Sources, short_hex},
     environment,
     events::BuildEvent,
+    kept::{self, CleanError},
     locks::{Facades, LockKind, facades_of},
-    options::BuildArgs,
+    mentions,
+    options::{BuildArgs, MessageFormat},
     probe::{self, Probe, ProbeError, ProbeOptions},
     toolchain::{Toolchain, ToolchainError},
     types::{Build, TestBinary},
@@ -44,6 +47,9 @@ pub struct BuildOptions {
     pub first_party: Vec<String>,
     /// Which locks are instrumented; all, where none is named.
     pub locks: Vec<LockKind>,
+    /// Cargo's `--message-format`, of which JSON goes to the events; empty for cargo's
+    /// own choice.
+    pub message_format: Vec<MessageFormat>,
     /// Cargo's `--quiet`.
     pub quiet: bool,
     /// Cargo's `--verbose`, so many times.
@@ -116,6 +122,16 @@ pub enum BuildError {
         #[source]
         source: io::Error,
     },
+    /// There is no probe for it.
+    #[error(
+        "failed to audit for the target `{target}`: the probe is for Linux on x86-64 (and, untested, on aarch64)"
+    )]
+    UnsupportedTarget { target: String },
+    /// A run uses what is to be removed.
+    #[error(
+        "failed to remove the instrumented builds in {path}: another run is using them; try again when it has ended"
+    )]
+    BuildInUse { path: Utf8PathBuf },
     /// The current folder is gone.
     #[error("failed to find the current folder; go to one that exists")]
     CurrentFolder(#[source] io::Error),
@@ -147,6 +163,7 @@ pub fn build(
     let configuration = Configuration::load(folder.as_std_path(), &args.config)?;
     let toolchain = toolchain(&configuration, &folder)?;
     let target = target(args.target.as_ref(), &configuration, &toolchain)?;
+    require_support(&target)?;
     let workspace = Workspace::read(&toolchain, args, &options.first_party, &target)?;
     let probe = probe::ensure(
         Sources::EMBEDDED,
@@ -170,8 +187,16 @@ pub fn build(
     events(BuildEvent::BuildStarted { target: &target });
     let mut facades = facades_of(&options.locks);
     let mut lost = Vec::new();
+    let mut in_use = Vec::new();
     let (target_dir, messages) = loop {
-        let target_dir = prepare_target_dir(&parent, &probe, &facades)?;
+        let (target_dir, key) = prepare_target_dir(&parent, &probe, &facades)?;
+        let parent = parent.join(OUTPUT_FOLDER);
+        in_use.push(kept::take(&parent, &key));
+        // Between the first look and the lock, another run could have collected it.
+        prepare_folder(&target_dir)?;
+        for folder in kept::collect(&parent, &key) {
+            events(BuildEvent::Collected { folder: &folder });
+        }
         let invocation = Invocation {
             options,
             toolchain: &toolchain,
@@ -204,19 +229,80 @@ pub fn build(
         facades: &facades,
         chosen: &facades_of(&options.locks),
         lost: &lost,
-        has_default_targets: args.has_default_targets(),
     };
     for loss in coverage.losses() {
         let what = format!("{loss}; it was compiled without");
         events(BuildEvent::FacadeLost { what: &what });
     }
     let (instrumented, not_instrumented) = (coverage.instrumented(), coverage.missed());
+    let with_doctests =
+        if args.has_default_targets() { coverage.with_doctests() } else { Vec::new() };
     let project = Arc::new(workspace.project());
     let binaries =
         test_binaries(&messages, &workspace, &toolchain, &configuration, &target, &output)?;
     let duration = started.elapsed();
     events(BuildEvent::BuildFinished { binaries: binaries.len(), elapsed: duration });
-    Ok(Build { project, binaries, instrumented, not_instrumented, duration })
+    Ok(Build {
+        project,
+        binaries,
+        instrumented,
+        not_instrumented,
+        with_doctests,
+        duration,
+        _in_use: in_use,
+    })
+}
+
+/// Runs `cargo test --doc` as the user would, for whom it prints. Returns whether all
+/// doctests passed.
+pub fn run_doctests(
+    args: &BuildArgs,
+    verbose: u8,
+    quiet: bool,
+    test_arguments: &[String],
+) -> Result<bool, BuildError> {
+    let folder = current_folder()?;
+    let configuration = Configuration::load(folder.as_std_path(), &args.config)?;
+    let toolchain = toolchain(&configuration, &folder)?;
+    let mut command = Command::new(&toolchain.cargo);
+    command.args(["test", "--doc"]);
+    args.append_manifest_options(&mut command);
+    args.append_build_options(&mut command);
+    if let Some(target) = &args.target {
+        command.args(["--target", target]);
+    }
+    if let Some(target_dir) = &args.target_dir {
+        command.args(["--target-dir", target_dir.as_str()]);
+    }
+    if quiet {
+        command.arg("--quiet");
+    }
+    command.args(std::iter::repeat_n("--verbose", verbose.into()));
+    command.arg("--").args(test_arguments);
+    // Standard output is the report's.
+    let stdout = io::stderr().as_fd().try_clone_to_owned().map(Stdio::from);
+    command.stdin(Stdio::null()).stdout(stdout.unwrap_or_else(|_| Stdio::inherit()));
+    let status = command.status().map_err(|source| BuildError::Spawn {
+        program: toolchain.cargo.to_string_lossy().into_owned(),
+        source,
+    })?;
+    Ok(status.success())
+}
+
+/// Whether a source file of the project, or the name of one, has `word` in it. Where
+/// that cannot be told at a small price, it is taken for granted.
+pub fn is_mentioned(args: &BuildArgs, word: &str) -> Result<bool, BuildError> {
+    let folder = current_folder()?;
+    require_manifest(args, &folder)?;
+    let configuration = Configuration::load(folder.as_std_path(), &args.config)?;
+    let toolchain = toolchain(&configuration, &folder)?;
+    let metadata = read_metadata(&toolchain, args, None)?.0;
+    let folders: Vec<Utf8PathBuf> = metadata
+        .workspace_packages()
+        .iter()
+        .filter_map(|package| package.manifest_path.parent().map(Utf8Path::to_owned))
+        .collect();
+    Ok(mentions::is_mentioned(&folders, &metadata.target_directory, word))
 }
 
 /// Builds the probe for the toolchain of the current folder, unless it is in
@@ -229,6 +315,7 @@ pub fn setup(
     let configuration = Configuration::load(folder.as_std_path(), &[])?;
     let toolchain = toolchain(&configuration, &folder)?;
     let target = target(options.target.as_ref(), &configuration, &toolchain)?;
+    require_support(&target)?;
     let probe = probe::ensure(
         Sources::EMBEDDED,
         &toolchain,
@@ -246,19 +333,48 @@ pub fn setup(
     Ok(Setup { folder: probe.dependencies.clone(), target, rustc: toolchain.release })
 }
 
-/// Removes the probe cache, and where the current folder is in a project its
-/// instrumented build. Returns the folders that were removed.
-pub fn clean(args: &BuildArgs) -> Result<Vec<Utf8PathBuf>, BuildError> {
+/// What [`clean`] removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rubbish {
+    /// The project's instrumented builds.
+    Builds,
+    /// The cached probes of all toolchains.
+    Probes,
+    /// Both, the former where the current folder is in a project.
+    All,
+}
+
+/// What was removed.
+#[derive(Debug)]
+pub struct Removed {
+    /// The folder that is no more.
+    pub folder: Utf8PathBuf,
+    /// What was in it: [`Rubbish::Builds`] or [`Rubbish::Probes`].
+    pub what: Rubbish,
+    /// So many of them.
+    pub count: usize,
+}
+
+/// Removes what was built.
+pub fn clean(args: &BuildArgs, rubbish: Rubbish) -> Result<Vec<Removed>, BuildError> {
     let mut removed = Vec::new();
-    let cache = probe::cache_dir()?;
-    if probe::clean(&cache)? {
-        removed.push(cache);
+    if rubbish != Rubbish::Probes {
+        removed.extend(match clean_builds(args) {
+            Err(BuildError::NotAProject { .. }) if rubbish == Rubbish::All => None,
+            cleaned => cleaned?,
+        });
     }
+    if rubbish != Rubbish::Builds
+        && let Some((folder, count)) = probe::clean(&probe::cache_dir()?)?
+    {
+        removed.push(Removed { folder, what: Rubbish::Probes, count });
+    }
+    Ok(removed)
+}
+
+fn clean_builds(args: &BuildArgs) -> Result<Option<Removed>, BuildError> {
     let folder = current_folder()?;
-    match require_manifest(args, &folder) {
-        Err(BuildError::NotAProject { .. }) => return Ok(removed),
-        checked => checked?,
-    }
+    require_manifest(args, &folder)?;
     let target_dir = if let Some(target_dir) = &args.target_dir {
         folder.join(target_dir)
     } else {
@@ -267,14 +383,27 @@ pub fn clean(args: &BuildArgs) -> Result<Vec<Utf8PathBuf>, BuildError> {
         read_metadata(&toolchain, args, None)?.0.target_directory
     };
     let output = target_dir.join(OUTPUT_FOLDER);
-    match fs::remove_dir_all(&output) {
-        Ok(()) => removed.push(output),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => {
-            return Err(BuildError::TargetDir { action: "remove", path: output, source });
+    match kept::clean(&output) {
+        Ok(count) => Ok(Some(Removed { folder: output, what: Rubbish::Builds, count })),
+        Err(CleanError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(CleanError::Io(source)) => {
+            Err(BuildError::TargetDir { action: "remove", path: output, source })
         }
+        Err(CleanError::InUse) => Err(BuildError::BuildInUse { path: output }),
     }
-    Ok(removed)
+}
+
+/// Before cargo builds for minutes what cannot be run or linked.
+fn require_support(target: &str) -> Result<(), BuildError> {
+    // What is in the file of a custom target is not known.
+    let is_custom = triple_of(target) != target;
+    let is_supported = target.contains("-linux-")
+        && ["x86_64-", "aarch64-"].iter().any(|prefix| target.starts_with(prefix));
+    if is_custom || is_supported {
+        Ok(())
+    } else {
+        Err(BuildError::UnsupportedTarget { target: target.to_owned() })
+    }
 }
 
 fn current_folder() -> Result<Utf8PathBuf, BuildError> {
@@ -435,23 +564,27 @@ fn read_metadata(
     Ok((metadata, json))
 }
 
-/// Creates our folder below cargo's target directory. Cargo's fingerprints know
-/// nothing of the probe or of the wrapper, so the folder's name does.
+/// Creates our folder below cargo's target directory, and returns its name as well.
+/// Cargo's fingerprints know nothing of the probe or of the wrapper, so that name does.
 fn prepare_target_dir(
     target_dir: &Utf8Path,
     probe: &Probe,
     facades: &Facades,
-) -> Result<Utf8PathBuf, BuildError> {
+) -> Result<(Utf8PathBuf, String), BuildError> {
     let mut hash = Sha256::new();
     hash.update(&probe.identity);
     hash.update(probe.dependencies.as_str());
     hash.update(wrapper::SOURCES);
     hash.update(serde_json::to_vec(facades).expect("plain data"));
-    let parent = target_dir.join(OUTPUT_FOLDER);
-    let path = parent.join(short_hex(hash, 8));
-    let error = |source| BuildError::TargetDir { action: "create", path: path.clone(), source };
-    fs::create_dir_all(&path).map_err(error)?;
-    Ok(canonical(&path))
+    let key = short_hex(hash, 8);
+    let path = target_dir.join(OUTPUT_FOLDER).join(&key);
+    prepare_folder(&path)?;
+    Ok((canonical(&path), key))
+}
+
+fn prepare_folder(path: &Utf8Path) -> Result<(), BuildError> {
+    let error = |source| BuildError::TargetDir { action: "create", path: path.to_owned(), source };
+    fs::create_dir_all(path).map_err(error)
 }
 
 /// One run of `cargo test --no-run`.
@@ -498,7 +631,8 @@ impl Invocation<'_> {
             wrapper: user_wrapper,
         };
         let mut command = Command::new(&self.toolchain.cargo);
-        command.args(["test", "--no-run", "--message-format=json-render-diagnostics"]);
+        command.args(["test", "--no-run", "--message-format"]);
+        command.arg(MessageFormat::for_cargo(&self.options.message_format));
         command.args(["--target", self.target]);
         command.args(["--target-dir", self.target_dir.as_str()]);
         self.options.args.append_manifest_options(&mut command);
@@ -534,17 +668,18 @@ impl Invocation<'_> {
         let mut child = self.command()?.spawn().map_err(spawn_error)?;
         let stdout = child.stdout.take().expect("piped above");
         let mut messages = Messages::default();
-        for message in Message::parse_stream(BufReader::new(stdout)) {
-            match message {
-                Ok(Message::CompilerArtifact(artifact)) => {
-                    messages.artifacts.push(artifact);
-                    events(BuildEvent::Compiled { crates: messages.artifacts.len() });
-                }
+        let is_passed_on = self.options.message_format.iter().any(|format| format.is_json());
+        for line in BufReader::new(stdout).lines() {
+            let Ok(line) = line else { break };
+            if is_passed_on {
+                events(BuildEvent::Message { json: &line });
+            }
+            match serde_json::from_str(&line) {
+                Ok(Message::CompilerArtifact(artifact)) => messages.artifacts.push(artifact),
                 Ok(Message::BuildScriptExecuted(script)) => messages.build_scripts.push(script),
                 // A line that is none of cargo's is a build script's or a
                 // wrapper's affair.
-                Ok(_) => {}
-                Err(_) => break,
+                Ok(_) | Err(_) => {}
             }
         }
         let status = child.wait().map_err(spawn_error)?;

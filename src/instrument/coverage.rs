@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use camino::Utf8Path;
-use cargo_metadata::{Metadata, TargetKind as Kind};
+use cargo_metadata::{Metadata, Package, TargetKind as Kind};
 
 use super::{
     artifacts::{self, Messages},
@@ -29,13 +29,10 @@ const OPAQUE_IF_NAMED: [&str; 3] = ["futures", "futures-util", "try-lock"];
 
 /// Why a kind of locks is not seen that was not asked for.
 const NOT_CHOSEN: &str = "left out by `--locks`";
-/// What begins the line about doctests.
-const DOCTESTS: &str = "doctests of ";
-
-/// Whether this of [`Coverage::missed`] is no loss: cargo's doctests are no tests of
-/// ours, and what `--locks` leaves out is not wanted.
+/// Whether this of [`Coverage::missed`] is no loss: what `--locks` leaves out is not
+/// wanted.
 pub fn is_missed_by_choice(what: &str) -> bool {
-    what.ends_with(NOT_CHOSEN) || what.starts_with(DOCTESTS)
+    what.ends_with(NOT_CHOSEN)
 }
 
 /// A finished build, as far as it says what is seen.
@@ -55,8 +52,6 @@ pub struct Coverage<'a> {
     pub chosen: &'a Facades,
     /// Why some are no longer in use.
     pub lost: &'a [Failure],
-    /// Whether cargo would run doctests, too.
-    pub has_default_targets: bool,
 }
 
 impl Coverage<'_> {
@@ -191,14 +186,10 @@ impl Coverage<'_> {
     }
 
     fn add_tests(&self, missed: &mut BTreeSet<String>) {
-        let mut with_doctests = BTreeSet::new();
         for (artifact, executable) in self.messages.tests() {
             let Some(package) = artifacts::package_of(self.metadata, &artifact.package_id) else {
                 continue;
             };
-            if package.targets.iter().any(|target| target.doctest && !target.is_kind(Kind::Bin)) {
-                with_doctests.insert(package.name.to_string());
-            }
             if !executable.starts_with(self.output) {
                 missed.insert(format!(
                     "the tests of {}: procedural macros run in the compiler",
@@ -206,9 +197,19 @@ impl Coverage<'_> {
                 ));
             }
         }
-        if self.has_default_targets && !with_doctests.is_empty() {
-            let names: Vec<String> = with_doctests.into_iter().collect();
-            missed.insert(format!("{DOCTESTS}{}: they are not run", names.join(", ")));
-        }
+    }
+
+    /// The tested packages that cargo would look for doctests in.
+    pub fn with_doctests(&self) -> Vec<String> {
+        let tested = self
+            .messages
+            .tests()
+            .filter_map(|(artifact, _)| artifacts::package_of(self.metadata, &artifact.package_id));
+        let has_doctests = |package: &&Package| {
+            package.targets.iter().any(|target| target.doctest && !target.is_kind(Kind::Bin))
+        };
+        let names: BTreeSet<String> =
+            tested.filter(has_doctests).map(|package| package.name.to_string()).collect();
+        names.into_iter().collect()
     }
 }

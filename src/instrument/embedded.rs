@@ -46,13 +46,12 @@ impl Sources {
         }
     }
 
-    /// The files below an embedded folder, as they are unpacked, and their sizes
-    /// in bytes.
-    pub fn below(self, folder: &str) -> impl Iterator<Item = (Utf8PathBuf, u64)> {
+    /// The files below an embedded folder, as they are unpacked, with a hash of each.
+    pub fn below(self, folder: &str) -> impl Iterator<Item = (Utf8PathBuf, String)> {
         self.0
             .iter()
             .filter(move |(name, _)| Utf8Path::new(name).starts_with(folder))
-            .map(|(name, content)| (armed(name), content.len() as u64))
+            .map(|(name, content)| (armed(name), hash_of(content)))
     }
 
     /// Writes all files below `folder`, manifests armed.
@@ -76,6 +75,11 @@ fn armed(name: &str) -> Utf8PathBuf {
     } else {
         path.to_owned()
     }
+}
+
+/// What tells one content of a file from another.
+pub fn hash_of(content: &[u8]) -> String {
+    short_hex(Sha256::new_with_prefix(content), 8)
 }
 
 /// The first `bytes` bytes of a hash, in lowercase hexadecimal digits.

@@ -17,8 +17,10 @@ pub enum BuildEvent<'a> {
     ProbeFinished { crates: usize, elapsed: Duration },
     /// Cargo is started on the project; it writes to standard error from here on.
     BuildStarted { target: &'a str },
-    /// So many crates of the project are compiled or were found compiled.
-    Compiled { crates: usize },
+    /// Cargo said so on standard output, and the user wants to read it.
+    Message { json: &'a str },
+    /// A build that was not used for longer than others was removed.
+    Collected { folder: &'a Utf8Path },
     /// A crate does not compile with a facade and was compiled without it.
     /// Or the whole build begins anew without it. `what` says so.
     FacadeLost { what: &'a str },

@@ -64,6 +64,7 @@ pub struct BuildArgs {
         long,
         value_name = "N",
         allow_hyphen_values = true,
+        value_parser = jobs,
         help_heading = "Compilation options"
     )]
     pub jobs: Option<String>,
@@ -98,6 +99,52 @@ pub struct BuildArgs {
     /// Override a configuration value
     #[arg(long, value_name = "KEY=VALUE|PATH", help_heading = "Manifest options")]
     pub config: Vec<String>,
+}
+
+/// Cargo's formats for what it tells of a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum MessageFormat {
+    /// For people
+    Human,
+    /// For people, a line for each message
+    Short,
+    /// As JSON, rustc's messages included
+    Json,
+    /// As JSON, with messages that are rendered as by `short`
+    JsonDiagnosticShort,
+    /// As JSON, with messages that are rendered in colour
+    JsonDiagnosticRenderedAnsi,
+    /// As JSON, but for rustc's messages, which cargo renders
+    JsonRenderDiagnostics,
+}
+
+impl MessageFormat {
+    /// Whether standard output is to have cargo's JSON.
+    pub fn is_json(self) -> bool {
+        !matches!(self, Self::Human | Self::Short)
+    }
+
+    /// The value of `--message-format` that shows what these would and lets us read
+    /// along: cargo's JSON.
+    pub fn for_cargo(formats: &[Self]) -> String {
+        if !formats.iter().any(|format| format.is_json()) {
+            return match formats.last() {
+                Some(Self::Short) => "json-render-diagnostics,json-diagnostic-short".to_owned(),
+                _ => "json-render-diagnostics".to_owned(),
+            };
+        }
+        let names = formats.iter().filter_map(clap::ValueEnum::to_possible_value);
+        names.map(|value| value.get_name().to_owned()).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// A number of jobs as cargo takes it: negative for so many fewer than there are CPUs.
+pub fn jobs(text: &str) -> Result<String, String> {
+    match text.parse::<i32>() {
+        Ok(0) => Err("must not be 0".to_owned()),
+        Err(_) if text != "default" => Err("expected a number, or `default`".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 impl BuildArgs {

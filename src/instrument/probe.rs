@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    embedded::{Sources, short_hex},
+    embedded::{Sources, hash_of, short_hex},
     events::BuildEvent,
     server,
     toolchain::Toolchain,
@@ -173,10 +173,10 @@ struct Stamp {
     identity: String,
     /// Crate name to file name, for those in [`VISIBLE`].
     visible: BTreeMap<String, String>,
-    /// File name in `deps` to size in bytes.
+    /// File name in `deps` to size in bytes; the identity is the hash of what is in them.
     files: BTreeMap<String, u64>,
-    /// The same for those files in `src` that are still needed.
-    sources: BTreeMap<Utf8PathBuf, u64>,
+    /// Path in `src` to a hash of the content, for those files that are still needed.
+    sources: BTreeMap<Utf8PathBuf, String>,
 }
 
 /// The folder that [`BUILD_DIR_ENV`] names.
@@ -246,17 +246,19 @@ pub fn ensure(
     })
 }
 
-/// Removes every probe of the cache, and the cache folder if nothing else is
-/// in it. Returns whether there was anything to remove.
-pub fn clean(cache: &Utf8Path) -> Result<bool, ProbeError> {
+/// Removes every probe of the cache, and the cache folder if nothing else is in it.
+/// Returns the folder in which they were, and how many; `None` where there was none.
+pub fn clean(cache: &Utf8Path) -> Result<Option<(Utf8PathBuf, usize)>, ProbeError> {
     let room = cache.join("probe");
     let entries = match fs::read_dir(&room) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(ProbeError::Cache { action: "list files", path: room, source }),
     };
     let mut locks = Vec::new();
+    let mut count = 0;
     for path in entries.flatten().map(|entry| entry.path()) {
+        count += usize::from(path.join(STAMP).is_file());
         if path.extension() == Some(OsStr::new("lock"))
             && let Ok(lock) = fs::File::open(&path)
         {
@@ -273,7 +275,7 @@ pub fn clean(cache: &Utf8Path) -> Result<bool, ProbeError> {
     })?;
     // Fails where the user keeps other things there, which is as it should be.
     let _ = fs::remove_dir(cache);
-    Ok(true)
+    Ok(Some((room, count)))
 }
 
 /// What a probe is built from, in 16 hexadecimal digits.
@@ -321,18 +323,30 @@ fn open(
     })
 }
 
-/// The stamp of a finished probe whose every file is there: caches are pruned
-/// by age, file by file, by tools that know nothing of us.
+/// The stamp of a finished probe whose every file is there, and as it was: caches are
+/// pruned by age, file by file, by tools that know nothing of us, and disks lose what
+/// they had promised to keep. Reading it all takes less time than one call of rustc.
 fn read_stamp(folder: &Utf8Path) -> Option<Stamp> {
     let stamp: Stamp = serde_json::from_slice(&fs::read(folder.join(STAMP)).ok()?).ok()?;
     let is_there =
         |path: Utf8PathBuf, size: u64| fs::metadata(path).is_ok_and(|file| file.len() == size);
-    let is_whole = stamp
-        .files
-        .iter()
-        .all(|(name, size)| is_there(folder.join("deps").join(name), *size))
-        && stamp.sources.iter().all(|(path, size)| is_there(folder.join("src").join(path), *size));
+    let dependencies = folder.join("deps");
+    let is_whole = stamp.files.iter().all(|(name, size)| is_there(dependencies.join(name), *size))
+        && identity(&stamp.visible, &dependencies).is_ok_and(|found| found == stamp.identity)
+        && stamp.sources.iter().all(|(path, hash)| {
+            fs::read(folder.join("src").join(path)).is_ok_and(|content| hash_of(&content) == *hash)
+        });
     is_whole.then_some(stamp)
+}
+
+/// A hash of everything in `deps`.
+fn identity(visible: &BTreeMap<String, String>, dependencies: &Utf8Path) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    for name in visible.values().map(String::as_str).chain([server::OBJECT]) {
+        hash.update(name);
+        hash.update(fs::read(dependencies.join(name))?);
+    }
+    Ok(short_hex(hash, 8))
 }
 
 fn require_rust_version(sources: Sources, toolchain: &Toolchain) -> Result<(), ProbeError> {
@@ -523,16 +537,12 @@ fn collect(libraries: &[(&str, Utf8PathBuf)], dependencies: &Utf8Path) -> io::Re
         }
         visible.insert((*crate_name).to_owned(), name);
     }
-    let mut hash = Sha256::new();
     let mut files = BTreeMap::new();
     for name in visible.values().map(String::as_str).chain([server::OBJECT]) {
-        let content = fs::read(dependencies.join(name))?;
-        files.insert(name.to_owned(), content.len() as u64);
-        hash.update(name);
-        hash.update(content);
+        files.insert(name.to_owned(), fs::metadata(dependencies.join(name))?.len());
     }
-    let sources = BTreeMap::new();
-    Ok(Stamp { identity: short_hex(hash, 8), visible, files, sources })
+    let identity = identity(&visible, dependencies)?;
+    Ok(Stamp { identity, visible, files, sources: BTreeMap::new() })
 }
 
 /// The library of an artifact under its hashed name. Cargo names the members of
@@ -697,7 +707,17 @@ mod tests {
         let (third, seen) = ensure_in(SMALL, &cache, &toolchain);
         assert_eq!(seen, ["started", "finished"]);
         // Else every crate that was linked with it would be compiled again.
-        assert_eq!(third.unwrap().identity, identity);
+        let third = third.unwrap();
+        assert_eq!(third.identity, identity);
+
+        // As long as it was, and not what it was.
+        let mut content = fs::read(&third.libraries.core).unwrap();
+        *content.last_mut().unwrap() ^= 1;
+        fs::write(&third.libraries.core, content).unwrap();
+        drop(third);
+        let (fourth, seen) = ensure_in(SMALL, &cache, &toolchain);
+        assert_eq!(seen, ["started", "finished"]);
+        assert_eq!(fourth.unwrap().identity, identity);
     }
 
     #[test]
@@ -723,9 +743,9 @@ mod tests {
         let (probe, _) = ensure_in(SMALL, &cache, &toolchain());
         assert!(matches!(clean(&cache), Err(ProbeError::InUse { .. })));
         drop(probe);
-        assert!(clean(&cache).unwrap());
+        assert_eq!(clean(&cache).unwrap(), Some((cache.join("probe"), 1)));
         assert!(!cache.exists());
-        assert!(!clean(&cache).unwrap());
+        assert_eq!(clean(&cache).unwrap(), None);
     }
 
     #[test]

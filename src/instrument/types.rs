@@ -4,6 +4,7 @@ use std::{ffi::OsString, sync::Arc, time::Duration};
 
 use camino::Utf8PathBuf;
 
+use super::kept::InUse;
 use crate::project::Project;
 
 /// An instrumented build.
@@ -17,8 +18,13 @@ pub struct Build {
     pub instrumented: Vec<String>,
     /// What was not, and why: a fragment that a person can act on.
     pub not_instrumented: Vec<String>,
+    /// Packages with doctests, which cargo would run besides; none where the user chose
+    /// targets.
+    pub with_doctests: Vec<String>,
     /// Wall time.
     pub duration: Duration,
+    /// Keeps it from being removed while its tests run.
+    pub _in_use: Vec<InUse>,
 }
 
 /// One test binary, and how cargo would run it.

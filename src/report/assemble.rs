@@ -136,6 +136,7 @@ mod tests {
             name: name.to_owned(),
             binary: "shop".to_owned(),
             outcome,
+            attempts: 1,
             duration_ms: 1,
             peak_tasks: 1,
             processes: 1,

@@ -370,6 +370,7 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
     let Coverage {
         instrumented: _,
         not_instrumented,
+        not_run,
         unaudited_tests,
         truncated_tests,
         truncated_processes,
@@ -423,6 +424,9 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
     }
     for what in not_instrumented {
         let _ = writeln!(text, "{}: not audited: {}", paint.bold("note"), tame(what));
+    }
+    for what in not_run.iter().filter(|_| options.verbose) {
+        let _ = writeln!(text, "{}: {}", paint.bold("note"), tame(what));
     }
     if !text.is_empty() {
         text.push('\n');

@@ -123,6 +123,9 @@ pub struct TestReport {
     pub binary: String,
     /// How it ended.
     pub outcome: TestOutcome,
+    /// How often it was run, with `--retries`; the outcome is the last attempt's.
+    #[serde(default = "once")]
+    pub attempts: u64,
     /// Wall time of its process, in milliseconds.
     pub duration_ms: u64,
     /// Most tasks alive at once, over its processes.
@@ -138,6 +141,10 @@ pub struct TestReport {
     /// Processes that descend from it and had left its process group.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub left_processes: Vec<LeftProcess>,
+}
+
+fn once() -> u64 {
+    1
 }
 
 impl TestReport {
@@ -183,6 +190,9 @@ pub struct Coverage {
     pub instrumented: Vec<String>,
     /// What was not seen and why, each a sentence fragment.
     pub not_instrumented: Vec<String>,
+    /// What `cargo test` would run besides, each a sentence fragment.
+    #[serde(default)]
+    pub not_run: Vec<String>,
     /// Tests that ran, and of which no process was heard.
     #[serde(default)]
     pub unaudited_tests: Vec<String>,

@@ -13,7 +13,11 @@ pub enum ArgumentsError {
     TestThreads { value: String },
     #[error(
         "failed to read the arguments after `--`: `{option}` runs no tests, so nothing would be \
-         audited: use `cargo test -- {option}`"
+         audited: use {instead}",
+        instead = match option.as_str() {
+            "--list" => "`cargo concaudit --list`".to_owned(),
+            option => format!("`cargo test -- {option}`"),
+        }
     )]
     RunsNothing { option: String },
 }

@@ -39,10 +39,12 @@ pub struct ExecuteOptions {
     pub time_limit: Option<Duration>,
     /// Between asking a process to end (SIGTERM) and ending it (SIGKILL).
     pub grace: Duration,
-    /// After each multiple of it, a running test is reported as slow.
+    /// After it, and whenever twice the time has passed, a running test is reported as slow.
     pub slow_after: Duration,
     /// Start no further test once one has failed.
     pub fail_fast: bool,
+    /// How often a test that failed is run again.
+    pub retries: u32,
     /// What the probe in every process is told.
     pub probe: ProbeOptions,
     /// What the test binaries are told.
@@ -58,6 +60,7 @@ impl Default for ExecuteOptions {
             grace: Duration::from_secs(2),
             slow_after: Duration::from_secs(10),
             fail_fast: false,
+            retries: 0,
             probe: ProbeOptions::default(),
             arguments: TestArguments::default(),
         }
@@ -90,6 +93,7 @@ pub async fn execute(
     let started = Instant::now();
     let jobs = options.arguments.test_threads.unwrap_or(options.jobs).get();
     let fail_fast = options.fail_fast;
+    let retries = options.retries as usize;
     let total = cases.len();
     let (slow_sender, mut slow) = mpsc::unbounded_channel();
     let (look_sender, mut looks) = mpsc::unbounded_channel();
@@ -106,6 +110,8 @@ pub async fn execute(
 
     let mut runs: Vec<Option<TestRun>> = Vec::new();
     runs.resize_with(total, || None);
+    let mut failed_attempts: Vec<Vec<TestRun>> = Vec::new();
+    failed_attempts.resize_with(total, Vec::new);
     let mut running = JoinSet::new();
     let mut next = 0;
     let mut finished = 0;
@@ -162,8 +168,27 @@ pub async fn execute(
                 }
             }
             Some(joined) = running.join_next() => {
-                let (index, run) =
+                let (index, mut run) =
                     joined.unwrap_or_else(|error| panic::resume_unwind(error.into_panic()));
+                let attempts = &mut failed_attempts[index];
+                let is_over = matches!(
+                    run.outcome,
+                    Outcome::Passed | Outcome::Interrupted | Outcome::SpawnFailed
+                );
+                if !is_over
+                    && attempts.len() < retries
+                    && *stop.borrow() == Stop::No
+                    && !interrupts.is_pending()
+                {
+                    on_event(RunEvent::TestRetried { run: &run, attempt: attempts.len() + 1 });
+                    attempts.push(run);
+                    let token = registry.new_token();
+                    starts[index] = (token, Instant::now());
+                    let case = cases[index].clone();
+                    running.spawn(run_test(index, case, token, Arc::clone(&context)));
+                    continue;
+                }
+                run.failed_attempts = std::mem::take(attempts);
                 finished += 1;
                 has_failed |= run.outcome != Outcome::Passed;
                 let run = runs[index].insert(run);
@@ -271,6 +296,7 @@ async fn run_test(
         output: ended.output,
         recordings,
         left,
+        failed_attempts: Vec::new(),
     };
     (index, run)
 }
@@ -608,7 +634,7 @@ mod tests {
         let (_sender, mut interrupts) = Interrupts::by_hand();
         let options =
             ExecuteOptions { slow_after: Duration::from_millis(20), ..ExecuteOptions::default() };
-        let mut events = Vec::new();
+        let (mut events, mut slow) = (Vec::new(), 0);
         execute(
             listing(&[("slow", "sleep 0.3")]),
             &registry,
@@ -618,8 +644,12 @@ mod tests {
                 events.push(match event {
                     RunEvent::RunStarted { .. } => "run started",
                     RunEvent::TestStarted { .. } => "started",
-                    RunEvent::TestSlow { .. } => "slow",
+                    RunEvent::TestSlow { .. } => {
+                        slow += 1;
+                        "slow"
+                    }
                     RunEvent::TestLooked { .. } => "looked at",
+                    RunEvent::TestRetried { .. } => "retried",
                     RunEvent::TestFinished { .. } => "finished",
                     RunEvent::Interrupted => "interrupted",
                     RunEvent::RunFinished => "run finished",
@@ -629,6 +659,7 @@ mod tests {
         .await;
         events.dedup();
         assert_eq!(events, ["run started", "started", "slow", "finished", "run finished"]);
+        assert!(slow < 10, "{slow} times, at 20 ms, 40 ms, 80 ms, ...");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -657,6 +688,19 @@ mod tests {
         assert_eq!(looks, [("waiting".to_owned(), 0)], "it has not announced itself");
         assert_eq!(executed.runs[0].outcome, Outcome::Passed);
         assert!(!executed.interrupted);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_test_that_fails_is_run_again_until_it_passes_or_there_were_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("mark");
+        let flaky = format!("mkdir {0} 2>/dev/null && exit 1; exit 0", mark.display());
+        let options = ExecuteOptions { retries: 2, ..ExecuteOptions::default() };
+        let scripts = [("flaky", flaky.as_str()), ("failing", "exit 1"), ("passing", "exit 0")];
+        let executed = run(listing(&scripts), options).await;
+        let runs: Vec<_> =
+            executed.runs.iter().map(|run| (run.outcome, run.failed_attempts.len())).collect();
+        assert_eq!(runs, [(Outcome::Passed, 1), (Outcome::Failed, 2), (Outcome::Passed, 0)]);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -25,7 +25,7 @@ use tokio::{
     io::AsyncReadExt,
     net::unix::pipe,
     sync::{oneshot, watch},
-    time::{Instant, interval_at, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::output::OutputBuffer;
@@ -44,7 +44,7 @@ pub struct Limits {
     pub time_limit: Option<Duration>,
     /// Between SIGTERM and SIGKILL.
     pub grace: Duration,
-    /// After each multiple of it, the process is reported as slow.
+    /// After it, and whenever twice the time has passed, the process is reported as slow.
     pub slow_after: Duration,
 }
 
@@ -139,13 +139,17 @@ pub async fn supervise(
         let Telemetry { deadlocked, last_words } = telemetry;
         tokio::pin!(time_limit, deadlocked);
         let slow_after = limits.slow_after.max(Duration::from_millis(1));
-        let mut slow = interval_at(started + slow_after, slow_after);
+        let mut next_slow = slow_after;
         let outcome = loop {
             tokio::select! {
                 () = reached(&mut stop, Stop::Terminate) => break Outcome::Interrupted,
                 () = &mut deadlocked => break Outcome::Deadlocked,
                 () = &mut time_limit => break Outcome::TimedOut,
-                _ = slow.tick() => on_slow(started.elapsed()),
+                () = sleep_until(started + next_slow) => {
+                    on_slow(started.elapsed());
+                    // At growing distances: an hour is told in ten lines.
+                    next_slow = next_slow.saturating_mul(2);
+                }
             }
         };
         // Whoever asks once more does not want to wait for them.

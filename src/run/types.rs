@@ -48,6 +48,8 @@ pub struct TestRun {
     pub recordings: Vec<Recording>,
     /// Processes that descend from it, and that its end did not end.
     pub left: Vec<LeftProcess>,
+    /// What came of it before, where it failed and was run again, oldest first.
+    pub failed_attempts: Vec<TestRun>,
 }
 
 /// What happens while tests run. The runner emits, the console shows.
@@ -73,6 +75,13 @@ pub enum RunEvent<'a> {
         case: &'a TestCase,
         /// Since its start.
         elapsed: Duration,
+    },
+    /// A test has failed, and is run once more.
+    TestRetried {
+        /// What came of it.
+        run: &'a TestRun,
+        /// How often it has been run by now.
+        attempt: usize,
     },
     /// The process of a test has ended and told all it will ever tell.
     TestFinished {

@@ -348,6 +348,22 @@ fn two_runs_at_once_share_the_build_of_the_probe() {
         .run();
     finished.assert_code(0);
     assert!(finished.elapsed < Duration::from_secs(20), "it was built again\n{finished}");
+
+    // A file of the size that it had, and with something else in it.
+    let probes = fs_err::read_dir(cache.path().join("probe")).expect("it was built");
+    let folder = probes.flatten().map(|entry| entry.path().join("deps")).find(|it| it.is_dir());
+    let object = folder.expect("it is complete").join("concaudit_server.o");
+    let mut content = fs_err::read(&object).expect("it is linked");
+    let middle = content.len() / 2;
+    content[middle] ^= 1;
+    fs_err::write(&object, &content).expect("the cache is ours");
+    let finished = Tool::bare(project.path())
+        .args(&["setup", "--offline"])
+        .env("CARGO_CONCAUDIT_CACHE_DIR", cache.path())
+        .run();
+    finished.assert_code(0);
+    finished.assert_says(&["Building the probe"]);
+    assert!(fs_err::read(&object).expect("it is there again") != content, "it is as it was");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod blocking_call;
 mod blocking_poll;
 mod builds;
 mod cli;
+mod commands;
 mod console;
 mod deadlock;
 mod futurelock;

@@ -40,6 +40,7 @@ pub struct Test {
     pub name: String,
     pub binary: String,
     pub outcome: String,
+    pub attempts: u64,
     pub duration_ms: u64,
     pub processes: u64,
     pub truncated: bool,
