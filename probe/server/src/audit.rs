@@ -79,8 +79,7 @@ pub(crate) fn wait_for_acknowledgement(limit: Duration) {
             seen = Some(state);
             deadline = end.min(now + limit);
         }
-        let Some(left) = deadline.checked_duration_since(now).filter(|left| !left.is_zero())
-        else {
+        let Some(left) = deadline.checked_duration_since(now).filter(|left| !left.is_zero()) else {
             return;
         };
         // Nobody is notified of a step.
