@@ -1,8 +1,14 @@
 //! From the start of a run to its end, whatever that is.
 
-use std::{os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use nix::{
+    pty::openpty,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -303,4 +309,132 @@ fn a_test_with_a_host_of_locks_has_its_last_word() {
     ] {
         assert!(many(test).summary.locks >= locks, "{test}");
     }
+}
+
+/// A run of one test that waits for ever, told of as slow once it does.
+fn waiting(folder: &Path, report: &Path) -> Tool {
+    tool(folder)
+        .args(&["--test", "interrupted", "--slow-after", "2s", "--exact", WAITS])
+        .args(&["--format", "json", "--output"])
+        .arg(report)
+}
+
+#[test]
+fn a_hangup_is_an_interruption() {
+    let folder = temporary();
+    let file = folder.path().join("report.json");
+    let running = waiting(folder.path(), &file).start();
+    wait_until("a slow test", LIMIT, || running.stderr().contains("SLOW").then_some(()));
+    kill(pid(running.pid()), Signal::SIGHUP).expect("the tool runs");
+    running.wait().assert_code(100);
+    let report = Report::parse(&fs_err::read_to_string(file).expect("it was written"));
+    assert!(report.summary.interrupted && report.tests[0].cut_off.len() == 1);
+}
+
+#[test]
+fn a_terminal_that_is_closed_takes_no_report_with_it() {
+    let folder = temporary();
+    let file = folder.path().join("report.json");
+    let terminal = openpty(None, None).expect("there are terminals");
+    // The copy is closed when a process begins to run something else; openpty's is not.
+    let mut window = std::fs::File::from(terminal.master.try_clone().expect("it is ours"));
+    drop(terminal.master);
+    let mut child = waiting(folder.path(), &file).start_in_terminal(&terminal.slave);
+    drop(terminal.slave);
+    // Somebody reads what is shown, until the window is closed.
+    let mut shown = String::new();
+    let mut chunk = [0; 4096];
+    while !shown.contains("SLOW") {
+        let read = std::io::Read::read(&mut window, &mut chunk).expect("the tool goes on");
+        shown.push_str(&String::from_utf8_lossy(&chunk[..read]));
+    }
+    drop(window);
+    let status = wait_until("the tool to end", SOON, || child.try_wait().expect("it is ours"));
+    assert_eq!(status.code(), Some(100), "{shown}");
+    let report = Report::parse(&fs_err::read_to_string(file).expect("it was written"));
+    assert!(report.summary.interrupted, "{shown}");
+}
+
+/// A disk of its own, with room for so much.
+struct Disk {
+    folder: tempfile::TempDir,
+}
+
+impl Disk {
+    /// `None` where this user may not have one.
+    fn of(size: &str) -> Option<Self> {
+        let folder = temporary();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o"])
+            .arg(format!("size={size}"))
+            .arg("tmpfs")
+            .arg(folder.path())
+            .status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(Self { folder });
+        }
+        eprintln!("skipped: this user may not mount a small disk");
+        None
+    }
+
+    /// One on which nothing fits any more.
+    fn full() -> Option<Self> {
+        let disk = Self::of("16k")?;
+        // As much as there is room for.
+        let _ = fs_err::write(disk.path().join("fill"), [0; 64 * 1024]);
+        Some(disk)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_what_needs_none_goes_on() {
+    let Some(full) = Disk::full() else { return };
+    let folder = temporary();
+    let heard = ["--test", "silence", "--exact", HEARD];
+    // With room for the compiler.
+    tool(folder.path()).args(&heard).run().assert_code(0);
+
+    // For a report: the other one is written.
+    let other = folder.path().join("other.json");
+    let finished = tool(folder.path())
+        .args(&heard)
+        .arg("--output")
+        .arg(full.path().join("report.txt"))
+        .arg("--report")
+        .arg(format!("json={}", other.display()))
+        .run();
+    finished.assert_code(101);
+    finished.assert_says(&["report.txt"]);
+    let report = Report::parse(&fs_err::read_to_string(other).expect("it was written"));
+    assert_eq!(report.tests[0].outcome, "passed");
+
+    // For sockets: they need none.
+    let finished = tool(&full.path()).args(&heard).args(&["--format", "json"]).run();
+    finished.assert_code(0);
+    assert_eq!(Report::parse(&finished.stdout).tests[0].processes, 1, "{finished}");
+
+    // For the probe and for the build.
+    let finished = tool(folder.path())
+        .args(&heard)
+        .env("CARGO_CONCAUDIT_CACHE_DIR", full.path().join("cache"))
+        .run();
+    finished.assert_code(101);
+    finished.assert_says(&["CARGO_CONCAUDIT_CACHE_DIR", "o space left on device"]);
+    let finished = Tool::bare(&fixture("lifecycle"))
+        .args(&heard)
+        .arg("--target-dir")
+        .arg(full.path().join("target"))
+        .run();
+    finished.assert_code(101);
+    finished.assert_says(&["o space left on device"]);
 }

@@ -4,6 +4,7 @@
 use std::{
     ffi::OsStr,
     io::Read,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -149,6 +150,26 @@ impl Tool {
 
     pub fn run(self) -> Finished {
         self.start().wait()
+    }
+
+    /// Starts it as the leader of a session with this terminal, as a shell in a window is.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn start_in_terminal(self, terminal: &OwnedFd) -> Child {
+        let stream = || terminal.try_clone().expect("a terminal has many descriptors");
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", "--wait"]).arg(self.command.get_program());
+        command.args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(self.command.get_current_dir().expect("it has one"));
+        command.stdin(stream()).stdout(stream()).stderr(stream());
+        command.spawn().expect("util-linux is there")
     }
 }
 
