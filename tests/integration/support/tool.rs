@@ -134,6 +134,12 @@ impl Tool {
         self
     }
 
+    /// Not even the surroundings' value of a variable.
+    pub fn without(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// # Panics
     /// If it cannot be started.
     pub fn start(mut self) -> Running {
