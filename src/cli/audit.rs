@@ -213,6 +213,7 @@ fn report(
             instrumented: build.instrumented.clone(),
             not_instrumented: not_instrumented(build, executed, run),
             not_run: not_run(build, options),
+            first_party_losses: build.first_party_losses.clone(),
             // Named by `assemble`.
             unaudited_tests: vec![],
             truncated_tests: vec![],

@@ -24,6 +24,7 @@ use super::{
     embedded::{Sources, short_hex},
     environment,
     events::BuildEvent,
+    exclusions::Exclusions,
     kept::{self, CleanError},
     locks::{Facades, LockKind, facades_of},
     mentions,
@@ -188,8 +189,8 @@ pub fn build(
     let mut facades = facades_of(&options.locks);
     let mut lost = Vec::new();
     let mut in_use = Vec::new();
-    let (target_dir, messages) = loop {
-        let (target_dir, key) = prepare_target_dir(&parent, &probe, &facades)?;
+    let mut prepare = |facades: &Facades, events: &mut dyn FnMut(BuildEvent<'_>)| {
+        let (target_dir, key) = prepare_target_dir(&parent, &probe, facades)?;
         let parent = parent.join(OUTPUT_FOLDER);
         in_use.push(kept::take(&parent, &key));
         // Between the first look and the lock, another run could have collected it.
@@ -197,6 +198,11 @@ pub fn build(
         for folder in kept::collect(&parent, &key) {
             events(BuildEvent::Collected { folder: &folder });
         }
+        let exclusions = Exclusions::read(&target_dir);
+        Ok::<_, BuildError>((target_dir, exclusions))
+    };
+    let (mut target_dir, mut exclusions) = prepare(&facades, events)?;
+    let messages = loop {
         let invocation = Invocation {
             options,
             toolchain: &toolchain,
@@ -205,20 +211,51 @@ pub fn build(
             target_dir: &target_dir,
             probe: &probe,
             facades: &facades,
+            without: exclusions.all(),
             has_build_dir: workspace.metadata.build_directory.is_some(),
         };
-        match invocation.run(events)? {
-            Ended::Built(messages) => break (target_dir, messages),
-            Ended::Broken(failures) => {
+        let ended = invocation.run(events);
+        match ended {
+            Ok(Ended::Built(messages)) => break messages,
+            Ok(Ended::Broken(failures)) => {
+                let mut is_whole = false;
                 for failure in failures {
-                    let what = format!("{failure}; building again without");
+                    let packages = exclusions.add(&failure);
+                    let what = if packages.is_empty() {
+                        is_whole = true;
+                        facades = &facades - &failure.facades;
+                        format!("{failure}; building all again without")
+                    } else {
+                        let packages = packages.join(", ");
+                        format!("{failure}; building {packages} again without")
+                    };
                     events(BuildEvent::FacadeLost { what: &what });
-                    facades.retain(|facade| !failure.facades.contains(facade));
-                    lost.push(failure);
+                    if packages.is_empty() {
+                        lost.push(failure);
+                    }
                 }
+                if is_whole {
+                    exclusions.forget(triple_of(&target));
+                    (target_dir, exclusions) = prepare(&facades, events)?;
+                } else {
+                    exclusions.have_compiled_again(triple_of(&target));
+                }
+            }
+            // What the user's own error has to do with a facade is not known. Nor is whether
+            // the compiler answered cargo as it should: cargo keeps its answers, and does
+            // not know of the user's wrapper behind ours.
+            Err(error) => {
+                exclusions.forget(triple_of(&target));
+                let _ = fs::remove_file(target_dir.join(".rustc_info.json"));
+                return Err(error);
             }
         }
     };
+    exclusions.keep().map_err(|source| BuildError::TargetDir {
+        action: "write to",
+        path: target_dir.clone(),
+        source,
+    })?;
 
     let output = target_dir.join(triple_of(&target));
     let coverage = Coverage {
@@ -238,6 +275,7 @@ pub fn build(
     let with_doctests =
         if args.has_default_targets() { coverage.with_doctests() } else { Vec::new() };
     let project = Arc::new(workspace.project());
+    let first_party_losses = coverage.first_party_losses(&project);
     let binaries =
         test_binaries(&messages, &workspace, &toolchain, &configuration, &target, &output)?;
     let duration = started.elapsed();
@@ -247,6 +285,7 @@ pub fn build(
         binaries,
         instrumented,
         not_instrumented,
+        first_party_losses,
         with_doctests,
         duration,
         _in_use: in_use,
@@ -596,6 +635,8 @@ struct Invocation<'a> {
     target_dir: &'a Utf8Path,
     probe: &'a Probe,
     facades: &'a Facades,
+    /// The packages that do without some of them.
+    without: Vec<wrapper::Without>,
     /// Whether this cargo knows `build.build-dir`.
     has_build_dir: bool,
 }
@@ -628,6 +669,7 @@ impl Invocation<'_> {
             sources: self.probe.sources.clone(),
             libraries: self.probe.libraries.clone(),
             facades: self.facades.clone(),
+            without: self.without.clone(),
             wrapper: user_wrapper,
         };
         let mut command = Command::new(&self.toolchain.cargo);

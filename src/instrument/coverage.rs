@@ -8,8 +8,9 @@ use cargo_metadata::{Metadata, Package, TargetKind as Kind};
 use super::{
     artifacts::{self, Messages},
     locks::{Facade, Facades, facades_of},
-    wrapper::{self, Failure},
+    wrapper::{self, Failure, Loss},
 };
+use crate::project::Project;
 
 /// Packages with locks of their own making, which nothing shows.
 const OPAQUE: [&str; 8] = [
@@ -57,8 +58,8 @@ pub struct Coverage<'a> {
 impl Coverage<'_> {
     /// Crates that were compiled without a facade since they do not compile with
     /// it.
-    pub fn losses(&self) -> Vec<Failure> {
-        let mut losses: Vec<Failure> = Vec::new();
+    pub fn losses(&self) -> Vec<Loss> {
+        let mut losses: Vec<Loss> = Vec::new();
         for artifact in &self.messages.artifacts {
             let mut files = artifact.filenames.iter().chain(&artifact.executable);
             let loss = files.find_map(|file| wrapper::loss(self.target_dir, file));
@@ -71,6 +72,15 @@ impl Coverage<'_> {
         }
         losses.sort_by(|a, b| a.title.cmp(&b.title));
         losses
+    }
+
+    /// What is lost of the project's own crates: each stands in [`Self::missed`], too.
+    pub fn first_party_losses(&self, project: &Project) -> Vec<String> {
+        let is_own = |loss: &Loss| {
+            let root = loss.root.canonicalize_utf8().unwrap_or_else(|_| loss.root.clone());
+            project.packages.iter().any(|package| package.root == root)
+        };
+        self.losses().iter().filter(|loss| is_own(loss)).map(loss_in_words).collect()
     }
 
     /// What was instrumented: "tokio 1.54.1".
@@ -111,15 +121,7 @@ impl Coverage<'_> {
                 missed.insert(format!("{}: {failure}", facade.shows()));
             }
         }
-        for loss in self.losses() {
-            let name = loss.title.split(' ').next().unwrap_or_default();
-            missed.insert(match (name, loss.facades.as_slice()) {
-                ("tokio", [facade, ..]) | ("parking_lot" | "lock_api", [facade]) => {
-                    format!("{}: {loss}", facade.shows())
-                }
-                _ => format!("locks and threads in {}: it {}", loss.title, loss.reason()),
-            });
-        }
+        missed.extend(self.losses().iter().map(loss_in_words));
     }
 
     /// What the facades are made from has none itself.
@@ -212,4 +214,29 @@ impl Coverage<'_> {
             tested.filter(has_doctests).map(|package| package.name.to_string()).collect();
         names.into_iter().collect()
     }
+}
+
+/// What is not seen of a crate, and why.
+fn loss_in_words(loss: &Loss) -> String {
+    let name = loss.title.split(' ').next().unwrap_or_default();
+    let facades: Vec<Facade> = loss.facades.iter().copied().collect();
+    let what = match (name, facades.as_slice()) {
+        ("tokio", [facade, ..]) | ("parking_lot" | "lock_api", [facade]) => {
+            facade.shows().to_owned()
+        }
+        (_, [Facade::Server]) => format!("what tests and programs of {} do", loss.title),
+        _ => {
+            let of: BTreeSet<&str> = facades
+                .iter()
+                .map(|facade| match facade {
+                    Facade::ParkingLot => "locks of parking_lot",
+                    Facade::LockApi => "locks built on lock_api",
+                    _ => "std locks and threads",
+                })
+                .collect();
+            let of: Vec<&str> = of.into_iter().collect();
+            format!("{} inside {}", of.join(" and "), loss.title)
+        }
+    };
+    format!("{what}: {} {}", loss.title, loss.reason)
 }

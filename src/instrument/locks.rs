@@ -33,6 +33,8 @@ pub enum Facade {
     ParkingLot,
     /// For `lock_api`, in crates with raw locks of their own.
     LockApi,
+    /// None: what programs are linked with, so that what the facades see is heard of.
+    Server,
 }
 
 /// Those that a build uses.
@@ -47,6 +49,7 @@ impl Facade {
             Self::Std => "locks and threads of std",
             Self::ParkingLot => "locks of parking_lot",
             Self::LockApi => "locks that other crates build on lock_api",
+            Self::Server => "tasks, threads and locks",
         }
     }
 
@@ -56,11 +59,12 @@ impl Facade {
             Self::Tokio | Self::StdInTokio => LockKind::Tokio,
             Self::Std => LockKind::Std,
             Self::ParkingLot | Self::LockApi => LockKind::ParkingLot,
+            Self::Server => LockKind::All,
         }
     }
 
-    const ALL: [Self; 5] =
-        [Self::Tokio, Self::StdInTokio, Self::Std, Self::ParkingLot, Self::LockApi];
+    const ALL: [Self; 6] =
+        [Self::Tokio, Self::StdInTokio, Self::Std, Self::ParkingLot, Self::LockApi, Self::Server];
 }
 
 impl fmt::Display for Facade {
@@ -71,6 +75,7 @@ impl fmt::Display for Facade {
             Self::Std => "the facade for std",
             Self::ParkingLot => "the facade for parking_lot",
             Self::LockApi => "the facade for lock_api",
+            Self::Server => "the probe",
         })
     }
 }
@@ -78,7 +83,9 @@ impl fmt::Display for Facade {
 /// What it takes to see these kinds of locks; all, where none is named.
 pub fn facades_of(kinds: &[LockKind]) -> Facades {
     let is_chosen = |facade: &Facade| {
-        kinds.is_empty() || kinds.contains(&LockKind::All) || kinds.contains(&facade.kind())
+        let kind = facade.kind();
+        let is_for_all = kind == LockKind::All || kinds.contains(&LockKind::All);
+        kinds.is_empty() || is_for_all || kinds.contains(&kind)
     };
     Facade::ALL.into_iter().filter(is_chosen).collect()
 }
@@ -91,9 +98,9 @@ mod tests {
     fn a_kind_brings_the_facades_that_show_it_and_all_brings_every_one() {
         assert_eq!(
             facades_of(&[LockKind::Tokio]),
-            Facades::from([Facade::Tokio, Facade::StdInTokio])
+            Facades::from([Facade::Tokio, Facade::StdInTokio, Facade::Server])
         );
-        assert_eq!(facades_of(&[LockKind::Std]), Facades::from([Facade::Std]));
+        assert_eq!(facades_of(&[LockKind::Std]), Facades::from([Facade::Std, Facade::Server]));
         let all = Facades::from(Facade::ALL);
         assert_eq!(facades_of(&[LockKind::Std, LockKind::All]), all);
         assert_eq!(facades_of(&[]), all);

@@ -11,6 +11,7 @@ mod coverage;
 mod embedded;
 mod environment;
 mod events;
+mod exclusions;
 mod kept;
 mod locks;
 mod mentions;

@@ -21,6 +21,8 @@ pub struct Build {
     /// Packages with doctests, which cargo would run besides; none where the user chose
     /// targets.
     pub with_doctests: Vec<String>,
+    /// Those of them that concern the project's own crates.
+    pub first_party_losses: Vec<String>,
     /// Wall time.
     pub duration: Duration,
     /// Keeps it from being removed while its tests run.

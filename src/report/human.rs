@@ -53,7 +53,7 @@ pub struct HumanOptions {
 /// The whole report: findings, what limits them, and the verdict as its last
 /// line.
 pub fn render(report: &Report, sources: &dyn SourceProvider, options: HumanOptions) -> String {
-    let mut text = String::new();
+    let mut text = render_losses(report, options);
     for finding in report.findings.iter().filter(|finding| is_shown(finding, options)) {
         text.push_str(&render_finding(finding, sources, options));
         text.push_str("\n\n");
@@ -61,6 +61,19 @@ pub fn render(report: &Report, sources: &dyn SourceProvider, options: HumanOptio
     text.push_str(&render_cut_off(report, options));
     text.push_str(&render_caveats(report, options));
     text.push_str(&render_summary(report, options));
+    text
+}
+
+/// What is not seen of the project's own code: before anything is said of it.
+fn render_losses(report: &Report, options: HumanOptions) -> String {
+    let paint = Paint { enabled: options.color };
+    let mut text = String::new();
+    for loss in &report.coverage.first_party_losses {
+        let _ = writeln!(text, "{}: not audited: {}", paint.yellow("warning"), tame(loss));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
     text
 }
 
@@ -371,6 +384,7 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
         instrumented: _,
         not_instrumented,
         not_run,
+        first_party_losses,
         unaudited_tests,
         truncated_tests,
         truncated_processes,
@@ -422,7 +436,7 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
             seen_in(unaudited_tests, options.verbose),
         ));
     }
-    for what in not_instrumented {
+    for what in not_instrumented.iter().filter(|what| !first_party_losses.contains(what)) {
         let _ = writeln!(text, "{}: not audited: {}", paint.bold("note"), tame(what));
     }
     for what in not_run.iter().filter(|_| options.verbose) {

@@ -193,6 +193,10 @@ pub struct Coverage {
     /// What `cargo test` would run besides, each a sentence fragment.
     #[serde(default)]
     pub not_run: Vec<String>,
+    /// Those of `not_instrumented` that are crates of the project's own, which do not
+    /// compile with a part of the instrumentation.
+    #[serde(default)]
+    pub first_party_losses: Vec<String>,
     /// Tests that ran, and of which no process was heard.
     #[serde(default)]
     pub unaudited_tests: Vec<String>,

@@ -1,6 +1,10 @@
 //! A project builds audited if and only if it builds plainly, and with the same result.
 
-use crate::support::{Report, Tool};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+
+use fs_err as fs;
+
+use crate::support::{Report, Tool, fixture};
 
 #[test]
 fn a_build_script_gets_the_answers_of_a_plain_build() {
@@ -9,4 +13,67 @@ fn a_build_script_gets_the_answers_of_a_plain_build() {
     let report = Report::parse(&finished.stdout);
     assert_eq!((report.summary.tests_run, report.summary.tests_failed), (1, 0), "{finished}");
     assert_eq!(report.coverage.instrumented, ["std"]);
+}
+
+#[test]
+fn a_crate_that_a_facade_breaks_is_named_and_compiled_without_it() {
+    let arguments = ["-p", "own", "--test", "size", "--format", "json"];
+    let finished = Tool::new("lock-sizes").args(&arguments).run();
+    finished.assert_code(0);
+    finished.assert_says(&["own 0.0.0 does not compile with the facade for std: "]);
+    let report = Report::parse(&finished.stdout);
+    assert_eq!(report.tests[0].outcome, "passed", "{finished}");
+    assert_eq!(report.coverage.instrumented, ["std"], "all other crates");
+    let loss = "std locks and threads inside own 0.0.0: own 0.0.0 does not compile with";
+    let missing = report.coverage.not_instrumented;
+    assert!(missing.iter().any(|what| what.starts_with(loss)), "{missing:?}");
+    assert!(report.coverage.first_party_losses[0].starts_with(loss), "{finished}");
+
+    let finished = Tool::new("lock-sizes").args(&["-p", "own", "--test", "size"]).run();
+    let (warning, _) = finished.stdout.split_once("\nno findings").expect("it is clean");
+    assert!(warning.starts_with(&format!("warning: not audited: {loss}")), "{finished}");
+}
+
+#[test]
+fn types_that_cross_cost_the_crates_between_which_they_do_and_no_other() {
+    let arguments = ["-p", "crossing", "--format", "json"];
+    let finished = Tool::new("lock-sizes").args(&arguments).run();
+    finished.assert_code(1);
+    let report = Report::parse(&finished.stdout);
+    let cycle = report.findings.iter().find(|it| it.rule == "lock-order-cycle").expect("is seen");
+    assert!(cycle.locations.iter().any(|it| it.file == "bystander/src/lib.rs"), "{finished}");
+    assert_eq!(report.coverage.instrumented, ["std"]);
+    let mut lost = report.coverage.first_party_losses;
+    lost.sort();
+    assert_eq!(lost.len(), 2, "{lost:?}");
+    assert!(lost[0].starts_with("std locks and threads inside crossing 0.0.0: "), "{lost:?}");
+    assert!(lost[1].starts_with("std locks and threads inside layout 0.0.0: "), "{lost:?}");
+
+    // What is known is not tried again.
+    let again = Tool::new("lock-sizes").args(&arguments).run();
+    again.assert_code(1);
+    assert!(!again.stderr.contains("building"), "{again}");
+}
+
+#[test]
+fn a_users_own_error_is_cargos_at_once_though_locks_cross() {
+    let finished = Tool::new("lock-sizes").args(&["-p", "misspelt"]).run();
+    finished.assert_code(101);
+    finished.assert_says(&["E0425", "misspelt/tests/misspelt.rs:6"]);
+    assert_eq!(finished.stderr.matches("cannot find function `nope`").count(), 1, "{finished}");
+    for word in ["facade", "concaudit_", "building"] {
+        assert!(!finished.stderr.contains(word), "{word}\n{finished}");
+    }
+}
+
+#[test]
+fn a_wrapper_that_was_broken_leaves_nothing_behind_once_it_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrapper = folder.path().join("wrapper");
+    fs::write(&wrapper, "#!/bin/sh\nexit 1\n").unwrap();
+    fs::set_permissions(&wrapper, Permissions::from_mode(0o755)).unwrap();
+    let tool =
+        || Tool::bare(&fixture("no-tokio")).arg("--target-dir").arg(folder.path().join("target"));
+    tool().env("RUSTC_WRAPPER", &wrapper).run().assert_code(101);
+    tool().run().assert_code(0);
 }

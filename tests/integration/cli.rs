@@ -106,33 +106,6 @@ fn a_project_without_tokio_is_audited_unless_only_tokio_is_asked_for() {
 }
 
 #[test]
-fn a_crate_that_a_facade_breaks_is_named_and_compiled_without_it() {
-    let arguments = ["-p", "own", "--test", "size", "--format", "json"];
-    let finished = Tool::new("lock-sizes").args(&arguments).run();
-    finished.assert_code(0);
-    finished.assert_says(&["own 0.0.0 does not compile with the facade for std: "]);
-    let report = Report::parse(&finished.stdout);
-    assert_eq!(report.tests[0].outcome, "passed", "{finished}");
-    assert_eq!(report.coverage.instrumented, ["std"], "all other crates");
-    let missing = report.coverage.not_instrumented;
-    assert!(missing.iter().any(|what| what.contains("in own 0.0.0")), "{missing:?}");
-}
-
-#[test]
-fn a_facade_that_breaks_more_than_one_crate_is_left_out_of_the_build() {
-    let finished = Tool::new("lock-sizes").args(&["-p", "crossing", "--format", "json"]).run();
-    finished.assert_says(&["crossing 0.0.0 does not compile with the facade for std: "]);
-    let report = Report::parse(&finished.stdout);
-    assert_eq!(report.tests[0].outcome, "passed", "{finished}");
-    let missing = report.coverage.not_instrumented;
-    assert!(
-        missing.iter().any(|what| what.starts_with("locks and threads of std: ")),
-        "{missing:?}"
-    );
-    assert!(!report.coverage.instrumented.contains(&"std".to_owned()), "{finished}");
-}
-
-#[test]
 fn a_project_that_does_not_compile_is_cargos_diagnostics_and_exit_code_101() {
     let finished = Tool::new("does-not-compile").run();
     finished.assert_code(101);

@@ -47,8 +47,12 @@ pub struct CompileError {
     pub code: Option<String>,
     /// File, line and column.
     pub place: Option<(String, u64, u64)>,
+    /// Every file that it or one of its notes points at.
+    pub files: Vec<String>,
     /// As it is shown.
     pub rendered: String,
+    /// As it came.
+    pub line: Vec<u8>,
 }
 
 impl Compiler<'_> {
@@ -144,7 +148,17 @@ struct Json {
     message: Option<String>,
     code: Option<Code>,
     spans: Option<Vec<Span>>,
+    children: Option<Vec<Json>>,
     rendered: Option<String>,
+}
+
+impl Json {
+    /// Every file that is pointed at.
+    fn files(&self) -> Vec<String> {
+        let own = self.spans.iter().flatten().map(|span| span.file_name.clone());
+        let children = self.children.iter().flatten().flat_map(Self::files);
+        own.chain(children).collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -166,6 +180,7 @@ fn read(line: &[u8]) -> Message {
         (Some("metadata"), _) => Message::Metadata,
         (Some(_), _) => Message::Artifact,
         (None, Some(level)) if level.starts_with("error") => Message::Error(CompileError {
+            files: json.files(),
             message: json.message.unwrap_or_default(),
             code: json.code.map(|code| code.code),
             place: json
@@ -175,6 +190,7 @@ fn read(line: &[u8]) -> Message {
                 .find(|span| span.is_primary)
                 .map(|span| (span.file_name, span.line_start, span.column_start)),
             rendered: json.rendered.unwrap_or_default(),
+            line: line.to_vec(),
         }),
         _ => Message::Other,
     }
@@ -197,9 +213,12 @@ mod tests {
         let error = r#"{"$message_type":"diagnostic","message":"mismatched types","level":"error",
             "code":{"code":"E0308","explanation":null},"rendered":"error[E0308]: ..",
             "spans":[{"file_name":"src/b.rs","line_start":1,"column_start":2,"is_primary":false},
-                     {"file_name":"src/lib.rs","line_start":7,"column_start":5,"is_primary":true}]}"#;
+                     {"file_name":"src/lib.rs","line_start":7,"column_start":5,"is_primary":true}],
+            "children":[{"level":"note","spans":[
+                {"file_name":"/c/src/c.rs","line_start":1,"column_start":1,"is_primary":true}]}]}"#;
         let Message::Error(error) = read(error.as_bytes()) else { panic!("it is an error") };
         assert_eq!(error.code.as_deref(), Some("E0308"));
         assert_eq!(error.place, Some(("src/lib.rs".into(), 7, 5)));
+        assert_eq!(error.files, ["src/b.rs", "src/lib.rs", "/c/src/c.rs"]);
     }
 }

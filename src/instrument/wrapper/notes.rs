@@ -7,8 +7,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::state::State;
-use crate::instrument::locks::Facade;
+use super::state::{State, Without};
+use crate::instrument::locks::{Facade, Facades};
 
 /// Where the names of instrumented crates are kept. It lives and dies with the
 /// compiled crates, so it is right for those that cargo finds compiled, too.
@@ -19,7 +19,26 @@ const FAILED: &str = "failed";
 /// do not compile with it. It lives as long as [`INSTRUMENTED`].
 const LOST: &str = "lost";
 
-/// A crate that does not compile with a facade, and would without it.
+/// A crate that is compiled without some facades.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// For people: `tokio 1.54.1`.
+    pub title: String,
+    /// The folder of its package.
+    pub root: Utf8PathBuf,
+    /// What it does without. Never empty.
+    pub facades: Facades,
+    /// Why, as what is said of it: "does not compile with ...".
+    pub reason: String,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.title, self.reason)
+    }
+}
+
+/// A crate that does not compile with a facade, nor without it while others have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// For people: `tokio 1.54.1`.
@@ -27,20 +46,22 @@ pub struct Failure {
     /// What the compiler says, in a line.
     pub error: String,
     /// Which facades to do without. Never empty.
-    pub facades: Vec<Facade>,
+    pub facades: Facades,
+    /// In which packages: those between which types cross, the crate's own among them.
+    /// Empty where only the whole build can do without.
+    pub packages: Vec<Without>,
 }
 
-impl Failure {
-    /// What is wrong with it, without its name.
-    pub fn reason(&self) -> String {
-        let facades: Vec<String> = self.facades.iter().map(ToString::to_string).collect();
-        format!("does not compile with {}: {}", facades.join(" and "), self.error)
-    }
+/// What is said of a crate that does not compile with some facades.
+pub fn reason(facades: &Facades, error: &str) -> String {
+    let names: Vec<String> = facades.iter().map(ToString::to_string).collect();
+    let verb = if facades.contains(&Facade::Server) { "link" } else { "compile" };
+    format!("does not {verb} with {}: {error}", names.join(" and "))
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.title, self.reason())
+        write!(f, "{} {}", self.title, reason(&self.facades, &self.error))
     }
 }
 
@@ -62,7 +83,7 @@ pub fn forget(state: &State, stem: &str) {
 }
 
 /// Takes note of a crate that is compiled without a facade.
-pub fn note_loss(state: &State, stem: &str, loss: &Failure) -> io::Result<()> {
+pub fn note_loss(state: &State, stem: &str, loss: &Loss) -> io::Result<()> {
     let text = serde_json::to_string(loss).expect("plain data");
     write(&state.target_dir.join(LOST), stem, &text)
 }
@@ -91,7 +112,7 @@ pub fn is_instrumented(target_dir: &Utf8Path, library: &Utf8Path) -> bool {
 }
 
 /// What a library or program in the target directory had to do without.
-pub fn loss(target_dir: &Utf8Path, file: &Utf8Path) -> Option<Failure> {
+pub fn loss(target_dir: &Utf8Path, file: &Utf8Path) -> Option<Loss> {
     let text = fs::read(target_dir.join(LOST).join(stem_of(file)?)).ok()?;
     serde_json::from_slice(&text).ok()
 }
@@ -110,6 +131,6 @@ pub fn failures(target_dir: &Utf8Path) -> Vec<Failure> {
         .collect();
     failures.sort_by(|a, b| a.title.cmp(&b.title));
     // A library and its tests are two crates with one name.
-    failures.dedup_by(|a, b| a.title == b.title && a.facades == b.facades);
+    failures.dedup();
     failures
 }

@@ -13,12 +13,12 @@ use fs_err as fs;
 use super::{
     arguments, blame,
     compile::{CompileError, Compiler, Message, exit_code, forward},
-    notes::{self, Failure},
+    notes::{self, Failure, Loss},
     plan::{Package, Plan, Role, plan},
     second,
-    state::{STATE_ENV, State},
+    state::{STATE_ENV, State, Without},
 };
-use crate::instrument::locks::Facade;
+use crate::instrument::locks::{Facade, Facades};
 
 /// Why the wrapper phase failed.
 #[derive(Debug, thiserror::Error)]
@@ -65,15 +65,19 @@ pub fn run() -> Result<ExitCode, WrapperError> {
     let package = Package {
         name: env::var("CARGO_PKG_NAME").unwrap_or_default(),
         version: env::var("CARGO_PKG_VERSION").unwrap_or_default(),
+        root: env::var("CARGO_MANIFEST_DIR").unwrap_or_default().into(),
         out_dir: env::var("OUT_DIR").ok().map(Into::into),
     };
-    let planned = plan(&args, &package, &state, &exists);
+    let without = state.without_in(&package.root).map(|it| it.facades.clone()).unwrap_or_default();
+    let planned = plan(&args, &package, &state, &without, &exists);
     let compiler =
         Compiler { program, state: &state, through_file: through_file && planned.is_some() };
     match planned {
         // As it was given.
         None => compiler.become_it(&given),
-        Some(plan) => Phase { compiler, state: &state, args: &args, package }.compile(&plan),
+        Some(plan) => {
+            Phase { compiler, state: &state, args: &args, package, without }.compile(&plan)
+        }
     }
 }
 
@@ -88,6 +92,8 @@ struct Phase<'a> {
     /// As cargo gave them.
     args: &'a [OsString],
     package: Package,
+    /// What its package does without, as an earlier attempt has shown.
+    without: Facades,
 }
 
 /// What came of a compilation.
@@ -123,11 +129,20 @@ impl Attempt {
         forward(&self.held);
         exit_code(self.status)
     }
+
+    /// Passes on some errors, and nothing else; the end of the phase.
+    fn end_with(self, is_wanted: impl Fn(&CompileError) -> bool) -> ExitCode {
+        for error in self.errors.iter().filter(|error| is_wanted(error)) {
+            forward(&error.line);
+        }
+        exit_code(self.status)
+    }
 }
 
 impl Phase<'_> {
-    fn plan(&self, without: &[Facade]) -> Option<Plan> {
-        plan(self.args, &self.package, &self.state.without(without), &exists)
+    /// The plan for an attempt without some more facades.
+    fn plan(&self, without: &Facades) -> Option<Plan> {
+        plan(self.args, &self.package, self.state, &(&self.without | without), &exists)
     }
 
     fn compile(&self, plan: &Plan) -> Result<ExitCode, WrapperError> {
@@ -139,8 +154,12 @@ impl Phase<'_> {
                 if plan.shows_locks() {
                     self.note_instrumented(plan)?;
                 }
+                if let Some(known) = self.state.without_in(&plan.root) {
+                    self.note_loss(plan, known.facades.clone(), known.reason.clone())?;
+                }
                 let attempt = self.attempt(&plan.args)?;
-                if attempt.status.success() || plan.applied.is_empty() {
+                let is_plain = plan.applied.is_empty() && self.without.is_empty();
+                if attempt.status.success() || is_plain {
                     return Ok(attempt.end());
                 }
                 self.blame(plan, attempt)
@@ -176,32 +195,55 @@ impl Phase<'_> {
 
     /// A crate does not compile with the facades: without, perhaps.
     fn blame(&self, plan: &Plan, failed: Attempt) -> Result<ExitCode, WrapperError> {
-        let mut without = None;
-        // Whoever is compiled against the first form of it has no use for another.
-        if !failed.is_announced {
-            for facades in blame::attempts(plan) {
-                let Some(reduced) = self.plan(&facades) else { break };
-                let attempt = self.silent_attempt(&reduced.args)?;
-                if attempt.status.success() {
-                    if !reduced.shows_locks() {
-                        notes::forget(self.state, &plan.stem);
-                    }
-                    self.note_loss(plan, failed.error(), facades)?;
-                    return Ok(attempt.end());
-                }
-                without = Some(attempt);
+        let mut last = None;
+        for facades in blame::attempts(plan, &failed.errors) {
+            let Some(reduced) = self.plan(&facades) else { break };
+            let attempt = self.silent_attempt(&reduced.args)?;
+            let has_succeeded = attempt.status.success();
+            // Whoever is compiled against the first form of it has no use for another.
+            if has_succeeded && failed.is_announced {
+                let packages = blame::itself(&reduced, &facades);
+                return self.fail(plan, &failed, facades, packages);
             }
+            if has_succeeded {
+                if !reduced.shows_locks() {
+                    notes::forget(self.state, &plan.stem);
+                }
+                let facades = &self.without | &facades;
+                let reason = notes::reason(&facades, &failed.error());
+                self.note_loss(plan, facades, reason)?;
+                return Ok(attempt.end());
+            }
+            last = Some(attempt);
         }
-        // What the linker says has no place, and is the same for any facade.
-        let errors = match &without {
-            Some(attempt) => &attempt.errors[..],
-            None => &[],
-        };
+        let errors = &last.as_ref().unwrap_or(&failed).errors;
+        if blame::is_users(&failed.errors, errors) {
+            // What one attempt alone complains of comes from types that cross.
+            return Ok(match last {
+                Some(last) => {
+                    last.end_with(|error| failed.errors.iter().any(|it| blame::is_same(it, error)))
+                }
+                None => failed.end(),
+            });
+        }
         let facades = blame::suspects(plan, self.state, &failed.errors, errors);
         if facades.is_empty() {
             return Ok(failed.end());
         }
-        let failure = Failure { title: plan.title.clone(), error: failed.error(), facades };
+        let packages = blame::between(plan, self.state, &facades, errors);
+        self.fail(plan, &failed, facades, packages)
+    }
+
+    /// Has the build begin anew, with some packages without some facades.
+    fn fail(
+        &self,
+        plan: &Plan,
+        failed: &Attempt,
+        facades: Facades,
+        packages: Vec<Without>,
+    ) -> Result<ExitCode, WrapperError> {
+        let failure =
+            Failure { title: plan.title.clone(), error: failed.error(), facades, packages };
         notes::note_failure(self.state, &plan.stem, &failure).map_err(WrapperError::Note)?;
         // As rustc would say it: cargo shows the whole command line otherwise.
         let text = format!("error: {failure}\n\n");
@@ -244,7 +286,7 @@ impl Phase<'_> {
             }
             return Ok(facade.end());
         }
-        self.note_loss(plan, facade.error(), vec![Facade::ParkingLot])?;
+        self.note_lost_facade(plan, Facade::ParkingLot, &facade)?;
         Ok(self.attempt(&plan.args)?.end())
     }
 
@@ -268,7 +310,7 @@ impl Phase<'_> {
             None => compile_facade()?,
         };
         if !facade.status.success() {
-            self.note_loss(plan, facade.error(), vec![Facade::LockApi])?;
+            self.note_lost_facade(plan, Facade::LockApi, &facade)?;
         }
         Ok(exit_code(status))
     }
@@ -277,13 +319,20 @@ impl Phase<'_> {
         notes::note_instrumented(self.state, &plan.stem).map_err(WrapperError::Note)
     }
 
-    fn note_loss(
+    fn note_lost_facade(
         &self,
         plan: &Plan,
-        error: String,
-        facades: Vec<Facade>,
+        facade: Facade,
+        failed: &Attempt,
     ) -> Result<(), WrapperError> {
-        let loss = Failure { title: plan.title.clone(), error, facades };
+        let facades = Facades::from([facade]);
+        let reason = notes::reason(&facades, &failed.error());
+        self.note_loss(plan, facades, reason)
+    }
+
+    fn note_loss(&self, plan: &Plan, facades: Facades, reason: String) -> Result<(), WrapperError> {
+        let (title, root) = (plan.title.clone(), plan.root.clone());
+        let loss = Loss { title, root, facades, reason };
         notes::note_loss(self.state, &plan.stem, &loss).map_err(WrapperError::Note)
     }
 }

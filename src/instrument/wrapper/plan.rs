@@ -39,6 +39,8 @@ pub struct Package {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// The folder of its manifest.
+    pub root: Utf8PathBuf,
     /// Where its build script writes, if it has one.
     pub out_dir: Option<Utf8PathBuf>,
 }
@@ -56,8 +58,8 @@ pub struct Plan {
     pub version: String,
     /// Where its files go.
     pub out_dir: Utf8PathBuf,
-    /// It is not the user's own, so that it is likely to compile.
-    pub is_foreign: bool,
+    /// The folder of its package.
+    pub root: Utf8PathBuf,
     /// What of ours it is compiled against.
     pub applied: Facades,
     /// What else is compiled.
@@ -97,7 +99,6 @@ struct Given<'a> {
     has_overflow_checks: bool,
     has_std: bool,
     has_parking_lot: bool,
-    is_foreign: bool,
     is_test: bool,
     announces_artifacts: bool,
     crate_types: Vec<&'a str>,
@@ -131,7 +132,6 @@ impl<'a> Given<'a> {
                 Argument::Target(value) => given.target = Some(value),
                 Argument::OutDir(value) => given.out_dir = Some(value),
                 Argument::CrateName(value) => given.crate_name = Some(value),
-                Argument::CapLints => given.is_foreign = true,
                 Argument::CrateType(value) => given.crate_types.push(value),
                 Argument::Test => given.is_test = true,
                 Argument::Debuginfo => given.debuginfo = "2",
@@ -140,6 +140,7 @@ impl<'a> Given<'a> {
                 }
                 Argument::Question => return None,
                 Argument::Cfg(_)
+                | Argument::CapLints
                 | Argument::Edition
                 | Argument::Emit
                 | Argument::Source
@@ -162,13 +163,14 @@ fn is_cargos(out_dir: &Utf8Path, target_dir: &Utf8Path, own_output: Option<&Utf8
     is_of_layout && own_output != Some(out_dir)
 }
 
-/// How a crate of the target is compiled; `None` for everything that is not one: what
-/// build scripts ask the compiler, above all, must have the answers of a plain build.
-/// `exists` says which files there are.
+/// How a crate of the target is compiled, with the state's facades but some; `None` for
+/// everything that is not one: what build scripts ask the compiler, above all, must have
+/// the answers of a plain build. `exists` says which files there are.
 pub fn plan(
     args: &[OsString],
     package: &Package,
     state: &State,
+    without: &Facades,
     exists: &dyn Fn(&Utf8Path) -> bool,
 ) -> Option<Plan> {
     let given = Given::read(args)?;
@@ -181,6 +183,7 @@ pub fn plan(
         return None;
     }
     let crate_name = given.crate_name?;
+    let uses = |facade: Facade| state.uses(facade) && !without.contains(&facade);
     // Its tests are other crates, which use it as anyone does.
     let is_itself = |name: &str| package.name == name && crate_name == name;
     let is_tokio = is_itself("tokio");
@@ -195,14 +198,14 @@ pub fn plan(
     } else {
         Some((Facade::Std, &state.libraries.std))
     };
-    let std = std.filter(|(facade, _)| state.uses(*facade));
+    let std = std.filter(|(facade, _)| uses(*facade));
     applied.extend(std.map(|(facade, _)| facade));
-    let is_telling = is_telling_tokio && state.uses(Facade::Tokio);
+    let is_telling = is_telling_tokio && uses(Facade::Tokio);
     if is_telling {
         applied.insert(Facade::Tokio);
     }
     let is_without_parking_lot = is_telling_tokio
-        && state.uses(Facade::StdInTokio)
+        && uses(Facade::StdInTokio)
         && minor_of(&package.version).is_some_and(|it| it >= TOKIO_PARKING_LOT_IS_INTERNAL_SINCE);
     let side = state.side();
     let replaced = |value: &str, suffix: &str| -> Option<Change> {
@@ -220,16 +223,14 @@ pub fn plan(
             "tracing" if is_telling => Change::Drop,
             "parking_lot" => match replaced(value, second::REAL) {
                 // Its own use of it is nobody's affair.
-                Some(change) if is_tokio || !state.uses(Facade::ParkingLot) => change,
+                Some(change) if is_tokio || !uses(Facade::ParkingLot) => change,
                 Some(_) => {
                     applied.insert(Facade::ParkingLot);
                     Change::Keep
                 }
                 None => Change::Keep,
             },
-            "lock_api"
-                if state.uses(Facade::LockApi) && !given.has_parking_lot && !is_underneath =>
-            {
+            "lock_api" if uses(Facade::LockApi) && !given.has_parking_lot && !is_underneath => {
                 match replaced(value, second::FACADE) {
                     Some(change) => {
                         applied.insert(Facade::LockApi);
@@ -257,7 +258,8 @@ pub fn plan(
     }
     // Where nothing of the graph can be seen, the server would say that it was.
     let is_seen = state.uses(Facade::Std) || exists(&notes::instrumented(state));
-    if given.is_program() && is_seen {
+    if given.is_program() && is_seen && uses(Facade::Server) {
+        applied.insert(Facade::Server);
         push(&["-L", &format!("native={}", state.dependencies)]);
         for file in &state.libraries.linked {
             push(&["-l", &format!("static:+verbatim={file}")]);
@@ -280,12 +282,12 @@ pub fn plan(
     let role = if given.is_test {
         Role::Ordinary
     } else if is_itself("parking_lot")
-        && state.uses(Facade::ParkingLot)
+        && uses(Facade::ParkingLot)
         && second::parking_lot_is_supported(&package.version)
     {
         Role::ParkingLot
     } else if is_itself("lock_api")
-        && state.uses(Facade::LockApi)
+        && uses(Facade::LockApi)
         && second::lock_api_is_supported(&package.version)
     {
         Role::LockApi
@@ -298,7 +300,7 @@ pub fn plan(
         title: format!("{} {}", package.name, package.version),
         version: package.version.clone(),
         out_dir,
-        is_foreign: given.is_foreign,
+        root: package.root.clone(),
         applied,
         role,
     })
@@ -329,8 +331,13 @@ mod tests {
 
     fn plan_of(package: (&str, &str), args: &str, state: &State, files: &[&str]) -> Option<Plan> {
         let args: Vec<OsString> = args.split_whitespace().map(Into::into).collect();
-        let package = Package { name: package.0.into(), version: package.1.into(), out_dir: None };
-        plan(&args, &package, state, &|file| files.contains(&file.as_str()))
+        let package = Package {
+            name: package.0.into(),
+            version: package.1.into(),
+            root: "/p".into(),
+            out_dir: None,
+        };
+        plan(&args, &package, state, &Facades::new(), &|file| files.contains(&file.as_str()))
     }
 
     fn text(plan: &Plan) -> String {
@@ -459,7 +466,8 @@ mod tests {
     #[test]
     fn a_tokio_that_cannot_speak_is_compiled_as_it_is() {
         for version in ["0.2.25", "1.19.2", "2.0.0"] {
-            let args = format!("--crate-name tokio --extern tracing=/t/l.rlib {TARGET}");
+            let args =
+                format!("--crate-name tokio --crate-type lib --extern tracing=/t/l.rlib {TARGET}");
             let (args, plan) = planned(("tokio", version), &args, &[]);
             assert!(plan.applied.is_empty() && !plan.shows_locks());
             assert!(args.contains("--extern tracing=/t/l.rlib") && !args.contains("std="));

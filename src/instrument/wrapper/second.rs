@@ -120,6 +120,7 @@ mod tests {
         },
         *,
     };
+    use crate::instrument::locks::Facades;
 
     fn plan_of(name: &str, version: &str) -> Plan {
         let args = format!(
@@ -129,8 +130,13 @@ mod tests {
              --json=artifacts"
         );
         let args: Vec<OsString> = args.split_whitespace().map(Into::into).collect();
-        let package = Package { name: name.into(), version: version.into(), out_dir: None };
-        plan(&args, &package, &state(), &|_| false).unwrap()
+        let package = Package {
+            name: name.into(),
+            version: version.into(),
+            root: "/registry".into(),
+            out_dir: None,
+        };
+        plan(&args, &package, &state(), &Facades::new(), &|_| false).unwrap()
     }
 
     fn assert_has(args: &[OsString], wanted: &[&str], unwanted: &[&str]) {

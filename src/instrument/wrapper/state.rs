@@ -1,6 +1,6 @@
 //! What the build tells its wrapper phases.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::instrument::locks::{Facade, Facades};
@@ -28,8 +28,23 @@ pub struct State {
     pub libraries: Libraries,
     /// What is to stand in for others.
     pub facades: Facades,
+    /// The packages that do without some of these.
+    pub without: Vec<Without>,
     /// The wrapper that the user has, to be called in turn.
     pub wrapper: Option<String>,
+}
+
+/// A package whose crates are compiled without some facades.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Without {
+    /// The folder of its manifest.
+    pub root: Utf8PathBuf,
+    /// Its name.
+    pub name: String,
+    /// What it does without. Never empty.
+    pub facades: Facades,
+    /// Why: "it does not compile with ...".
+    pub reason: String,
 }
 
 /// The libraries of the probe that are named on a command line.
@@ -59,16 +74,14 @@ impl State {
         self.facades.contains(&facade)
     }
 
+    /// What a package does without.
+    pub fn without_in(&self, root: &Utf8Path) -> Option<&Without> {
+        self.without.iter().find(|without| without.root == root)
+    }
+
     /// The folder of the crates that cargo knows nothing of.
     pub fn side(&self) -> Utf8PathBuf {
         self.target_dir.join(SIDE)
-    }
-
-    /// The same but for some facades.
-    pub fn without(&self, facades: &[Facade]) -> Self {
-        let mut state = self.clone();
-        state.facades.retain(|facade| !facades.contains(facade));
-        state
     }
 }
 
@@ -96,7 +109,17 @@ pub mod tests {
                 ],
             },
             facades: facades_of(&[]),
+            without: Vec::new(),
             wrapper: None,
+        }
+    }
+
+    impl State {
+        /// The same but for some facades.
+        pub fn without(&self, facades: &[Facade]) -> Self {
+            let mut state = self.clone();
+            state.facades.retain(|facade| !facades.contains(facade));
+            state
         }
     }
 

@@ -30,6 +30,8 @@ pub struct Summary {
 pub struct Coverage {
     pub instrumented: Vec<String>,
     pub not_instrumented: Vec<String>,
+    #[serde(default)]
+    pub first_party_losses: Vec<String>,
     pub unaudited_tests: Vec<String>,
     pub truncated_tests: Vec<String>,
     pub dropped_tasks: u64,
