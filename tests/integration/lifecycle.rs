@@ -337,6 +337,7 @@ fn a_terminal_that_is_closed_takes_no_report_with_it() {
     let file = folder.path().join("report.json");
     let terminal = openpty(None, None).expect("there are terminals");
     // The copy is closed when a process begins to run something else; openpty's is not.
+    #[expect(clippy::disallowed_types, reason = "a terminal has no path that an error could name")]
     let mut window = std::fs::File::from(terminal.master.try_clone().expect("it is ours"));
     drop(terminal.master);
     let mut child = waiting(folder.path(), &file).start_in_terminal(&terminal.slave);
@@ -381,7 +382,7 @@ impl Disk {
     fn full() -> Option<Self> {
         let disk = Self::of("16k")?;
         // As much as there is room for.
-        let _ = fs_err::write(disk.path().join("fill"), [0; 64 * 1024]);
+        let _ = fs_err::write(disk.path().join("fill"), vec![0; 64 * 1024]);
         Some(disk)
     }
 

@@ -248,9 +248,7 @@ pub fn plan(
     push(&["-L", &format!("dependency={}", state.dependencies)]);
     push(&["-L", &format!("dependency={side}")]);
     push(&["-C", "force-frame-pointers=yes"]);
-    let is_optimised_here = is_telling && given.opt_level == "0";
-    // Optimised, full debug info of tokio takes longer than the rest of it.
-    if matches!(given.debuginfo, "" | "0" | "none") || is_optimised_here {
+    if matches!(given.debuginfo, "" | "0" | "none") {
         push(&["-C", "debuginfo=line-tables-only"]);
     }
     if let Some((_, library)) = std {
@@ -268,7 +266,7 @@ pub fn plan(
     if is_telling {
         push(&["--cfg", "tokio_unstable", "--cfg", "feature=\"tracing\""]);
         push(&["--extern", &format!("tracing={}", state.libraries.tracing)]);
-        if is_optimised_here {
+        if given.opt_level == "0" {
             push(&["-C", &format!("opt-level={TOKIO_OPT_LEVEL}"), "-C", "codegen-units=1"]);
             // They follow the level where they are not given.
             if !given.has_debug_assertions {
