@@ -318,11 +318,13 @@ fn table(outcomes: &[(Crate, Outcome)]) -> String {
          --lib --tests`, and `cargo concaudit --lib --tests`. An audit must compile and link what compiles plainly, \
          and nothing else.\n\n\
          | | crates |\n|---|---|\n\
-         | tried | {} |\n\
+         | listed | {} |\n\
+         | tried so far | {} |\n\
          | compile both ways | {} |\n\
          | compile neither way, as published | {} |\n\
          | differ, or lose a facade somewhere | {} |\n\n\
          Of {suites} crates, the suites were run both ways, {tests} tests in all.\n",
+        crates().len(),
         outcomes.len(),
         outcomes.iter().filter(both).count(),
         outcomes.iter().filter(neither).count(),
