@@ -12,8 +12,8 @@
 
 pub use real::*;
 
-use concaudit_core::resource::ResourceKind;
 use ::lock_api as real_api;
+use concaudit_core::resource::ResourceKind;
 
 #[cfg(not(concaudit_parking_lot = "0.13"))]
 mod condvar;
