@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     model::{
-        Acquisition, Actor, Frame, Hold, Knot, Mode, OrderEdge, Outcome, Owner, Party, Process,
-        Resource, ResourceKind, Run, Site, Stack, Task, TaskEnd, TaskKind, Test, TestIdentity,
-        Wait,
+        Acquisition, Actor, Frame, FrameData, Hold, Knot, Mode, OrderEdge, Outcome, Owner, Party,
+        Process, Resource, ResourceKind, Run, Site, Stack, Task, TaskEnd, TaskKind, Test,
+        TestIdentity, Wait,
     },
     project::{Package, Project},
 };
@@ -45,7 +45,7 @@ pub fn dependency(function: &str) -> Frame {
 }
 
 fn frame(function: &str, file: &str, line: u32, owner: Owner) -> Frame {
-    Frame {
+    Frame::from(FrameData {
         function: function.to_owned(),
         file: Some(file.into()),
         line,
@@ -53,7 +53,7 @@ fn frame(function: &str, file: &str, line: u32, owner: Owner) -> Frame {
         owner,
         inlined: false,
         address: 0,
-    }
+    })
 }
 
 /// Innermost first.

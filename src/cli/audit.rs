@@ -76,16 +76,18 @@ pub fn audit(
     if options.run.list {
         return list(&build, options, console);
     }
-    let executed = rooms::execute(&build, options, console)?;
+    let symbols = rooms::symbols(&build);
+    let mut executed = rooms::execute(&build, &symbols, options, console)?;
     if executed.runs.is_empty()
         && executed.skipped > 0
         && let Some(meant) = &options.select.meant
     {
         console.warning(&meant.told("no test that is built has it in its name"));
     }
-    let run = rooms::model(&build, &executed.runs);
+    let run = rooms::model(&build, &symbols, &mut executed.runs);
     let findings = rooms::findings(&run, options);
-    let mut report = report(&build, &executed, &run, options, findings);
+    let gone = symbols.missing();
+    let mut report = report(&build, &executed, &run, options, findings, &gone);
     let verdict = verdict(&report, &options.report);
     report.summary.verdict = verdict.as_ref().err().and_then(ExpectedError::told_verdict);
     let is_told = write(&report, &build.project, &options.report, console)?;
@@ -188,6 +190,7 @@ fn report(
     run: &model::Run,
     options: &TestOptions,
     findings: Vec<Finding>,
+    gone: &[Utf8PathBuf],
 ) -> Report {
     let mut packages: Vec<String> =
         build.binaries.iter().map(|binary| binary.package.clone()).collect();
@@ -211,7 +214,7 @@ fn report(
         drained: Duration::from_nanos(sum(|counters| counters.drain_ns)),
         coverage: Coverage {
             instrumented: build.instrumented.clone(),
-            not_instrumented: not_instrumented(build, executed, run),
+            not_instrumented: not_instrumented(build, executed, run, gone),
             not_run: not_run(build, options),
             first_party_losses: build.first_party_losses.clone(),
             // Named by `assemble`.
@@ -233,9 +236,14 @@ fn report(
     assemble(ProjectInfo { name, packages }, parts)
 }
 
-/// What the build could not instrument, and what was not understood or not looked at
-/// in the run.
-fn not_instrumented(build: &Build, executed: &Executed, run: &model::Run) -> Vec<String> {
+/// What the build could not instrument, what was not understood or not looked at in the
+/// run, and whose symbols could not be read.
+fn not_instrumented(
+    build: &Build,
+    executed: &Executed,
+    run: &model::Run,
+    gone: &[Utf8PathBuf],
+) -> Vec<String> {
     let garbled = match executed.garbled_announcements {
         0 => None,
         1 => Some("1 process that did not".to_owned()),
@@ -257,7 +265,14 @@ fn not_instrumented(build: &Build, executed: &Executed, run: &model::Run) -> Vec
          itself"
             .to_owned()
     });
-    build.not_instrumented.iter().cloned().chain(garbled).chain(allocator).collect()
+    let gone = gone.iter().map(|file| {
+        format!(
+            "code of {}: the file was removed or replaced during the run, before its symbols were \
+             read, so that what was found there has addresses for names",
+            build.project.display_path(file)
+        )
+    });
+    build.not_instrumented.iter().cloned().chain(garbled).chain(allocator).chain(gone).collect()
 }
 
 /// What `cargo test` would run besides.

@@ -1,12 +1,6 @@
 //! The doors to the other rooms: our options in, their results and errors out.
 
-use std::{
-    cell::{OnceCell, RefCell},
-    num::NonZeroUsize,
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::RefCell, num::NonZeroUsize, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 
@@ -112,13 +106,14 @@ fn runtime() -> Result<tokio::runtime::Runtime, ExpectedError> {
 /// subscribed to.
 pub fn execute(
     build: &Build,
+    symbols: &Symboliser,
     options: &TestOptions,
     console: &mut Console,
 ) -> Result<Executed, ExpectedError> {
     let mut arguments = test_arguments(options)?;
     arguments.no_capture |= options.run.no_capture;
     let execute = execute_options(options, arguments);
-    runtime()?.block_on(run_tests(build, execute, options.run.console, console))
+    runtime()?.block_on(run_tests(build, symbols, execute, options.run.console, console))
 }
 
 fn execute_options(options: &TestOptions, arguments: TestArguments) -> ExecuteOptions {
@@ -179,6 +174,7 @@ fn probe_options(thresholds: Thresholds) -> ProbeOptions {
 
 async fn run_tests(
     build: &Build,
+    symbols: &Symboliser,
     options: ExecuteOptions,
     shows_addresses: bool,
     console: &mut Console,
@@ -193,10 +189,8 @@ async fn run_tests(
     let mut interrupts = Interrupts::listen().context("failed to listen to Ctrl-C")?;
     let mut announcements = registry.announcements();
     let console = RefCell::new(console);
-    let symbols = OnceCell::new();
     let mut on_event = |event: RunEvent<'_>| match event {
         RunEvent::TestLooked { case, elapsed, processes } => {
-            let symbols = symbols.get_or_init(|| Symboliser::new(Arc::clone(&build.project)));
             let states: Vec<(u32, Option<ProcessState>)> = processes
                 .iter()
                 .map(|process| {
@@ -267,31 +261,45 @@ pub fn cut_off(run: &model::Run, test: &model::Test) -> Vec<CutOff> {
         .collect()
 }
 
-/// The model of everything that the tests have shown.
-pub fn model(build: &Build, runs: &[TestRun]) -> model::Run {
+/// The symbols of what was built, which may be built anew or removed during the run.
+pub fn symbols(build: &Build) -> Symboliser {
     let symbols = Symboliser::new(Arc::clone(&build.project));
-    let test = |run: &TestRun, name: String| model::Test {
+    for binary in &build.binaries {
+        symbols.keep(&binary.exe);
+    }
+    symbols
+}
+
+/// The model of everything that the tests have shown. Their recordings are used up: as
+/// one it would be twice in memory.
+pub fn model(build: &Build, symbols: &Symboliser, runs: &mut [TestRun]) -> model::Run {
+    let test = |run: &mut TestRun, name: String| model::Test {
         name,
         is_optimised: run.case.binary.is_optimised,
         identity: identity(&run.case),
         outcome: run.outcome,
         left: run.left.clone(),
-        processes: run
-            .recordings
-            .iter()
-            .map(|recording| process_from(recording, &symbols))
+        processes: std::mem::take(&mut run.recordings)
+            .into_iter()
+            .map(|recording| process_from(&recording, symbols))
             .collect(),
     };
-    let mut tests: Vec<model::Test> = runs
-        .iter()
-        .flat_map(|run| {
+    // One binary after the other: the debug info of one is enough to have in memory.
+    let mut runs: Vec<&mut TestRun> = runs.iter_mut().collect();
+    runs.sort_by_key(|run| run.case.full_name());
+    let mut tests = Vec::with_capacity(runs.len());
+    for of_binary in runs.chunk_by_mut(|one, next| one.case.binary.id == next.case.binary.id) {
+        for run in of_binary {
             // A deadlock is one, whether or not the test passed at its next attempt.
-            let failed = run.failed_attempts.iter().enumerate().map(|(index, attempt)| {
-                test(attempt, format!("{} (attempt {})", attempt.case.full_name(), index + 1))
-            });
-            failed.chain([test(run, run.case.full_name())]).collect::<Vec<_>>()
-        })
-        .collect();
+            for (index, attempt) in run.failed_attempts.iter_mut().enumerate() {
+                let name = format!("{} (attempt {})", attempt.case.full_name(), index + 1);
+                tests.push(test(attempt, name));
+            }
+            let name = run.case.full_name();
+            tests.push(test(run, name));
+        }
+        symbols.close();
+    }
     tests.sort_by(|a, b| a.name.cmp(&b.name));
     model::Run { project: Arc::clone(&build.project), tests }
 }

@@ -233,6 +233,7 @@ fn is_outside(frame: &Frame) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::FrameData;
     use crate::model::shapes::{
         self, ACCEPT, DELAY, JOIN, LOCK, NOTIFIED, RECV, SEND, SLEEP, TIMEOUT, USER,
     };
@@ -278,14 +279,16 @@ mod tests {
 
     #[test]
     fn the_inside_of_a_lock_gives_way_to_who_takes_it() {
-        let frame = |function: &str, owner| Frame {
-            function: function.to_owned(),
-            file: None,
-            line: 1,
-            column: 0,
-            owner,
-            inlined: false,
-            address: 0,
+        let frame = |function: &str, owner| {
+            Frame::from(FrameData {
+                function: function.to_owned(),
+                file: None,
+                line: 1,
+                column: 0,
+                owner,
+                inlined: false,
+                address: 0,
+            })
         };
         let dependency = |name: &str| Owner::Dependency(name.to_owned());
         let inside = [
@@ -298,7 +301,7 @@ mod tests {
         let outside = frame("dashmap::DashMap<K,V,S>::get", dependency("dashmap"));
         let stack = Stack { frames: inside.iter().cloned().chain([outside.clone()]).collect() };
         assert_eq!(site_frame(&stack), Some(&outside));
-        assert_eq!(names(user_frames(&stack)), [outside.function]);
+        assert_eq!(names(user_frames(&stack)), [&*outside.function]);
         let alone = Stack { frames: inside.to_vec() };
         assert_eq!(pointed_frame(&alone), Some(&alone.frames[1]));
     }

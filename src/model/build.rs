@@ -5,11 +5,11 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use super::{
-    Acquisition, Activity, Actor, BlockingCall, BlockingPoll, ChildProcess, Counters, FileKind,
-    Frame, Gate, Hold, Knot, LockAcrossAwait, Mode, Module, OpenFile, OrderEdge, OrphanedTask,
-    Owner, Party, PollSample, Process, RecursiveLock, Resource, ResourceKind, Site, SpawnStorm,
-    Stack, Symboliser, Task, TaskEnd, TaskKind, Thread, UnreadPanic, Wait, Waiter, blame_frame,
-    owner::owner_of, pointed_frame, site_frame,
+    Acquisition, Activity, Actor, BlockingCall, BlockingPoll, ChildProcess, Counters, FileId,
+    FileKind, Frame, Gate, Hold, Knot, LockAcrossAwait, Mode, Module, OpenFile, OrderEdge,
+    OrphanedTask, Owner, Party, PollSample, Process, RecursiveLock, Resource, ResourceKind, Site,
+    SpawnStorm, Stack, Symboliser, Task, TaskEnd, TaskKind, Thread, UnreadPanic, Wait, Waiter,
+    blame_frame, owner::owner_of, pointed_frame, site_frame,
 };
 use crate::telemetry::{Recording, proto};
 
@@ -119,6 +119,11 @@ impl<'a> Builder<'a> {
                 base: module.base,
                 start: module.start,
                 end: module.end,
+                file: (module.inode != 0).then_some(FileId {
+                    device: module.device,
+                    inode: module.inode,
+                    size: module.size,
+                }),
             })
             .collect();
         Self { recording, symbols, modules, stacks: RefCell::default(), empty: Arc::default() }
@@ -132,7 +137,7 @@ impl<'a> Builder<'a> {
             self.stacks
                 .borrow_mut()
                 .entry(id)
-                .or_insert_with(|| Arc::new(self.symbols.stack(&self.modules, addresses))),
+                .or_insert_with(|| self.symbols.stack(&self.modules, addresses)),
         )
     }
 
@@ -663,17 +668,20 @@ fn some(id: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::FrameData;
     use crate::project::{Package, Project};
 
     fn stack(functions: &[&str]) -> Stack {
-        let frame = |function: &&str| Frame {
-            function: (*function).to_owned(),
-            file: None,
-            line: 0,
-            column: 0,
-            owner: Owner::Tokio,
-            inlined: false,
-            address: 0,
+        let frame = |function: &&str| {
+            Frame::from(FrameData {
+                function: (*function).to_owned(),
+                file: None,
+                line: 0,
+                column: 0,
+                owner: Owner::Tokio,
+                inlined: false,
+                address: 0,
+            })
         };
         Stack { frames: functions.iter().map(frame).collect() }
     }

@@ -16,6 +16,6 @@ pub use blame::{
 };
 pub use build::process_from;
 pub use nesting::{Nesting, is_paused, last_polled_at, nested};
-pub use symbols::{Module, Symboliser};
+pub use symbols::{FileId, Module, Symboliser};
 pub use types::*;
 pub use waits::{Awaited, awaited};

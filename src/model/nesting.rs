@@ -216,17 +216,19 @@ fn within_task(stack: &Stack) -> impl Iterator<Item = &Frame> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Owner;
+    use crate::model::{FrameData, Owner};
 
     fn stack(frames: &[(&str, &str, u64)]) -> Stack {
-        let frame = |(function, file, address): &(&str, &str, u64)| Frame {
-            function: (*function).to_owned(),
-            file: Some((*file).into()),
-            line: 1,
-            column: 0,
-            owner: Owner::Unknown,
-            inlined: false,
-            address: *address,
+        let frame = |(function, file, address): &(&str, &str, u64)| {
+            Frame::from(FrameData {
+                function: (*function).to_owned(),
+                file: Some((*file).into()),
+                line: 1,
+                column: 0,
+                owner: Owner::Unknown,
+                inlined: false,
+                address: *address,
+            })
         };
         Stack { frames: frames.iter().map(frame).collect() }
     }

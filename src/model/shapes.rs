@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Frame, Owner, Stack, Wait, owner::crate_of};
+use super::{Frame, FrameData, Owner, Stack, Wait, owner::crate_of};
 
 /// `Receiver::recv`.
 pub const RECV: &[&str] = &[
@@ -129,7 +129,7 @@ pub fn wait(leaf: &[&[&str]]) -> Wait {
 }
 
 fn frame(function: &str) -> Frame {
-    Frame {
+    Frame::from(FrameData {
         function: function.to_owned(),
         file: None,
         line: 1,
@@ -142,5 +142,5 @@ fn frame(function: &str) -> Frame {
         },
         inlined: false,
         address: 0,
-    }
+    })
 }

@@ -3,12 +3,14 @@
 //!
 //! One [`Symboliser`] serves a whole run: hundreds of processes share a few
 //! binaries of up to hundreds of megabytes, so that a binary is opened once and
-//! each distinct address in it is looked up once. It may be used from several
-//! threads at a time.
+//! each distinct address in it is looked up once: all processes share the frames,
+//! and stacks that are the same. It may be used from several threads at a time.
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    fs::Metadata,
+    os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use addr2line::Loader;
@@ -16,13 +18,13 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use object::{Object, ObjectSymbol, SymbolKind};
 use rustc_hash::FxHashMap;
 
-use super::{Frame, Owner, Stack, owner};
+use super::{Frame, FrameData, Owner, Stack, owner};
 use crate::project::Project;
 
 /// An executable or shared object as it was mapped into a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {
-    /// Where it lies on disk.
+    /// Where it lay on disk.
     pub path: Utf8PathBuf,
     /// Runtime address minus address in the file.
     pub base: u64,
@@ -30,13 +32,41 @@ pub struct Module {
     pub start: u64,
     /// First runtime address beyond it.
     pub end: u64,
+    /// Which file it is; `None` where the process could not tell.
+    pub file: Option<FileId>,
 }
+
+/// Tells a file from another that has taken its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// Of the file system.
+    pub device: u64,
+    /// In it.
+    pub inode: u64,
+    /// In bytes: a file may be written anew in its place.
+    pub size: u64,
+}
+
+impl From<Metadata> for FileId {
+    fn from(metadata: Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino(), size: metadata.len() }
+    }
+}
+
+/// Which file, and where it lay.
+type FileKey = (Utf8PathBuf, Option<FileId>);
+
+/// Addresses, each in the binary of a number; 0: in none.
+type Addresses = Vec<(usize, u64)>;
 
 /// The symbols of every binary of a run, looked up once.
 pub struct Symboliser {
     project: Arc<Project>,
-    binaries: Mutex<FxHashMap<Utf8PathBuf, Arc<Binary>>>,
+    /// Files that are kept open, since they may be replaced or removed during the run.
+    kept: Mutex<FxHashMap<FileId, fs_err::File>>,
+    binaries: Mutex<FxHashMap<FileKey, Arc<Binary>>>,
     paths: Mutex<FxHashMap<String, Utf8PathBuf>>,
+    stacks: Mutex<FxHashMap<Addresses, Arc<Stack>>>,
 }
 
 impl fmt::Debug for Symboliser {
@@ -48,7 +78,13 @@ impl fmt::Debug for Symboliser {
 impl Symboliser {
     /// A symboliser that tells the code of `project` from everybody else's.
     pub fn new(project: Arc<Project>) -> Self {
-        Self { project, binaries: Mutex::default(), paths: Mutex::default() }
+        Self {
+            project,
+            kept: Mutex::default(),
+            binaries: Mutex::default(),
+            paths: Mutex::default(),
+            stacks: Mutex::default(),
+        }
     }
 
     /// Whose code is whose.
@@ -56,24 +92,68 @@ impl Symboliser {
         &self.project
     }
 
+    /// Keeps a file open, so that its symbols can be read when it is gone.
+    pub fn keep(&self, path: &Utf8Path) {
+        let Ok(file) = fs_err::File::open(path) else { return };
+        let Ok(metadata) = file.metadata() else { return };
+        lock(&self.kept).insert(metadata.into(), file);
+    }
+
+    /// Lets go of what was read of the binaries, which may be much, and of which stacks
+    /// are known, which those of another binary are not like. Frames stay.
+    pub fn close(&self) {
+        lock(&self.stacks).clear();
+        let binaries: Vec<Arc<Binary>> = lock(&self.binaries).values().cloned().collect();
+        for binary in binaries {
+            let mut lookup = lock(&binary.lookup);
+            (lookup.is_open, lookup.loader, lookup.statics) = (false, None, None);
+        }
+    }
+
+    /// The files that were gone, or others, when their symbols were asked for.
+    pub fn missing(&self) -> Vec<Utf8PathBuf> {
+        let binaries = lock(&self.binaries);
+        let gone = binaries.iter().filter(|(_, binary)| lock(&binary.lookup).is_missing);
+        let mut missing: Vec<Utf8PathBuf> = gone.map(|((path, _), _)| path.clone()).collect();
+        missing.sort();
+        missing.dedup();
+        missing
+    }
+
     /// The stack that consists of the given return addresses, innermost first.
     /// An address outside every module, or in one without symbols, becomes a
     /// frame named by its address.
-    pub fn stack(&self, modules: &[Module], addresses: &[u64]) -> Stack {
-        let mut frames = Vec::with_capacity(addresses.len());
-        for &address in addresses {
-            // A return address is that of the instruction after the call, which
-            // may belong to another line or even to another function.
-            let call = address.saturating_sub(1);
-            match modules.iter().find(|module| (module.start..module.end).contains(&call)) {
-                Some(module) => {
-                    let binary = self.binary(&module.path);
-                    frames.extend_from_slice(&self.frames(&binary, call.wrapping_sub(module.base)));
+    pub fn stack(&self, modules: &[Module], addresses: &[u64]) -> Arc<Stack> {
+        // A return address is that of the instruction after the call, which
+        // may belong to another line or even to another function.
+        let calls = addresses.iter().map(|address| address.saturating_sub(1));
+        let places: Vec<(Option<Arc<Binary>>, u64)> = calls
+            .map(|call| {
+                let module =
+                    modules.iter().find(|module| (module.start..module.end).contains(&call));
+                match module {
+                    Some(module) => (Some(self.binary(module)), call.wrapping_sub(module.base)),
+                    None => (None, call + 1),
                 }
-                None => frames.push(unknown_frame(address)),
+            })
+            .collect();
+        let key: Addresses = places
+            .iter()
+            .map(|(binary, at)| (binary.as_ref().map_or(0, |binary| binary.number), *at))
+            .collect();
+        if let Some(known) = lock(&self.stacks).get(&key) {
+            return Arc::clone(known);
+        }
+        let mut frames = Vec::with_capacity(addresses.len());
+        for (binary, address) in places {
+            match binary {
+                Some(binary) => frames.extend_from_slice(&self.frames(&binary, address)),
+                None => frames.push(unknown_frame("", address)),
             }
         }
-        Stack { frames }
+        frames.shrink_to_fit();
+        let stack = Arc::new(Stack { frames });
+        Arc::clone(lock(&self.stacks).entry(key).or_insert(stack))
     }
 
     /// The static that contains a runtime address, by the symbol table:
@@ -82,8 +162,11 @@ impl Symboliser {
         if !(module.start..module.end).contains(&address) {
             return None;
         }
-        let binary = self.binary(&module.path);
-        let statics = binary.statics.get_or_init(|| read_statics(&module.path));
+        let binary = self.binary(module);
+        let mut lookup = lock(&binary.lookup);
+        let Lookup { source, statics, .. } = &mut *lookup;
+        let source = source.as_ref()?;
+        let statics = statics.get_or_insert_with(|| read_statics(source));
         let address = address.wrapping_sub(module.base);
         let index = statics.partition_point(|symbol| symbol.start <= address).checked_sub(1)?;
         let symbol = &statics[index];
@@ -92,7 +175,7 @@ impl Symboliser {
 
     /// A file as it is on disk; unchanged where it is nowhere.
     pub fn resolve_file(&self, recorded: &str) -> Utf8PathBuf {
-        let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paths = lock(&self.paths);
         if let Some(path) = paths.get(recorded) {
             return path.clone();
         }
@@ -113,27 +196,44 @@ impl Symboliser {
         resolved
     }
 
-    fn binary(&self, path: &Utf8Path) -> Arc<Binary> {
-        let mut binaries = self.binaries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(binary) = binaries.get(path) {
-            return Arc::clone(binary);
-        }
-        let binary = Arc::new(Binary::default());
-        binaries.insert(path.to_owned(), Arc::clone(&binary));
+    fn binary(&self, module: &Module) -> Arc<Binary> {
+        let mut binaries = lock(&self.binaries);
+        let number = binaries.len() + 1;
+        let binary = binaries
+            .entry((module.path.clone(), module.file))
+            .or_insert_with(|| Arc::new(Binary::new(number, &module.path)));
+        let binary = Arc::clone(binary);
         drop(binaries);
-        let mut lookup = binary.lookup.lock().unwrap_or_else(PoisonError::into_inner);
-        if !lookup.opened {
-            lookup.opened = true;
+        let mut lookup = lock(&binary.lookup);
+        if !lookup.is_open {
+            lookup.is_open = true;
+            lookup.source = self.source(module);
             // A binary that is gone or stripped leaves frames without names;
             // the stack is worth showing all the same.
-            lookup.loader = Loader::new(path).ok();
+            lookup.loader = lookup.source.as_ref().and_then(|source| Loader::new(source).ok());
+            // What never was a file (the vDSO) is not missed.
+            lookup.is_missing = lookup.source.is_none() && module.file.is_some();
         }
         drop(lookup);
         binary
     }
 
+    /// Where the very file can be read that was mapped.
+    fn source(&self, module: &Module) -> Option<Utf8PathBuf> {
+        let there = fs_err::metadata(&module.path).ok().map(FileId::from);
+        let Some(wanted) = module.file else {
+            return there.map(|_| module.path.clone());
+        };
+        if there == Some(wanted) {
+            return Some(module.path.clone());
+        }
+        let kept = lock(&self.kept);
+        let descriptor = kept.get(&wanted)?.file().as_raw_fd();
+        Some(format!("/proc/self/fd/{descriptor}").into())
+    }
+
     fn frames(&self, binary: &Binary, address: u64) -> Arc<[Frame]> {
-        let mut lookup = binary.lookup.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lookup = lock(&binary.lookup);
         if let Some(frames) = lookup.frames.get(&address) {
             return Arc::clone(frames);
         }
@@ -142,7 +242,7 @@ impl Symboliser {
             .as_ref()
             .map(|loader| self.look_up(loader, address))
             .filter(|frames| !frames.is_empty())
-            .unwrap_or_else(|| vec![unknown_frame(address)])
+            .unwrap_or_else(|| vec![unknown_frame(&binary.name, address)])
             .into();
         lookup.frames.insert(address, Arc::clone(&frames));
         frames
@@ -190,24 +290,44 @@ impl Symboliser {
                     |name| with_module(tidy(&demangle(&name)), file.as_deref(), &self.project),
                 );
                 let owner = owner::owner_of(&self.project, file.as_deref(), &function);
-                Frame { function, file, line, column, owner, inlined: index < last, address }
+                let inlined = index < last;
+                FrameData { function, file, line, column, owner, inlined, address }.into()
             })
             .collect()
     }
 }
 
-#[derive(Default)]
 struct Binary {
+    /// From 1, in the order in which they were met.
+    number: usize,
+    /// Its file's, without the folder.
+    name: String,
     lookup: Mutex<Lookup>,
-    statics: OnceLock<Vec<Static>>,
+}
+
+impl Binary {
+    fn new(number: usize, path: &Utf8Path) -> Self {
+        let name = path.file_name().unwrap_or_default().to_owned();
+        Self { number, name, lookup: Mutex::default() }
+    }
 }
 
 #[derive(Default)]
 struct Lookup {
-    opened: bool,
+    is_open: bool,
+    /// Its file is gone.
+    is_missing: bool,
+    /// Where it is read; `None` where that cannot be.
+    source: Option<Utf8PathBuf>,
     loader: Option<Loader>,
+    /// In the order of their addresses, once they were asked for.
+    statics: Option<Vec<Static>>,
     /// By address in the file.
     frames: FxHashMap<u64, Arc<[Frame]>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Static {
@@ -216,16 +336,18 @@ struct Static {
     name: String,
 }
 
-fn unknown_frame(address: u64) -> Frame {
-    Frame {
-        function: format!("<unknown at {address:#x}>"),
+/// `module` is empty where there is none.
+fn unknown_frame(module: &str, address: u64) -> Frame {
+    let at = if module.is_empty() { String::new() } else { format!("{module}+") };
+    Frame::from(FrameData {
+        function: format!("<unknown at {at}{address:#x}>"),
         file: None,
         line: 0,
         column: 0,
         owner: Owner::Unknown,
         inlined: false,
         address,
-    }
+    })
 }
 
 fn read_statics(path: &Utf8Path) -> Vec<Static> {
@@ -475,7 +597,7 @@ mod tests {
             packages: Vec::new(),
         }));
         let base = 0x5000_0000;
-        let module = Module { path, base, start: base, end: base + (1 << 30) };
+        let module = Module { path, base, start: base, end: base + (1 << 30), file: None };
         let stack = symbols
             .stack(std::slice::from_ref(&module), &[base + address("tiny::inner::work") + 2]);
         let frame = stack.frames.last().unwrap();

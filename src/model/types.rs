@@ -165,9 +165,28 @@ pub enum Owner {
     Unknown,
 }
 
-/// One frame, inlined ones included.
+/// One frame, inlined ones included. Shared by all stacks of a run that pass through
+/// it: hundreds of processes of a few binaries have the same ones.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Frame {
+pub struct Frame(Arc<FrameData>);
+
+impl From<FrameData> for Frame {
+    fn from(data: FrameData) -> Self {
+        Self(Arc::new(data))
+    }
+}
+
+impl std::ops::Deref for Frame {
+    type Target = FrameData;
+
+    fn deref(&self) -> &FrameData {
+        &self.0
+    }
+}
+
+/// What is known of a [`Frame`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FrameData {
     /// Demangled, without hash.
     pub function: String,
     /// Absolute, or as the compiler recorded it where it is nowhere on disk.

@@ -221,12 +221,16 @@ mod tests {
         }
     }
 
+    fn module(path: &str, start: u64, end: u64) -> proto::Module {
+        proto::Module { path: path.to_owned(), start, end, ..Default::default() }
+    }
+
     #[test]
     fn what_is_sent_again_replaces_what_was_sent_before() {
         let mut recording = Recording { truncated: true, ..Recording::default() };
         recording.apply(proto::Update {
             now_ns: 10,
-            modules: vec![proto::Module { path: "/a".into(), start: 1, end: 2, base: 0 }],
+            modules: vec![module("/a", 1, 2)],
             tasks: vec![proto::Task { id: 7, polls: 1, ..Default::default() }],
             order_edges: vec![proto::OrderEdge { id: 3, ..Default::default() }],
             long_holds: vec![hold(1, 1, 0), hold(1, 2, 0)],
@@ -236,10 +240,7 @@ mod tests {
         });
         recording.apply(proto::Update {
             now_ns: 20,
-            modules: vec![
-                proto::Module { path: "/a".into(), start: 1, end: 3, base: 0 },
-                proto::Module { path: "/b".into(), start: 9, end: 10, base: 0 },
-            ],
+            modules: vec![module("/a", 1, 3), module("/b", 9, 10)],
             tasks: vec![proto::Task { id: 7, polls: 2, ..Default::default() }],
             order_edges: vec![proto::OrderEdge { id: 3, contended: true, ..Default::default() }],
             long_holds: vec![hold(1, 1, 30)],

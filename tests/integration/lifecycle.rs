@@ -439,3 +439,30 @@ fn a_full_disk_is_told_and_what_needs_none_goes_on() {
     finished.assert_code(101);
     finished.assert_says(&["o space left on device"]);
 }
+
+fn of_a_binary_that_goes(temporary: &Path, test: &str) -> Report {
+    let finished =
+        tool(temporary).args(&["--test", "gone", "--exact", test, "--format", "json"]).run();
+    Report::parse(&finished.stdout)
+}
+
+#[test]
+fn a_test_binary_that_is_removed_during_the_run_keeps_its_findings() {
+    let folder = temporary();
+    let report = of_a_binary_that_goes(folder.path(), "a_test_removes_its_own_binary");
+    let [leaked] = &report.findings[..] else { panic!("{:?}", report.findings) };
+    assert_eq!(leaked.rule, "leaked-thread");
+    let line = "BUG: leaked-thread (left-behind)";
+    let source = fs_err::read_to_string(fixture("lifecycle").join("src/lib.rs")).expect("it is");
+    let line = source.lines().position(|it| it.contains(line)).expect("it is marked") + 2;
+    assert!(leaked.shows("src/lib.rs", line as u32), "{leaked:?}");
+}
+
+#[test]
+fn code_of_a_file_that_is_gone_is_named_among_what_was_not_audited() {
+    let folder = temporary();
+    let report = of_a_binary_that_goes(folder.path(), "a_test_runs_a_copy_and_removes_it");
+    let gone = |it: &&String| it.contains("copied-binary: the file was removed or replaced");
+    let gone: Vec<_> = report.coverage.not_instrumented.iter().filter(gone).collect();
+    assert_eq!(gone.len(), 1, "{:?}", report.coverage.not_instrumented);
+}

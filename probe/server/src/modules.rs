@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{CStr, c_int, c_void},
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
 };
 
 use crate::proto::Module;
@@ -40,17 +40,23 @@ unsafe extern "C" fn visit(
     let start = segments().map(|header| base + header.p_vaddr).min();
     let end = segments().map(|header| base + header.p_vaddr + header.p_memsz).max();
     let (Some(start), Some(end)) = (start, end) else { return 0 };
-    // The first one without a name is the executable.
-    let path = if name.is_empty() && modules.is_empty() { executable() } else { name.to_owned() };
+    // The first one without a name is the executable. Its link leads to the file that
+    // runs, whatever lies at its path by now.
+    let is_executable = name.is_empty() && modules.is_empty();
+    let path = if is_executable { executable() } else { name.to_owned() };
+    let file = std::fs::metadata(if is_executable { "/proc/self/exe" } else { name });
+    let (device, inode, size) = file.map_or((0, 0, 0), |file| (file.dev(), file.ino(), file.len()));
     if !path.is_empty() {
-        modules.push(Module { path, base, start, end });
+        modules.push(Module { path, base, start, end, device, inode, size });
     }
     0
 }
 
 /// The path of this process's executable, or an empty string.
 pub(crate) fn executable() -> String {
-    std::env::current_exe()
+    let path = std::env::current_exe()
         .map(|path| String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned())
-        .unwrap_or_default()
+        .unwrap_or_default();
+    // What the system appends where the file was removed or replaced.
+    path.strip_suffix(" (deleted)").map_or_else(|| path.clone(), str::to_owned)
 }

@@ -91,6 +91,14 @@ pub struct Module {
     pub start: u64,
     #[prost(uint64, tag = "4")]
     pub end: u64,
+    /// The file, as it was when the process mapped it: its device, its inode and its
+    /// size, by which it is told from another that has taken its place. 0 where unknown.
+    #[prost(uint64, tag = "5")]
+    pub device: u64,
+    #[prost(uint64, tag = "6")]
+    pub inode: u64,
+    #[prost(uint64, tag = "7")]
+    pub size: u64,
 }
 /// Return addresses, innermost first, as runtime addresses.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
