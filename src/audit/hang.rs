@@ -18,6 +18,8 @@ use crate::{
 const SOON_NS: u64 = 100_000_000;
 /// Bytes of a thread's name that the system keeps.
 const NAME_BYTES: usize = 15;
+/// Where tokio's runtime waits for I/O.
+const DRIVER: &str = "tokio::runtime::io::driver::";
 
 /// A snapshot, and what is needed to tell of it.
 #[derive(Debug)]
@@ -430,21 +432,57 @@ impl<'a> Hang<'a> {
         self.holders.get(&lock).copied()
     }
 
-    /// Whether nothing runs that could change anything, and no timer is to come.
+    /// Whether nothing runs that could change anything, no timer is to come, and all
+    /// that is waited for lives in this process. Of what is not known, it is not said.
     pub fn is_still(&self) -> bool {
-        let is_busy = |thread: &Thread| {
-            thread.activity == Activity::Running
-                || thread.waits.iter().any(|wait| wait.operation == "thread::sleep")
-                || matches!(&thread.activity, Activity::Blocked(name) if name == "nanosleep")
-        };
-        !self.process.threads.iter().any(is_busy)
+        self.process.threads.iter().all(|thread| self.is_thread_still(thread))
             && self.tasks().all(|task| match self.standstill(Node::Task(task.id)) {
                 Some(Standstill::Awaits(branches)) => {
-                    !task.scheduled && !branches.iter().any(|branch| branch.awaited.must_come())
+                    !task.scheduled && branches.iter().all(|branch| branch.awaited.is_within())
                 }
                 _ => true,
             })
     }
+
+    fn is_thread_still(&self, thread: &Thread) -> bool {
+        let within = |wait: &Wait| wait.resource.is_some() || is_call_within(&wait.operation);
+        match &thread.activity {
+            // A runtime that waits for its I/O driver: its tasks tell for what. A task
+            // may be in such a call itself, and so may a library's own loop.
+            Activity::Blocked(name) if name.starts_with("epoll_") => {
+                thread.stack.frames.iter().any(|frame| frame.function.contains(DRIVER))
+                    || self.is_idle_runtime(thread)
+            }
+            Activity::Blocked(name) if name == "futex" => thread.waits.iter().all(within),
+            Activity::Unknown => !thread.waits.is_empty() && thread.waits.iter().all(within),
+            Activity::Blocked(_) | Activity::Running => false,
+        }
+    }
+
+    /// Whether it is in a runtime, and in no task's poll.
+    fn is_idle_runtime(&self, thread: &Thread) -> bool {
+        let mut of_thread = self.process.tasks.values().filter(|task| {
+            task.end == TaskEnd::Alive && thread.id != 0 && task.thread == thread.id
+        });
+        let is_polling = of_thread
+            .clone()
+            .any(|task| task.running && !matches!(task.kind, TaskKind::Thread) && !is_worker(task));
+        !is_polling && of_thread.any(|task| task.kind == TaskKind::BlockOn || is_worker(task))
+    }
+}
+
+/// Calls that end by what another thread of the process does, and have no time limit.
+fn is_call_within(operation: &str) -> bool {
+    matches!(
+        operation,
+        "Receiver::recv"
+            | "SyncSender::send"
+            | "Condvar::wait"
+            | "JoinHandle::join"
+            | "thread::scope"
+            | "Barrier::wait"
+            | "thread::park"
+    )
 }
 
 /// A `LocalSet` is woken when one of its tasks is: what those wait for is told of them.

@@ -265,7 +265,10 @@ fn help_with(awaited: &Awaited) -> &'static str {
         }
         Awaited::Barrier => "see that as many wait at the Barrier as it was made for",
         Awaited::Lock { .. } | Awaited::Semaphore => "see who holds it, and why it is not released",
-        Awaited::Signal | Awaited::ChildProcess => "see who is to end or to signal it",
+        Awaited::Signal => "see who is to send the signal",
+        Awaited::ChildProcess => {
+            "see why the child process does not end; kill it, or wait for it with a `timeout`"
+        }
         Awaited::Other => "see who is to wake the future",
     }
 }

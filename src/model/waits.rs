@@ -60,6 +60,23 @@ impl Awaited {
     pub fn must_come(&self) -> bool {
         matches!(self, Self::Timer { .. })
     }
+
+    /// It is for the tasks and threads of this process to bring about, and for nobody
+    /// outside of it.
+    pub fn is_within(&self) -> bool {
+        match self {
+            Self::Channel { .. }
+            | Self::Lock { .. }
+            | Self::Notify
+            | Self::Cancellation
+            | Self::Join
+            | Self::Semaphore
+            | Self::Barrier => true,
+            Self::Timer { .. } | Self::Io(_) | Self::Signal | Self::ChildProcess | Self::Other => {
+                false
+            }
+        }
+    }
 }
 
 /// What one branch of a task waits for: by its await stack, and by the resource

@@ -27,6 +27,13 @@ fn says(finding: &Finding, parts: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether it says that the test would never have ended by itself.
+fn is_still(finding: &Finding) -> bool {
+    let says = finding.notes.iter().any(|note| note.contains("it would never have ended"));
+    assert_eq!(finding.details["process"]["is_still"], says);
+    says
+}
+
 /// Of the details, the parties for whom nobody is known to wait, the test's body
 /// first.
 fn roots(finding: &Finding) -> Vec<&serde_json::Value> {
@@ -41,6 +48,7 @@ macro_rules! on_tasks {
             expectations! { Workspace::Hung, $prefix;
                 a_receiver_that_keeps_its_sender_hangs
                     => hangs("src/channel.rs", "sender-kept-alive").with(|finding| {
+                        assert!(is_still(finding), "a channel is of this process");
                         says(finding, &["it waits for data on an mpsc channel at src/channel.rs:"])
                     });
                 a_receiver_that_drops_its_sender_passes => silent();
@@ -62,6 +70,7 @@ macro_rules! on_tasks {
                 a_server_that_is_told_to_stop_passes => silent();
                 a_peer_that_says_nothing_hangs
                     => hangs("src/socket.rs", "no-answer").with(|finding| {
+                        assert!(!is_still(finding), "who knows what the peer will do");
                         says(finding, &["it waits for data on a TCP stream at src/socket.rs:"])
                     });
                 a_peer_that_answers_passes => silent();
@@ -121,6 +130,7 @@ pub mod threads {
     expectations! { Workspace::Hung, "hung::threads ";
         a_condvar_that_nobody_notifies_hangs
             => hangs(THREADS, "condvar").with(|finding| {
+                assert!(is_still(finding), "a Condvar is of this process");
                 says(finding, &[
                     "it waits at tests/threads.rs:",
                     " for the thread spawned at tests/threads.rs:",
@@ -130,6 +140,7 @@ pub mod threads {
         a_condvar_that_is_notified_passes => silent();
         a_join_of_a_thread_that_receives_hangs
             => hangs(THREADS, "thread-receives").showing(&["thread-joined"]).with(|finding| {
+                assert!(is_still(finding), "a channel is of this process");
                 says(finding, &[
                     " for thread `summing` spawned at src/threads.rs:",
                     ", which is blocked in `Receiver::recv` at src/threads.rs:",
@@ -140,6 +151,16 @@ pub mod threads {
             => hangs(THREADS, "spins")
                 .with(|finding| says(finding, &["it computes at src/threads.rs:", " on the CPU)"]));
         a_flag_that_is_set_passes => silent();
+        a_child_process_that_goes_on_hangs => hangs(THREADS, "child").with(|finding| {
+            assert!(!is_still(finding), "the child process may end");
+            Ok(())
+        });
+        a_child_process_that_ends_passes => silent();
+        an_accept_to_which_nobody_connects_hangs => hangs(THREADS, "accept").with(|finding| {
+            assert!(!is_still(finding), "somebody may connect");
+            Ok(())
+        });
+        an_accept_to_which_somebody_connects_passes => silent();
     }
 }
 
