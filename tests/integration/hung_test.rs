@@ -56,6 +56,17 @@ macro_rules! on_tasks {
                     => hangs("src/signal.rs", "never-notified")
                         .with(|finding| says(finding, &["it waits for a Notify at src/signal.rs:"]));
                 a_notify_that_is_kept_passes => silent();
+                an_answer_after_a_select_hangs
+                    => hangs("src/later.rs", "answer-later").with(|finding| {
+                        says(finding, &["it waits for data on a oneshot channel at src/later.rs:"])
+                    });
+                an_answer_after_a_select_passes => silent();
+                a_notification_after_a_select_hangs
+                    => hangs("src/later.rs", "notified-later")
+                        .with(|finding| says(finding, &["it waits for a Notify at src/later.rs:"]));
+                a_join_after_a_timeout_hangs
+                    => hangs("src/signal.rs", "never-notified").showing(&["joined-later"]);
+                a_join_after_a_timeout_passes => silent();
                 a_server_that_is_not_told_to_stop_hangs
                     => hangs("src/server.rs", "server-loop")
                         .showing(&["server-joined", "server-spawned"])

@@ -99,6 +99,8 @@ pub mod timer {
             => warning(RULE, "lingering/src/cache.rs", "reaps-for-ever").with(is_due);
         a_reaper_that_notices_late_is_a_warning
             => warning(RULE, "lingering/src/cache.rs", "reaps-once-more").with(is_due);
+        a_reaper_whose_timer_is_over_is_an_error
+            => error(RULE, "lingering/src/cache.rs", "reaps-once");
         a_reaper_that_is_told_leaves_nothing => silent();
         a_paused_clock_moves_by_what_was_slept_and_no_more => silent();
         a_paused_clock_does_not_move_between_two_roots => silent();

@@ -95,8 +95,8 @@ fn woken(words: &[usize], is_asked: impl Fn(usize) -> bool) -> Option<usize> {
     let table = task::waker_table();
     // Which of the two comes first is not promised.
     let mut pairs = words.windows(2).filter_map(|pair| match *pair {
-        [first, second] if first == table => Some(second),
-        [first, second] if second == table => Some(first),
+        [first, second] if first == table => Some(task::address_of_task(second)),
+        [first, second] if second == table => Some(task::address_of_task(first)),
         _ => None,
     });
     pairs.find(|&task| is_asked(task))

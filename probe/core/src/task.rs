@@ -33,7 +33,7 @@ mod waker;
 pub use live::live_tasks;
 pub(crate) use live::{all_live, find, live_threads};
 pub use poll::Poll;
-pub(crate) use waker::table as waker_table;
+pub(crate) use waker::{address_of_task, table as waker_table};
 
 /// What kind of task it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +101,9 @@ pub struct Wait {
     pub operation: &'static str,
     /// When the waker was cloned.
     pub since_ns: u64,
+    /// The last poll of its task in which it was polled; 0: it does not depend on
+    /// polls, as a call that blocks, or what has a waker that is not ours.
+    pub poll: u64,
 }
 
 /// What a task is about at some moment.
@@ -128,7 +131,10 @@ pub struct State {
 }
 
 /// A task, or a thread as far as it holds locks.
+///
+/// Its alignment leaves room for a mark in the wakers' pointers to it, see [`waker`].
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct Task {
     /// Unique in this process.
     pub id: u64,
@@ -172,6 +178,12 @@ pub struct Task {
     self_wakes: AtomicU64,
     clones: AtomicU64,
     drops: AtomicU64,
+    /// Clones that the last poll made and that are still out.
+    recent: waker::Recent,
+    /// See [`Task::place_is_left`].
+    is_unsettled: AtomicBool,
+    /// Its next poll is one that the probe asked for.
+    is_settling: AtomicBool,
     pub(crate) last_waker: LastWaker,
     spawn_site: Option<&'static SpawnSite>,
     children: Mutex<Children>,
@@ -310,6 +322,9 @@ impl Task {
             self_wakes: AtomicU64::new(0),
             clones: AtomicU64::new(0),
             drops: AtomicU64::new(0),
+            recent: waker::Recent::default(),
+            is_unsettled: AtomicBool::new(false),
+            is_settling: AtomicBool::new(false),
             last_waker: LastWaker::default(),
             spawn_site: None,
             children: Mutex::default(),
@@ -435,15 +450,23 @@ impl Task {
         (self.clones.load(Ordering::Acquire), drops)
     }
 
-    /// What it waits for: the newest await stacks, newest first, no more of
-    /// them than there are wakers out; and what tokio says is waited for under
-    /// a waker that is not ours (a set of futures gives each a waker of its own).
+    /// What it waits for, newest first: the await stacks of the last poll, no more of
+    /// them than wakers of that poll are out; and what tokio says is waited for under a
+    /// waker that is not ours (a set of futures gives each a waker of its own).
+    ///
+    /// A future that the last poll left alone is not waited for, though its waker may
+    /// be out. Only where that poll left no waker, they are what there is.
     pub fn waits(&self) -> Vec<Wait> {
         let (clones, drops) = self.wakers();
-        let out = clones.saturating_sub(drops).min(MAX_WAITS as u64) as usize;
-        let mut waits: Vec<Wait> = guard(&self.waits).iter().rev().take(out).cloned().collect();
+        let (poll, recent) = self.recent.get();
+        let is_of_last_poll = recent > 0;
+        let out = if is_of_last_poll { recent } else { clones.saturating_sub(drops) };
+        let out = out.min(MAX_WAITS as u64) as usize;
+        let is_live = |wait: &&Wait| !is_of_last_poll || wait.poll == poll || wait.poll == 0;
+        let mut waits: Vec<Wait> =
+            guard(&self.waits).iter().rev().filter(is_live).take(out).cloned().collect();
         let resource = |wait: &Wait| wait.resource.as_ref().map(|resource| resource.id);
-        for wait in guard(&self.operations).values() {
+        for wait in guard(&self.operations).values().filter(is_live) {
             let is_known =
                 |known: &Wait| known.stack == wait.stack || resource(known) == resource(wait);
             if waits.len() < MAX_WAITS && !waits.iter().any(is_known) {
@@ -466,6 +489,31 @@ impl Task {
 
     pub(crate) fn operation_begins(&self, id: u64, wait: Wait) {
         guard(&self.operations).insert(id, wait);
+    }
+
+    /// An operation of its waits on, at this place.
+    pub(crate) fn operation_moves(&self, id: u64, resource: u64, stack: StackId, poll: u64) {
+        self.is_unsettled.store(false, Ordering::Relaxed);
+        if let Some(wait) = guard(&self.operations).get_mut(&id) {
+            wait.stack = stack;
+            wait.poll = poll;
+        }
+        let is_of_it =
+            |wait: &Wait| wait.resource.as_ref().is_some_and(|known| known.id == resource);
+        let mut waits = guard(&self.waits);
+        if let Some(at) = waits.iter().rposition(is_of_it) {
+            let wait = waits.remove(at);
+            waits.push(Wait { stack, ..wait });
+        }
+    }
+
+    /// In a poll of it an operation has ended: it goes on, and may wait at another place
+    /// for what it has polled in this poll already. That has a clone of this poll's waker
+    /// and makes none again, so that nobody tells where it is.
+    pub(crate) fn place_is_left(&self) {
+        if self.is_running() && self.recent.get().1 > 0 {
+            self.is_unsettled.store(true, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn operation_ends(&self, id: u64) {

@@ -188,6 +188,7 @@ pub(crate) fn blocking_for(operation: &'static str, awaited: Awaited) -> Blockin
                 resource: call.awaited.resource().cloned(),
                 operation,
                 since_ns: call.since_ns,
+                poll: 0,
             },
         );
     }

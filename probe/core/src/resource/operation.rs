@@ -132,15 +132,20 @@ impl Operation {
 
     pub(super) fn start_waiting(self: &Arc<Self>) {
         context::with(|context| context.pending.set(self.id));
+        let Some(actor) = context::current_actor() else { return };
+        // Under a waker of another one (a set of futures polls only those that it was
+        // told to) it is waited for though the last poll left it alone.
+        let poll = if self.owns_waker() { actor.polls() } else { 0 };
         if self.is_waiting.load(Ordering::Relaxed) {
+            self.moved(&actor, poll);
             return;
         }
-        let Some(actor) = context::current_actor() else { return };
         let wait = Wait {
             stack: stack::capture(Extent::Task),
             resource: Some(Arc::clone(&self.resource)),
             operation: self.source,
             since_ns: clock::now_ns(),
+            poll,
         };
         let (since_ns, stack) = (wait.since_ns, wait.stack);
         actor.operation_begins(self.id, wait);
@@ -162,6 +167,15 @@ impl Operation {
         }
     }
 
+    /// It is polled again, maybe at another place, and waits on.
+    fn moved(&self, actor: &Task, poll: u64) {
+        let stack = stack::capture(Extent::Task);
+        actor.operation_moves(self.id, self.resource.id, stack, poll);
+        if let Some(wait) = guard(&self.wait).as_mut().filter(|wait| wait.actor.id == actor.id) {
+            wait.stack = stack;
+        }
+    }
+
     pub(super) fn stop_waiting(&self) {
         // An operation is polled and dropped by one at a time, so it cannot
         // begin to wait meanwhile.
@@ -172,6 +186,9 @@ impl Operation {
         let wait = guard(&self.wait).take();
         if let Some(wait) = wait {
             wait.actor.operation_ends(self.id);
+            if context::current_task().is_some_and(|task| task.id == wait.actor.id) {
+                wait.actor.place_is_left();
+            }
         }
         if let Some(waiting) = WAITING.get() {
             guard(waiting.shard(self.id)).remove(&self.id);

@@ -80,6 +80,10 @@ pub fn polled(is_ready: bool) {
             operation.resource.permits_acquired();
         }
         operation.stop_waiting();
+        // A timer registers a waker before it looks whether it is over.
+        if let Some(task) = context::current_task() {
+            task.place_is_left();
+        }
     } else {
         operation.start_waiting();
     }

@@ -44,7 +44,10 @@ impl Task {
         } else {
             self.thread.store(context::thread_id(), Ordering::Relaxed);
         }
-        if self.polls.fetch_add(1, Ordering::SeqCst) == 0 {
+        let poll = self.polls.fetch_add(1, Ordering::SeqCst) + 1;
+        self.recent.begin(poll);
+        self.is_unsettled.store(false, Ordering::Relaxed);
+        if poll == 1 {
             self.first_poll_ns.store(now, Ordering::Relaxed);
             self.joins.note(body);
             if panics::is_any_readable() {
@@ -74,7 +77,7 @@ impl Task {
         });
         Poll {
             task: Arc::clone(self),
-            waker: waker::borrowed(self),
+            waker: waker::borrowed(self, poll),
             future: body.future,
             outer_frame,
             outer_task,
@@ -181,6 +184,11 @@ impl Poll {
         let held = context::with(|context| context.held().map_or(0, HeldLocks::len));
         if held > self.held_before {
             lock::carry(&self.task, self.held_before);
+        }
+        // Not twice in a row: there are futures that end an operation in each poll.
+        let is_settling = self.task.is_settling.swap(false, Ordering::Relaxed);
+        if self.task.is_unsettled.load(Ordering::Relaxed) && !is_settling {
+            self.task.settle();
         }
     }
 }

@@ -2,12 +2,18 @@
 //!
 //! Every clone, wake and drop is counted, and the stack at each clone is taken: any
 //! future that waits must clone the waker, so that stack is the *await stack*, whatever
-//! the future. All clones of a task's waker share one data pointer, the task itself, so
-//! that `Waker::will_wake` answers as it would without us.
+//! the future. One that has a clone already makes no other as long as `Waker::will_wake`
+//! says that it is the same. So the pointer to the task, which is the data of its wakers,
+//! bears the number of the poll as a mark, and each poll's waker is another one to
+//! `will_wake`: whatever a poll waits for, it clones the waker of that poll, and there
+//! the task is. All of them wake the same task, and are counted together.
 
 use std::{
     mem::ManuallyDrop,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{RawWaker, RawWakerVTable, Waker},
 };
 
@@ -27,29 +33,88 @@ pub(crate) fn table() -> usize {
     std::ptr::from_ref(&VTABLE).addr()
 }
 
-/// The waker of a task, which is kept alive beside it, and which is not dropped.
-pub(super) fn borrowed(task: &Arc<Task>) -> ManuallyDrop<Waker> {
-    // SAFETY: the pointer is an `Arc`'s, which the table expects. The waker is never
-    // dropped, and who has it keeps the task alive.
-    ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(Arc::as_ptr(task).cast(), &VTABLE)) })
+/// Marks of polls that a pointer to a task has room for.
+const MARKS: usize = align_of::<Task>();
+
+/// The address of the task whose waker has this address as its data.
+pub(crate) fn address_of_task(data: usize) -> usize {
+    data & !(MARKS - 1)
+}
+
+/// The mark of a poll.
+fn mark_of(poll: u64) -> usize {
+    poll as usize & (MARKS - 1)
+}
+
+/// How many clones that a task's last poll made are still out.
+#[derive(Debug, Default)]
+pub(super) struct Recent(AtomicU64);
+
+impl Recent {
+    const COUNT: u32 = 24;
+
+    pub(super) fn begin(&self, poll: u64) {
+        self.0.store(poll << Self::COUNT, Ordering::Release);
+    }
+
+    /// The last poll, and how many.
+    pub(super) fn get(&self) -> (u64, u64) {
+        let word = self.0.load(Ordering::Acquire);
+        (word >> Self::COUNT, word & ((1 << Self::COUNT) - 1))
+    }
+
+    /// Changes the count, if the mark is the last poll's.
+    fn change(&self, mark: usize, f: impl Fn(u64) -> Option<u64>) {
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |word| {
+            let (poll, count) = (word >> Self::COUNT, word & ((1 << Self::COUNT) - 1));
+            let count =
+                f(count).filter(|count| mark_of(poll) == mark && *count >> Self::COUNT == 0)?;
+            Some(poll << Self::COUNT | count)
+        });
+    }
+}
+
+/// The waker of a poll of a task, which is kept alive beside it, and which is not
+/// dropped.
+pub(super) fn borrowed(task: &Arc<Task>, poll: u64) -> ManuallyDrop<Waker> {
+    let data = Arc::as_ptr(task).cast::<()>().map_addr(|address| address | mark_of(poll));
+    // SAFETY: the pointer is an `Arc`'s with a mark, which the table expects. The waker is
+    // never dropped, and who has it keeps the task alive.
+    ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) })
 }
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone_waker, wake, wake_by_ref, drop_waker);
 
+/// The task, and the mark of the poll.
+///
 /// # Safety
 ///
-/// `data` comes from an `Arc<Task>` whose count includes the waker's own.
-unsafe fn borrow(data: *const ()) -> ManuallyDrop<Arc<Task>> {
+/// `data` comes from an `Arc<Task>`, with a mark in its low bits.
+unsafe fn owned(data: *const ()) -> (Arc<Task>, usize) {
+    let mark = data.addr() & (MARKS - 1);
+    // SAFETY: see above; the caller has a count to give away.
+    (unsafe { Arc::from_raw(data.map_addr(address_of_task).cast()) }, mark)
+}
+
+/// # Safety
+///
+/// `data` comes from an `Arc<Task>` whose count includes the waker's own, with a mark
+/// in its low bits.
+unsafe fn borrow(data: *const ()) -> (ManuallyDrop<Arc<Task>>, usize) {
     // SAFETY: see above; `ManuallyDrop` leaves the count as it is.
-    ManuallyDrop::new(unsafe { Arc::from_raw(data.cast()) })
+    let (task, mark) = unsafe { owned(data) };
+    (ManuallyDrop::new(task), mark)
 }
 
 #[inline(never)]
 unsafe fn clone_waker(data: *const ()) -> RawWaker {
     // SAFETY: the table's functions are called with a waker's data only.
-    let task = unsafe { borrow(data) };
-    let waker = RawWaker::new(Arc::into_raw(Arc::clone(&task)).cast(), &VTABLE);
+    let (task, mark) = unsafe { borrow(data) };
+    let _ = Arc::into_raw(Arc::clone(&task));
+    let waker = RawWaker::new(data, &VTABLE);
     task.clones.fetch_add(1, Ordering::Release);
+    task.recent.change(mark, |count| Some(count + 1));
+    task.is_unsettled.store(false, Ordering::Relaxed);
     resource::note_waker();
     let (resource, operation) =
         resource::current().map_or((None, ""), |(resource, operation)| (Some(resource), operation));
@@ -58,6 +123,7 @@ unsafe fn clone_waker(data: *const ()) -> RawWaker {
         resource,
         operation,
         since_ns: clock::now_ns(),
+        poll: task.polls(),
     };
     let mut waits = guard(&task.waits);
     let replaced = if let Some(index) = waits.iter().position(|known| known.stack == wait.stack) {
@@ -96,25 +162,49 @@ fn woken(task: &Task) {
     }
 }
 
+impl Task {
+    /// A poll of it is over in which it went on after the last clone. It is polled once
+    /// more, with another waker, so as to know where it waits.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn settle(&self) {
+        self.is_settling.store(true, Ordering::Relaxed);
+        if self.is_scheduled.load(Ordering::Relaxed) {
+            // It will be anyway.
+            return;
+        }
+        self.woken_by_drop_of.store(0, Ordering::Relaxed);
+        self.last_wake_ns.store(clock::now_ns(), Ordering::Relaxed);
+        self.is_scheduled.store(true, Ordering::Relaxed);
+        let inner = guard(&self.inner).clone();
+        // Not under our lock: tokio may run whatever it likes in here.
+        if let Some(inner) = inner {
+            inner.wake();
+        }
+    }
+}
+
 #[inline(never)]
 unsafe fn wake(data: *const ()) {
     // SAFETY: the waker is consumed, and its count with it.
-    let task: Arc<Task> = unsafe { Arc::from_raw(data.cast()) };
+    let (task, mark) = unsafe { owned(data) };
     woken(&task);
+    task.recent.change(mark, |count| count.checked_sub(1));
     task.drops.fetch_add(1, Ordering::Release);
 }
 
 #[inline(never)]
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: the table's functions are called with a waker's data only.
-    let task = unsafe { borrow(data) };
+    let (task, _) = unsafe { borrow(data) };
     woken(&task);
 }
 
 #[inline(never)]
 unsafe fn drop_waker(data: *const ()) {
     // SAFETY: the waker is consumed, and its count with it.
-    let task: Arc<Task> = unsafe { Arc::from_raw(data.cast()) };
+    let (task, mark) = unsafe { owned(data) };
+    task.recent.change(mark, |count| count.checked_sub(1));
     let drops = task.drops.fetch_add(1, Ordering::SeqCst) + 1;
     if drops == task.clones.load(Ordering::SeqCst) {
         task.last_waker_dropped();
