@@ -65,7 +65,9 @@ macro_rules! on_tasks {
                     => hangs("src/later.rs", "notified-later")
                         .with(|finding| says(finding, &["it waits for a Notify at src/later.rs:"]));
                 a_join_after_a_timeout_hangs
-                    => hangs("src/signal.rs", "never-notified").showing(&["joined-later"]);
+                    => hangs("src/signal.rs", "never-notified").with(|finding| {
+                        says(finding, &["it waits at src/later.rs:", " for the task spawned at "])
+                    });
                 a_join_after_a_timeout_passes => silent();
                 a_server_that_is_not_told_to_stop_hangs
                     => hangs("src/server.rs", "server-loop")
