@@ -14,10 +14,7 @@ use super::{
     text,
 };
 use crate::{
-    model::{
-        BlockingCall as Call, Process, Resource, Run, TaskKind, TestIdentity, is_async_body,
-        origin, pointed_frame,
-    },
+    model::{BlockingCall as Call, Process, Resource, Run, TaskKind, origin, pointed_frame},
     project::Project,
     report::{
         finding::{Confidence, Details, Finding, Origin, Severity},
@@ -57,9 +54,6 @@ impl Rule for BlockingCall {
                         Origin::Library if call.actor.kind != TaskKind::BlockOn => {
                             Severity::Warning
                         }
-                        Origin::Test if sleeps_in_async_test(call, &test.identity) => {
-                            Severity::Warning
-                        }
                         _ => Severity::Note,
                     };
                     let blamed = pointed_frame(&call.stack);
@@ -70,7 +64,7 @@ impl Rule for BlockingCall {
                     let rank = Rank { severity, confidence, weight: blocked_ns(call) };
                     let tests = [test.name.clone()];
                     groups.add_times(identity, spot, rank, call.count, tests, || {
-                        tell(&run.project, process, call, lock, origin, &test.identity)
+                        tell(&run.project, process, call, lock, origin)
                     });
                 }
             }
@@ -93,38 +87,18 @@ fn may_block(call: &Call) -> bool {
     }
 }
 
-/// Whether the test's async body itself sleeps, on a runtime whose tasks have no other
-/// thread. Other calls of the tests' own code are often how a test arranges what it
-/// tests; this one is a `sleep` of the wrong library.
-fn sleeps_in_async_test(call: &Call, test: &TestIdentity) -> bool {
-    call.operation == "thread::sleep"
-        && call.actor.kind == TaskKind::BlockOn
-        && pointed_frame(&call.stack).is_some_and(|frame| is_async_body(&frame.function, test))
-        && call.stack.frames.iter().any(|frame| {
-            let name = &frame.function;
-            name.contains("tokio::runtime::")
-                && (name.contains("::current_thread::") || name.contains("::basic_scheduler::"))
-        })
-}
-
 fn tell(
     project: &Project,
     process: &Process,
     call: &Call,
     lock: Option<&Resource>,
     origin: Origin,
-    test: &TestIdentity,
 ) -> Option<Draft> {
     let blocked = text::duration(blocked_ns(call));
     let by = pointed_frame(&call.stack)
         .map_or_else(String::new, |frame| format!(" by `{}`", text::short(&frame.function)));
     let is_root = call.actor.kind == TaskKind::BlockOn;
-    let is_test = sleeps_in_async_test(call, test);
-    let what = match (is_test, is_root) {
-        (true, _) => "an async test",
-        (false, true) => "a root future",
-        (false, false) => "a task",
-    };
+    let what = if is_root { "a root future" } else { "a task" };
     let operation = &call.operation;
     let mut places =
         vec![text::at_stack(project, &call.stack, format!("blocks its thread for {blocked} here"))];
@@ -148,13 +122,7 @@ fn tell(
         let calls = counted(call.count, "call", "calls");
         notes.push(format!("the longest of {calls}"));
     }
-    if is_test {
-        notes.push(
-            "the test's runtime has this one thread: none of its tasks runs and no timer fires \
-             meanwhile"
-                .to_owned(),
-        );
-    } else if is_root {
+    if is_root {
         notes.push(
             "it runs in the argument of a `block_on`, which holds up other tasks on a \
              current-thread runtime only"

@@ -120,15 +120,6 @@ fn in_test_function(function: &str, test: &TestIdentity) -> bool {
     own == full || own.strip_prefix(&full).is_some_and(|rest| rest.starts_with("::"))
 }
 
-/// Whether a function is the async body of the test itself: what `#[tokio::test]` makes
-/// of it, and not a closure or a block within.
-pub fn is_async_body(function: &str, test: &TestIdentity) -> bool {
-    let Some(path) = &test.path else { return false };
-    let path = path.split_once("::case_").map_or(path.as_str(), |(body, _)| body);
-    let bodies = function.strip_prefix(&format!("{}::{path}::", test.crate_name));
-    bodies.is_some_and(|rest| rest == "{{closure}}")
-}
-
 /// The path of a function, for `<a::B as c::D>::e` that of `a::B`.
 fn own_path(function: &str) -> &str {
     let rest = function.trim_start_matches(['<', '&', '(']).trim_start_matches("mut ");

@@ -11,8 +11,8 @@ mod types;
 mod waits;
 
 pub use blame::{
-    TestIdentity, blame_frame, is_async_body, origin, origin_of_frame, origin_of_site,
-    origin_of_task, pointed_frame, site_frame, user_frames,
+    TestIdentity, blame_frame, origin, origin_of_frame, origin_of_site, origin_of_task,
+    pointed_frame, site_frame, user_frames,
 };
 pub use build::process_from;
 pub use nesting::{Nesting, is_paused, last_polled_at, nested};

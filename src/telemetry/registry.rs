@@ -776,9 +776,12 @@ mod tests {
             registry.environment(token, &options);
             let address = registry_socket(&registry);
             assert!(matches!(address, Address::Path(_)), "a console wants files");
-            let probe = FakeProbe::start(&address, token, pid);
+            let mut probe = FakeProbe::start(&address, token, pid);
+            probe.send(update(1, false));
+            // Its own socket is in there: it has to be followed by then.
+            probe.acknowledged(1).await;
             fs_err::remove_dir_all(registry.folder().unwrap()).unwrap();
-            probe.send(update(1, true));
+            probe.send(update(2, true));
             let recordings = registry.finish(token, Some(pid)).await;
             assert!(recordings.len() == 1 && !recordings[0].truncated, "{recordings:?}");
         }

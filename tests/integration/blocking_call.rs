@@ -21,11 +21,6 @@ expectations! { Workspace::Rules, "blocking-call::calls ";
     a_root_that_sleeps_is_only_noted => note(RULE, LIB, "sleeps-in-a-root").by("library");
     a_task_that_the_test_lets_sleep_is_only_noted
         => note(RULE, "blocking-call/tests/calls.rs", "sleeps-in-the-test");
-    a_test_that_sleeps_in_its_async_body_stops_its_runtime
-        => warning(RULE, "blocking-call/tests/calls.rs", "sleeps-in-the-async-body").by("test");
-    a_test_that_awaits_its_sleep_is_fine => silent();
-    a_test_that_sleeps_beside_its_workers_is_only_noted
-        => note(RULE, "blocking-call/tests/calls.rs", "sleeps-beside-workers").by("test");
     a_task_that_waits_for_a_busy_lock_stops_its_runtime => waits_for_a_busy_lock("locks");
     a_task_that_waits_for_a_busy_read_write_lock_stops_its_runtime
         => waits_for_a_busy_lock("reads");
