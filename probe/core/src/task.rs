@@ -132,7 +132,7 @@ pub struct State {
 
 /// A task, or a thread as far as it holds locks.
 ///
-/// Its alignment leaves room for a mark in the wakers' pointers to it, see [`waker`].
+/// Its alignment leaves room for a mark in the wakers' pointers to it, see `waker.rs`.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct Task {
