@@ -32,7 +32,7 @@ impl Rule for BlockingCall {
     }
 
     fn summary(&self) -> &'static str {
-        "a call blocks the thread in the middle of a task's poll"
+        "a call blocks the thread that a task runs on"
     }
 
     fn default_severity(&self) -> Severity {
@@ -98,7 +98,7 @@ fn tell(
     let by = pointed_frame(&call.stack)
         .map_or_else(String::new, |frame| format!(" by `{}`", text::short(&frame.function)));
     let is_root = call.actor.kind == TaskKind::BlockOn;
-    let what = if is_root { "a root future" } else { "a task" };
+    let what = if is_root { "a `block_on`" } else { "a task" };
     let operation = &call.operation;
     let mut places =
         vec![text::at_stack(project, &call.stack, format!("blocks its thread for {blocked} here"))];
@@ -108,15 +108,23 @@ fn tell(
         let label = format!("{} {} here", text::type_name(lock), text::made(lock));
         places.push(Some(text::at_site(project, created, label)));
     }
+    let mut notes = Vec::new();
+    let mut minor_notes = Vec::new();
+    let called_by = format!("called by {}", text::actor(project, process, &call.actor));
     if let Some(at) = &call.actor.spawned_at
         && !is_root
         && project.package_of(&at.file).is_some()
     {
         places.push(Some(text::at_site(project, at, "task spawned here")));
+        minor_notes.push(called_by);
+    } else {
+        notes.push(called_by);
     }
-    let mut notes = vec![format!("called by {}", text::actor(project, process, &call.actor))];
     if let Some(lock) = lock {
-        notes.push(format!("it waited for the {}", text::lock_name(project, lock)));
+        let waited = format!("it waited for the {}", text::lock_name(project, lock));
+        // Where it was made has a label.
+        let has_label = lock.static_name.is_none() && lock.created_at.is_some();
+        if has_label { &mut minor_notes } else { &mut notes }.push(waited);
     }
     if call.count > 1 {
         let calls = counted(call.count, "call", "calls");
@@ -124,8 +132,8 @@ fn tell(
     }
     if is_root {
         notes.push(
-            "it runs in the argument of a `block_on`, which holds up other tasks on a \
-             current-thread runtime only"
+            "it runs in the argument of a `block_on`, or in the body of `#[tokio::test]`, which \
+             holds up other tasks on a current-thread runtime only"
                 .to_owned(),
         );
     }
@@ -135,6 +143,7 @@ fn tell(
         locations: text::places(places)?,
         stacks: text::labelled(project, &call.stack, "stack of the call").into_iter().collect(),
         notes,
+        minor_notes,
         help: advice(operation).to_owned(),
         details: Details::BlockingCall {
             operation: operation.clone(),
@@ -211,7 +220,8 @@ mod tests {
             call.resource = Some(7);
         });
         let told = "it waited for the std Mutex created at src/lib.rs:3:9".to_owned();
-        assert!(findings[0].notes.contains(&told));
+        assert!(findings[0].minor_notes.contains(&told), "its label says it");
+        assert!(findings[0].locations.iter().any(|place| place.label.contains("created here")));
         assert!(findings[0].help.contains("tokio::sync"));
     }
 
@@ -244,7 +254,7 @@ mod tests {
     fn roots_tests_and_dependencies_are_notes() {
         let root = check(|call| call.actor.kind = TaskKind::BlockOn);
         assert_eq!(root[0].severity, Severity::Note);
-        assert!(root[0].message.contains("a root future"));
+        assert!(root[0].message.contains("a `block_on`"));
         for frame in [test_code("it::works", 9), dependency("dep::go")] {
             assert_eq!(check(|call| call.stack = stack([frame]))[0].severity, Severity::Note);
         }

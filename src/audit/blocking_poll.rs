@@ -22,7 +22,7 @@ use crate::{
     project::Project,
     report::{
         finding::{Confidence, Details, Finding, Origin, Severity},
-        words::counted,
+        words::{counted, group_digits},
     },
 };
 
@@ -36,7 +36,7 @@ impl Rule for BlockingPoll {
     }
 
     fn summary(&self) -> &'static str {
-        "one poll of a task takes long, blocked or computing"
+        "a task does not give back its thread for long, blocked or computing"
     }
 
     fn default_severity(&self) -> Severity {
@@ -173,14 +173,14 @@ fn tell(
 ) -> Option<Draft> {
     let took = text::duration(length_ns(poll));
     let is_root = poll.actor.kind == TaskKind::BlockOn;
-    let what = if is_root { "a root future" } else { "a task" };
+    let what = if is_root { "a `block_on`" } else { "a task" };
     let who = frame.map_or("code without symbols".to_owned(), |frame| {
         format!("`{}`", text::short(&frame.function))
     });
     let call = sample.system_call.as_deref().map(|call| format!("`{call}`"));
     let (message, label) = if computes(poll) {
         (
-            format!("{who} computes for {took} in one poll of {what}"),
+            format!("{who} computes for {took} on the thread of {what}, without a pause"),
             format!("its thread computes for {took} in here"),
         )
     } else {
@@ -201,10 +201,11 @@ fn tell(
         origin,
         message,
         locations: text::places(places)?,
-        stacks: text::labelled(project, &sample.stack, "stack in the midst of the poll")
+        stacks: text::labelled(project, &sample.stack, "stack of the thread meanwhile")
             .into_iter()
             .collect(),
         notes: notes(project, test, process, poll, sample),
+        minor_notes: vec![format!("{} % of the time on a CPU", cpu_percent(poll))],
         help: advice(poll, sample).to_owned(),
         details: Details::BlockingPoll {
             took_ms: length_ns(poll) / 1_000_000,
@@ -224,7 +225,7 @@ fn notes(
     sample: &PollSample,
 ) -> Vec<String> {
     let who = text::actor(project, process, &poll.actor);
-    let mut notes = vec![format!("polled: {who}, {} % of the time on a CPU", cpu_percent(poll))];
+    let mut notes = vec![format!("it ran in {who}")];
     if poll.waiting > 0 {
         let others = counted(poll.waiting, "other task", "other tasks");
         notes.push(format!("{others} of its thread could have run meanwhile"));
@@ -232,8 +233,7 @@ fn notes(
         notes.push("no other task was seen to be kept waiting by it".to_owned());
     }
     if poll.count > 1 {
-        let polls = counted(poll.count, "poll", "polls");
-        notes.push(format!("the longest of {polls}"));
+        notes.push(format!("the longest of {} times", group_digits(poll.count)));
     }
     if in_initialiser(&sample.stack) {
         notes.push("within an initialisation that happens once in a process".to_owned());
@@ -329,14 +329,17 @@ mod tests {
         );
         let lines: Vec<u32> = finding.locations.iter().map(|place| place.line).collect();
         assert_eq!(lines, [40, 20]);
-        assert!(finding.notes[0].ends_with("3 % of the time on a CPU"), "{:?}", finding.notes);
+        assert_eq!(finding.minor_notes, ["3 % of the time on a CPU"]);
     }
 
     #[test]
     fn one_that_computes_is_told_so_and_counts_less_where_nothing_is_optimised() {
         let finding = &check(computing())[0];
         assert_eq!(finding.severity, Severity::Error);
-        assert_eq!(finding.message, "`Index::build` computes for 240 ms in one poll of a task");
+        assert_eq!(
+            finding.message,
+            "`Index::build` computes for 240 ms on the thread of a task, without a pause"
+        );
         let finding = &check_in(computing(), false)[0];
         assert_eq!(finding.severity, Severity::Warning);
         assert!(finding.notes.iter().any(|note| note.contains("unoptimised")));

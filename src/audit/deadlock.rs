@@ -49,6 +49,7 @@ fn tell(story: &Story<'_>) -> Option<Draft> {
         locations: text::places(story.locations())?,
         stacks: story.stacks(),
         notes: story.notes(),
+        minor_notes: story.minor_notes(),
         help: help(story).to_owned(),
         details: Details::Deadlock { parties: story.details(), behind: story.knot.behind },
     })
@@ -132,6 +133,14 @@ mod tests {
         assert_eq!(
             finding.notes,
             [
+                "task 2 was spawned at src/lib.rs:20:9",
+                "task 1 was spawned at src/lib.rs:20:9",
+                "3 further tasks or threads are stuck behind them",
+            ]
+        );
+        assert_eq!(
+            finding.minor_notes,
+            [
                 "task 2 spawned at src/lib.rs:20:9 holds tokio Mutex created at src/lib.rs:4:9 \
                  (taken 2.0 s before), waits for tokio Mutex created at src/lib.rs:3:9 in \
                  `Mutex::lock` (since 1.0 s)",
@@ -139,7 +148,6 @@ mod tests {
                  (taken 2.0 s before), waits for tokio Mutex created at src/lib.rs:4:9 in \
                  `Mutex::lock` (since 1.0 s)",
                 "certain 1.0 s after the last of these waits began",
-                "3 further tasks or threads are stuck behind them",
             ]
         );
     }

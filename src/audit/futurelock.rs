@@ -115,6 +115,7 @@ fn tell(story: &Story<'_>) -> Option<Draft> {
         locations: text::places(places)?,
         stacks: story.stacks(),
         notes,
+        minor_notes: story.minor_notes(),
         help: "do not keep a future that has been polled without polling it on: drop it before \
                the other await, `tokio::spawn` it and await its `JoinHandle`, or move that await \
                out of the arm into a branch of the same `select!` or `join!`; in a `select!` hand \

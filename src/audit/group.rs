@@ -33,6 +33,8 @@ pub struct Draft {
     pub stacks: Vec<LabelledStack>,
     /// As in [`Finding::notes`].
     pub notes: Vec<String>,
+    /// As in [`Finding::minor_notes`].
+    pub minor_notes: Vec<String>,
     /// As in [`Finding::help`].
     pub help: String,
     /// As in [`Finding::details`].
@@ -152,6 +154,7 @@ impl Groups {
                     locations: draft.locations,
                     stacks: draft.stacks,
                     notes: draft.notes,
+                    minor_notes: draft.minor_notes,
                     help: draft.help,
                     // One that took several tests together happened in each.
                     occurrences: occurrences.max(tests.len() as u64),
@@ -183,6 +186,7 @@ mod tests {
             locations: vec![place],
             stacks: Vec::new(),
             notes: Vec::new(),
+            minor_notes: Vec::new(),
             help: String::new(),
             details: Details::LockOrderCycle { locks: Vec::new(), on_instances: true },
         }

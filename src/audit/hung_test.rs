@@ -119,6 +119,7 @@ impl Hung<'_> {
             locations: text::places(self.places()).unwrap_or_default(),
             stacks: self.stacks(),
             notes: notes(&process, self.limit_ms()),
+            minor_notes: Vec::new(),
             help: self.help().to_owned(),
             details: Details::HungTest { limit_ms: self.limit_ms(), process },
         }

@@ -329,13 +329,19 @@ impl<'a> Story<'a> {
         stacks
     }
 
-    /// A line per party, and what else is known.
+    /// Of each party what the sentence does not say, and what else is known.
     pub fn notes(&self) -> Vec<String> {
-        let mut notes: Vec<String> = (0..self.parties.len()).map(|at| self.note(at)).collect();
-        let found = self.knot.found_ns.saturating_sub(self.knot.closed_ns);
-        // A grant may come long after the waits began.
-        if !self.parties.iter().any(|party| party.is_granted) {
-            notes.push(format!("certain {} after the last of these waits began", duration(found)));
+        let mut notes: Vec<String> = if self.parties.len() > MAX_IN_SENTENCE {
+            (0..self.parties.len()).map(|at| self.note(at)).collect()
+        } else {
+            self.parties.iter().filter_map(|party| self.short_note(party)).collect()
+        };
+        if self.parties.iter().any(|party| party.is_granted) {
+            notes.push(
+                "a future gets on only while it is polled: by an `.await` of it, or as a branch of \
+                 a `select!` or `join!`"
+                    .to_owned(),
+            );
         }
         let is_permit = |party: &&Party| {
             self.wanted(party).is_some_and(|lock| lock.kind == ResourceKind::TokioSemaphore)
@@ -351,6 +357,49 @@ impl<'a> Story<'a> {
             count => notes.push(format!("{count} further tasks or threads are stuck behind them")),
         }
         notes
+    }
+
+    /// Each party in full, where the sentence tells the most of it, and when it was found.
+    pub fn minor_notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.parties.len() <= MAX_IN_SENTENCE {
+            notes.extend((0..self.parties.len()).map(|at| self.note(at)));
+        }
+        // A grant may come long after the waits began.
+        if !self.parties.iter().any(|party| party.is_granted) {
+            let found = self.knot.found_ns.saturating_sub(self.knot.closed_ns);
+            notes.push(format!("certain {} after the last of these waits began", duration(found)));
+        }
+        notes
+    }
+
+    /// "task 2 was spawned at src/lib.rs:20:9, and also holds static `LOCK`"
+    fn short_note(&self, party: &Party) -> Option<String> {
+        let who = self.who(party);
+        let whence = self.whence(party).map(|at| match party.actor.kind {
+            TaskKind::BlockOn => format!("{who} is at {at}"),
+            _ => format!("{who} was spawned at {at}"),
+        });
+        match (whence, self.further(party)) {
+            (whence, None) => whence,
+            (Some(whence), Some(further)) => Some(format!("{whence}, and also holds {further}")),
+            (None, Some(further)) => Some(format!("{who} also holds {further}")),
+        }
+    }
+
+    /// The locks that a party holds beside the one that is waited for.
+    fn further(&self, party: &Party) -> Option<String> {
+        let is_told = |id: u64| party.held.as_ref().is_some_and(|held| held.resource == id);
+        let mut further: Vec<String> = Vec::new();
+        for hold in &party.holds {
+            let id = hold.acquisition.resource;
+            if let Some(lock) = self.process.resources.get(&id).filter(|_| !is_told(id)) {
+                further.push(text::lock_name(self.project, lock));
+            }
+        }
+        further.sort();
+        further.dedup();
+        (!further.is_empty()).then(|| further.join(" and "))
     }
 
     fn note(&self, at: usize) -> String {
@@ -371,19 +420,7 @@ impl<'a> Story<'a> {
             self.waits_for(at),
             ago(party.waits_since_ns)
         ));
-        let is_told = |id: u64| party.held.as_ref().is_some_and(|held| held.resource == id);
-        let mut further: Vec<String> = Vec::new();
-        for hold in &party.holds {
-            let id = hold.acquisition.resource;
-            if let Some(lock) = self.process.resources.get(&id).filter(|_| !is_told(id)) {
-                further.push(text::lock_name(self.project, lock));
-            }
-        }
-        further.sort();
-        further.dedup();
-        if !further.is_empty() {
-            facts.push(format!("also holds {}", further.join(" and ")));
-        }
+        facts.extend(self.further(party).map(|further| format!("also holds {further}")));
         format!("{} {}", self.who_and_whence(party), facts.join(", "))
     }
 

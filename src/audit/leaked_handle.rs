@@ -86,6 +86,7 @@ fn tell_left(left: &LeftProcess) -> Draft {
             "process {}, known by the environment that it was started with; it was left alone",
             left.pid
         )],
+        minor_notes: Vec::new(),
         help: "end it with the test; a daemon that is meant to stay is best started before"
             .to_owned(),
         details: Details::LeakedHandle {
@@ -118,8 +119,9 @@ fn tell(
         )
     };
     let lived = process.ended_ns.saturating_sub(child.spawned_ns);
-    let mut notes =
+    let minor_notes =
         vec![format!("process {}, spawned {} before the exit", child.pid, text::duration(lived))];
+    let mut notes = Vec::new();
     if let Some(actor) = &child.actor {
         notes.push(format!("spawned by {}", text::actor(project, process, actor)));
     }
@@ -131,6 +133,7 @@ fn tell(
         locations: text::places([place])?,
         stacks: stack.into_iter().collect(),
         notes,
+        minor_notes,
         help: help.to_owned(),
         details: Details::LeakedHandle {
             command: child.command.clone(),

@@ -246,11 +246,8 @@ impl Leaked<'_> {
         }
         let label = if is_thread { "spawn stack of the thread" } else { "where it was built" };
         stacks.push(text::labelled(project, &task.spawn_stack, label));
-        let lived = text::duration(self.lived_ns());
-        notes.push(format!(
-            "{} {lived} before the exit",
-            if is_thread { "spawned" } else { "built" }
-        ));
+        let done = if is_thread { "spawned" } else { "built" };
+        let lived = format!("{done} {} before the exit", text::duration(self.lived_ns()));
         if is_thread && self.count > 0 {
             let threads = counted(self.count, "further thread", "further threads");
             notes.push(format!("{threads} below it still ran too"));
@@ -279,6 +276,7 @@ impl Leaked<'_> {
             locations: text::places(places)?,
             stacks: stacks.into_iter().flatten().collect(),
             notes,
+            minor_notes: vec![lived],
             help: help.to_owned(),
             details: Details::LeakedThread {
                 what: if is_thread { "thread" } else { "runtime" }.to_owned(),

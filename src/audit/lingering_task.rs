@@ -162,7 +162,8 @@ impl Lingering<'_> {
             message: self.message(origin),
             locations: places,
             stacks,
-            notes: self.notes(),
+            notes: self.notes(origin),
+            minor_notes: self.minor_notes(origin),
             help: self.help().to_owned(),
             details: Details::LingeringTask {
                 task_kind: match task.kind {
@@ -298,15 +299,48 @@ impl Lingering<'_> {
         distinct.into_values().collect()
     }
 
-    fn notes(&self) -> Vec<String> {
+    /// What it waits for: "it waits for data on an mpsc channel", with whether the
+    /// message or a label says as much.
+    fn wait_notes(&self, origin: Origin) -> Vec<(String, bool)> {
         let Self { project, process, task, .. } = *self;
-        let mut notes = Vec::new();
+        if self.unstopped.is_some() {
+            return Vec::new();
+        }
+        let message = self.message(origin);
+        let of_wait = |wait: &Wait| {
+            let words = waits_for(project, process, task, wait);
+            let has_label = words == awaited(process, wait).to_string()
+                && text::at_stack(project, &wait.stack, "").is_some();
+            let is_said = has_label || message.contains(what(&words));
+            (format!("it {words}"), is_said)
+        };
+        self.distinct_waits().into_iter().map(of_wait).collect()
+    }
+
+    /// What the message and the labels say already, and the marks that it has left.
+    fn minor_notes(&self, origin: Origin) -> Vec<String> {
+        let task = self.task;
+        let said = self.wait_notes(origin).into_iter().filter(|(_, is_said)| *is_said);
+        let mut notes: Vec<String> = said.map(|(note, _)| note).collect();
+        if !task.running && self.unstopped.is_none() {
+            notes.push(format!(
+                "idle for {} after {}",
+                text::duration(self.idle_ns()),
+                counted(task.polls, "poll", "polls")
+            ));
+        }
+        if task.wakers() > 0 && self.unstopped.is_none() {
+            notes.push(format!("{} can still wake it", counted(task.wakers(), "waker", "wakers")));
+        }
+        notes
+    }
+
+    fn notes(&self, origin: Origin) -> Vec<String> {
+        let Self { process, task, .. } = *self;
+        let unsaid = self.wait_notes(origin).into_iter().filter(|(_, is_said)| !is_said);
+        let mut notes: Vec<String> = unsaid.map(|(note, _)| note).collect();
         if let Some(unstopped) = self.unstopped {
             notes.extend(unstopped.notes(task));
-        } else {
-            for wait in self.distinct_waits() {
-                notes.push(format!("it {}", waits_for(project, process, task, wait)));
-            }
         }
         if awaits_token(process, task) {
             notes.push("nobody cancelled its token".to_owned());
@@ -316,21 +350,8 @@ impl Lingering<'_> {
         {
             notes.push(owner.note(process).to_owned());
         }
-        let is_idle = !task.running && self.unstopped.is_none();
-        if is_idle {
-            notes.push(format!(
-                "idle for {} after {}",
-                text::duration(self.idle_ns()),
-                counted(task.polls, "poll", "polls")
-            ));
-        }
-        match task.wakers() {
-            _ if self.unstopped.is_some() => {}
-            0 if task.running => {}
-            0 => notes.push("no waker is left: nothing can ever wake it".to_owned()),
-            wakers => {
-                notes.push(format!("{} can still wake it", counted(wakers, "waker", "wakers")));
-            }
+        if task.wakers() == 0 && !task.running && self.unstopped.is_none() {
+            notes.push("no waker is left: nothing can ever wake it".to_owned());
         }
         match task.parent.map(|id| process.tasks.get(&id)) {
             None => {}
@@ -505,7 +526,13 @@ mod tests {
             finding.locations.iter().map(|place| (place.line, place.role)).collect();
         assert_eq!(places, [(20, Primary), (33, Secondary)]);
         assert_eq!(finding.locations[0].file, "src/lib.rs");
-        assert!(finding.notes.contains(&"idle for 3.0 s after 3 polls".to_owned()));
+        assert_eq!(finding.notes, [] as [&str; 0], "the message says it all");
+        let minor = [
+            "it waits for data on an mpsc channel",
+            "idle for 3.0 s after 3 polls",
+            "1 waker can still wake it",
+        ];
+        assert_eq!(finding.minor_notes, minor);
         assert!(finding.help.contains("close the channel"));
     }
 
@@ -559,7 +586,7 @@ mod tests {
     }
 
     #[test]
-    fn several_branches_are_told_in_short_and_each_in_a_note() {
+    fn several_branches_are_told_in_short_and_each_by_a_label() {
         let findings = check_task(|task| {
             let frames = [
                 tokio("<tokio::sync::notify::Notified as core::future::future::Future>::poll"),
@@ -573,7 +600,8 @@ mod tests {
             "{}",
             finding.message
         );
-        assert!(finding.notes.contains(&"it waits for a Notify".to_owned()));
+        assert!(finding.notes.is_empty(), "the labels say it: {:?}", finding.notes);
+        assert!(finding.minor_notes.contains(&"it waits for a Notify".to_owned()));
         let labels: Vec<&str> =
             finding.locations.iter().map(|place| place.label.as_str()).collect();
         let waits = ["waits for data on an mpsc channel here", "waits for a Notify here"];

@@ -118,6 +118,7 @@ fn tell(
         locations: text::places(places)?,
         stacks: stacks.into_iter().flatten().collect(),
         notes: vec![format!("held by {}", text::actor(project, process, &across.actor))],
+        minor_notes: Vec::new(),
         help: help.to_owned(),
         details: Details::LockAcrossAwait { lock: text::lock_kind(lock, acquisition.mode) },
     })

@@ -647,6 +647,7 @@ fn tell(
         locations: text::places(places)?,
         stacks: stacks.into_iter().flatten().collect(),
         notes,
+        minor_notes: Vec::new(),
         help: help.to_owned(),
         details: Details::LockOrderCycle { locks: names, on_instances },
     })

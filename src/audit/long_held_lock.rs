@@ -192,6 +192,7 @@ impl Held<'_> {
             places.push(Some(text::at_site(project, created, label)));
         }
 
+        let mut minor_notes = Vec::new();
         let mut notes = vec![format!(
             "held by {}{}",
             text::actor(project, process, &hold.holder),
@@ -205,7 +206,7 @@ impl Held<'_> {
                 format!("the holder's longest await meanwhile took {longest}")
             });
         } else if hold.holder.kind != TaskKind::Thread {
-            notes.push("the holder did not await meanwhile".to_owned());
+            minor_notes.push("the holder did not await meanwhile".to_owned());
         }
         if contended {
             for waiter in hold.waiters.iter().take(3) {
@@ -219,7 +220,7 @@ impl Held<'_> {
         }
         if hold.starved_ns > 0 {
             let starved = text::duration(hold.starved_ns);
-            notes.push(format!("{starved} in which the process got no CPU are not counted"));
+            minor_notes.push(format!("{starved} in which the process got no CPU are not counted"));
         }
 
         let advice = if awaited && !is_thread {
@@ -236,6 +237,7 @@ impl Held<'_> {
             locations: text::places(places)?,
             stacks: stacks.into_iter().flatten().collect(),
             notes,
+            minor_notes,
             help: advice.to_owned(),
             details: Details::LongHeldLock {
                 lock: kind,

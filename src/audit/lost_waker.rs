@@ -186,12 +186,12 @@ impl Lost<'_> {
         }
         places.push(self.spawned());
         stacks.push(text::labelled(project, &task.spawn_stack, "spawn stack of the task"));
-        let mut notes = vec![
+        let mut minor_notes = vec![
             "it is neither scheduled nor running, and no clone of its waker is left".to_owned(),
         ];
         if self.stuck_ns() >= 1_000_000 {
             let stuck = text::duration(self.stuck_ns());
-            notes.insert(0, format!("stuck for {stuck} when it was last seen"));
+            minor_notes.insert(0, format!("stuck for {stuck} when it was last seen"));
         }
         let help = if self.was_registered() {
             "wake before the waker goes: whoever drops or overwrites a stored waker must call \
@@ -206,7 +206,8 @@ impl Lost<'_> {
             message: self.message(origin),
             locations: text::places(places)?,
             stacks: stacks.into_iter().flatten().collect(),
-            notes,
+            notes: Vec::new(),
+            minor_notes,
             help: help.to_owned(),
             details: Details::LostWaker {
                 task_kind: match task.kind {
@@ -267,7 +268,7 @@ mod tests {
         );
         let lines: Vec<u32> = finding.locations.iter().map(|place| place.line).collect();
         assert_eq!(lines, [44, 33, 20]);
-        assert_eq!(finding.notes[0], "stuck for 2.0 s when it was last seen");
+        assert_eq!(finding.minor_notes[0], "stuck for 2.0 s when it was last seen");
     }
 
     #[test]

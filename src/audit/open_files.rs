@@ -71,8 +71,6 @@ fn tell(project: &Project, process: &Process, file: &OpenFile, origin: Origin) -
     let what = what(file.kind);
     let opener = text::by("opened", &file.stack, origin);
     let lived = process.ended_ns.saturating_sub(file.opened_ns);
-    let mut notes = vec![format!("opened {} before the exit", text::duration(lived))];
-    notes.extend(file.name.as_ref().map(|name| format!("it is {name}")));
     let place = text::at_stack(project, &file.stack, format!("{what} opened here"));
     let stack = text::labelled(project, &file.stack, format!("where the {what} was opened"));
     Some(Draft {
@@ -80,7 +78,8 @@ fn tell(project: &Project, process: &Process, file: &OpenFile, origin: Origin) -
         message: format!("{what}{opener} was still open when the process exited"),
         locations: text::places([place])?,
         stacks: stack.into_iter().collect(),
-        notes,
+        notes: file.name.iter().map(|name| format!("it is {name}")).collect(),
+        minor_notes: vec![format!("opened {} before the exit", text::duration(lived))],
         help: "whatever owns it was never dropped: look for a `mem::forget`, a `Box::leak`, or a \
                cycle of `Arc`s"
             .to_owned(),

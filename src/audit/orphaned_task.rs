@@ -151,6 +151,7 @@ impl Orphaned<'_> {
             locations: text::places(places)?,
             stacks: stacks.into_iter().flatten().collect(),
             notes,
+            minor_notes: Vec::new(),
             help: "spawn it into a `JoinSet` of the parent's, or keep its handle in an \
                    `AbortOnDropHandle` (tokio-util): both abort the task as they are dropped; or \
                    give it a child token of the parent's `CancellationToken`, with a `DropGuard`"

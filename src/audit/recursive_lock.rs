@@ -181,6 +181,7 @@ impl Recursive<'_> {
             locations: text::places(places)?,
             stacks: stacks.into_iter().flatten().collect(),
             notes,
+            minor_notes: Vec::new(),
             help: help.to_owned(),
             details: Details::RecursiveLock {
                 held: text::lock_kind(lock, held.mode),

@@ -170,6 +170,7 @@ impl Silent<'_> {
             locations: text::places([self.raised_at(), self.spawned_at()])?,
             stacks: stacks.into_iter().flatten().collect(),
             notes,
+            minor_notes: Vec::new(),
             help: help.to_owned(),
             details: Details::SilentPanic {
                 task_kind: match panic.actor.kind {

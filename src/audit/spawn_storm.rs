@@ -85,14 +85,11 @@ fn tell(
     let label = format!("spawned here, {peak} at once");
     let place =
         text::at_stack_or_site(project, &storm.spawn_stack, storm.spawned_at.as_ref(), label);
-    let mut notes = vec![
-        format!(
-            "{} spawned there in all; the most were alive {} after the start",
-            counted(storm.spawned, "task", "tasks"),
-            text::duration(storm.peak_ns)
-        ),
-        format!("the threshold is {}", config.spawn_storm),
-    ];
+    let mut notes = vec![format!(
+        "{} spawned there in all; the most were alive {} after the start",
+        counted(storm.spawned, "task", "tasks"),
+        text::duration(storm.peak_ns)
+    )];
     if let Some(by) = &storm.spawner {
         notes.push(format!("spawned by {}", text::actor(project, process, by)));
     }
@@ -107,6 +104,7 @@ fn tell(
         locations: text::places([place])?,
         stacks: stack.into_iter().collect(),
         notes,
+        minor_notes: vec![format!("the threshold is {}", config.spawn_storm)],
         help: "bound them: acquire a permit of a `Semaphore` before the spawn and give it to the \
                task, await `join_next` of a `JoinSet` that is full before spawning into it, or \
                keep futures instead of tasks (`buffer_unordered`)"
@@ -154,7 +152,6 @@ mod tests {
             finding.notes,
             [
                 "5,000 tasks spawned there in all; the most were alive 40 ms after the start",
-                "the threshold is 1000",
                 "spawned by task 1 spawned at src/lib.rs:20:9",
             ]
         );

@@ -97,7 +97,7 @@ impl Unstopped {
                 "a blocking task that has begun cannot be aborted, and the drop of its runtime \
                  waits for it"
             }
-            _ => "a task that is aborted stops where its poll returns, and no earlier",
+            _ => "a task that is aborted stops at its next `.await`, and no earlier",
         };
         vec![why.to_owned()]
     }

@@ -301,10 +301,10 @@ pub struct Thresholds {
     /// Waiting for less than this is no waiting
     #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub wait: Duration,
-    /// A call that blocks a task's poll for longer is reported
+    /// A call that blocks the thread of a task for longer is reported
     #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub blocking_call: Duration,
-    /// A poll of a task that takes longer is reported
+    /// A task that keeps its thread for longer between two awaits is reported
     #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub blocking_poll: Duration,
     /// More tasks of one spawn site alive at once are reported

@@ -136,8 +136,12 @@ pub struct Finding {
     pub locations: Vec<Location>,
     /// What a person may need to understand it.
     pub stacks: Vec<LabelledStack>,
-    /// Further facts, each a lowercase fragment: "idle for 1.2 s".
+    /// Further facts, each a lowercase fragment: "held by task 7".
     pub notes: Vec<String>,
+    /// Facts of the same form that are seldom needed, or that the message or a label
+    /// says in short: "idle for 1.2 s". A person sees them with `-v` only.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub minor_notes: Vec<String>,
     /// What to do about it.
     pub help: String,
     /// The full names (`binary-id test::path`) of the tests in which it was

@@ -1,7 +1,7 @@
 //! The report as a person reads it: one block per finding, in the manner of
 //! rustc, then what the run was worth.
 
-use std::{fmt::Write as _, ops::Range};
+use std::{collections::BTreeSet, fmt::Write as _, ops::Range};
 
 use annotate_snippets::{
     Annotation, AnnotationKind, Element, Level, Origin as Place, Padding, Renderer, Snippet,
@@ -23,6 +23,10 @@ const TESTS_NAMED: usize = 3;
 const MAX_HIDDEN_NOTES: usize = 5;
 /// Runs of frames that are not the project's own are folded from this length on.
 const FOLDED_FRAMES: usize = 3;
+/// Lines of a stack that are shown where it is not shown in full, and how many of them are
+/// its outer end.
+const MAX_FRAMES: usize = 10;
+const OUTER_FRAMES: usize = 3;
 /// How many crates a folded run of frames names.
 const CRATES_NAMED: usize = 3;
 
@@ -104,16 +108,22 @@ pub fn render_finding(
     // The tree of a test that hangs has it all.
     let is_tree = matches!(finding.details, Details::HungTest { .. }) && !options.verbose;
     let stacks = finding.stacks.iter().filter(|stack| !stack.frames.is_empty() && !is_tree);
+    let mut told = Told::new(&finding.locations);
     for stack in stacks {
-        let text = render_stack(stack, options.verbose, paint);
-        elements.push(Level::NOTE.no_name().message(text).into());
+        let text = if options.verbose {
+            Some(render_stack(stack, paint))
+        } else {
+            render_short_stack(stack, &mut told, paint)
+        };
+        elements.extend(text.map(|text| Level::NOTE.no_name().message(text).into()));
     }
     if let Details::HungTest { process, .. } = &finding.details {
         for block in hung::blocks(process, options.verbose, paint) {
             elements.push(Level::NOTE.no_name().message(block).into());
         }
     }
-    for note in &finding.notes {
+    let minor = finding.minor_notes.iter().filter(|_| options.verbose);
+    for note in finding.notes.iter().chain(minor) {
         elements.push(Level::NOTE.message(tame(note)).into());
     }
     if let Some(doubt) = doubt(finding.confidence) {
@@ -270,15 +280,56 @@ fn span_of(line: &str, column: Option<u32>) -> Range<usize> {
     start..end
 }
 
-/// A stack, a frame per line. The project's own frames stand out; what lies
-/// between them is folded, but for the one that the project's code called.
-fn render_stack(stack: &LabelledStack, verbose: bool, paint: Paint) -> String {
+/// The lines of the project that a finding has shown so far.
+struct Told(BTreeSet<(String, u32)>);
+
+impl Told {
+    fn new(locations: &[Location]) -> Self {
+        Self(locations.iter().map(|place| (place.file.clone(), place.line)).collect())
+    }
+
+    /// Whether a stack has a line of the project that was not shown yet; from now on
+    /// all of it was.
+    fn is_news(&mut self, stack: &LabelledStack) -> bool {
+        let places = stack.frames.iter().filter(|frame| frame.first_party).map(|frame| {
+            let line = frame.line.unwrap_or(0);
+            (frame.file.clone().unwrap_or_else(|| frame.function.clone()), line)
+        });
+        // Not `any`, which would stop at the first.
+        places.map(|place| self.0.insert(place)).filter(|is_new| *is_new).count() > 0
+    }
+}
+
+/// A stack, a frame per line, in full.
+fn render_stack(stack: &LabelledStack, paint: Paint) -> String {
     let mut text = paint.bold(&format!("{}:", tame(&stack.label)));
+    for frame in &stack.frames {
+        push_frame(&mut text, &frame.function, frame, paint);
+    }
+    text
+}
+
+/// A stack, a frame per line: the project's own frames. What lies between them is folded,
+/// but for the one that the project's code called; of tokio and std not even that is
+/// shown at the inner end, since the excerpts and their labels say it. `None` where there
+/// is nothing in it that was not shown before.
+fn render_short_stack(stack: &LabelledStack, told: &mut Told, paint: Paint) -> Option<String> {
     let frames = &stack.frames;
+    let is_ours = frames.iter().any(|frame| frame.first_party);
+    if is_ours && !told.is_news(stack) {
+        return None;
+    }
+    let mut lines: Vec<String> = Vec::new();
+    let frame_line = |frame: &StackFrame| {
+        let mut text = String::new();
+        push_frame(&mut text, without_closures(&frame.function), frame, paint);
+        text
+    };
+    let folded_line = |frames: &[StackFrame]| format!("\n    {}", paint.dim(&fold(frames)));
     let mut at = 0;
     while at < frames.len() {
         if frames[at].first_party {
-            push_frame(&mut text, &frames[at], paint);
+            lines.push(frame_line(&frames[at]));
             at += 1;
             continue;
         }
@@ -286,23 +337,51 @@ fn render_stack(stack: &LabelledStack, verbose: bool, paint: Paint) -> String {
             .iter()
             .position(|frame| frame.first_party)
             .map_or(frames.len(), |length| at + length);
-        // Innermost first: the last of the run is what the project's code called.
-        let called = if end < frames.len() { end - 1 } else { end };
-        let folded = if verbose || called - at < FOLDED_FRAMES { at..at } else { at..called };
-        if !folded.is_empty() {
-            let _ = write!(text, "\n    {}", paint.dim(&fold(&frames[folded.clone()])));
-        }
-        for frame in &frames[folded.end..end] {
-            push_frame(&mut text, frame, paint);
+        let run = &frames[at..end];
+        let (inner, called) = if end < frames.len() {
+            // Innermost first: the last of the run is what the project's code called.
+            (&run[..run.len() - 1], run.last())
+        } else {
+            (run, None)
+        };
+        let is_runtime =
+            |frame: &&StackFrame| matches!(crate_of(&frame.function), Some("std" | "tokio"));
+        if at == 0 && called.is_some() {
+            lines.extend(called.filter(|frame| !is_runtime(frame)).map(frame_line));
+        } else {
+            if inner.len() < FOLDED_FRAMES {
+                lines.extend(inner.iter().map(frame_line));
+            } else {
+                lines.push(folded_line(inner));
+            }
+            lines.extend(called.map(frame_line));
         }
         at = end;
     }
-    text
+    if lines.len() > MAX_FRAMES {
+        let left_out = lines.len() - MAX_FRAMES + 1;
+        let from = MAX_FRAMES - OUTER_FRAMES - 1;
+        let more = format!("\n    {}", paint.dim(&format!("… {left_out} more frames")));
+        lines.splice(from..from + left_out, [more]);
+    }
+    Some(paint.bold(&format!("{}:", tame(&stack.label))) + &lines.concat())
 }
 
-fn push_frame(text: &mut String, frame: &StackFrame, paint: Paint) {
-    let function = if frame.function.is_empty() { "(unknown)" } else { &frame.function };
-    let function = tame(function);
+/// A function's name without the closures and async blocks at its end, whose frames it
+/// names.
+fn without_closures(function: &str) -> &str {
+    let mut name = function;
+    while let Some((rest, last)) = name.rsplit_once("::") {
+        if !last.starts_with('{') || rest.is_empty() {
+            break;
+        }
+        name = rest;
+    }
+    name
+}
+
+fn push_frame(text: &mut String, function: &str, frame: &StackFrame, paint: Paint) {
+    let function = tame(if function.is_empty() { "(unknown)" } else { function });
     let place = match (&frame.file, frame.line) {
         (Some(file), Some(line)) => format!("{}:{line}", tame(file)),
         (Some(file), None) => tame(file),
@@ -439,6 +518,14 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
     for what in not_instrumented.iter().filter(|what| !first_party_losses.contains(what)) {
         let _ = writeln!(text, "{}: not audited: {}", paint.bold("note"), tame(what));
     }
+    if not_instrumented.iter().chain(first_party_losses).any(|what| what.contains("facade")) {
+        let _ = writeln!(
+            text,
+            "{}: a facade is what a crate gets in the place of std or of a crate with locks, so \
+             that its locks and threads can be seen",
+            paint.bold("note")
+        );
+    }
     for what in not_run.iter().filter(|_| options.verbose) {
         let _ = writeln!(text, "{}: {}", paint.bold("note"), tame(what));
     }
@@ -546,7 +633,8 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
         .find(|finding| is_shown(finding, options))
         .map(|finding| tame(&finding.rule))
     {
-        further(format!("for more about a rule, try `cargo concaudit explain {rule}`"));
+        let stacks = if options.verbose { "" } else { "; -v shows whole stacks" };
+        further(format!("for more about a rule, try `cargo concaudit explain {rule}`{stacks}"));
     }
     text
 }

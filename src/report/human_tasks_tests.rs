@@ -47,6 +47,7 @@ fn finding(
         locations: places.iter().enumerate().map(|(at, one)| place(at, one)).collect(),
         stacks: Vec::new(),
         notes: Vec::new(),
+        minor_notes: vec![],
         help: "see the page".to_owned(),
         tests: vec!["shop tests::works".to_owned()],
         occurrences: 1,

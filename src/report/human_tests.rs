@@ -119,6 +119,7 @@ pub fn lingering_task() -> Finding {
             "1 waker is left, held by the channel",
             "3 tasks that it spawned linger with it",
         ]),
+        minor_notes: vec![],
         help: "let the task end when the client is dropped: keep no sender inside it, or abort it \
                by a `JoinSet` or an `AbortHandle` in `Drop`"
             .to_owned(),
@@ -166,6 +167,7 @@ pub fn lock_order_cycle() -> Finding {
         ],
         stacks: vec![],
         notes: names(&["no other lock is held at both places, so nothing keeps them apart"]),
+        minor_notes: vec![],
         help: "lock both in one order everywhere, by account number for one".to_owned(),
         tests: names(&["shop bank::tests::both_ways"]),
         occurrences: 1,
@@ -197,6 +199,7 @@ pub fn long_held_lock() -> Finding {
             ],
         }],
         notes: names(&["the holder awaited for 1.4 s meanwhile"]),
+        minor_notes: vec![],
         help: "drop the guard before the slow await".to_owned(),
         tests: names(&["shop bank::tests::slow", "shop bank::tests::slower"]),
         occurrences: 2,
@@ -308,6 +311,7 @@ pub fn hung_test() -> Finding {
         notes: names(&[
             "nothing ran and no timer was pending: it would never have ended by itself",
         ]),
+        minor_notes: vec![],
         help: "a receiver goes on until every sender is dropped".to_owned(),
         tests: names(&["shop::orders it_stops"]),
         occurrences: 1,
@@ -347,6 +351,7 @@ fn of_blocking_code() -> Vec<Finding> {
                 frames: vec![ours("shop::pool::Pool::start", "src/pool.rs", 4)],
             }],
             notes: names(&["called by thread `worker` spawned at src/pool.rs:5:5"]),
+            minor_notes: vec![],
             help: "see the page".to_owned(),
             tests: names(&["shop pool::tests::works"]),
             occurrences: 1,
@@ -594,6 +599,7 @@ fn hostile_text_cannot_drive_the_terminal() {
     let finding = Finding {
         message: evil.to_owned(),
         notes: vec![evil.to_owned()],
+        minor_notes: vec![],
         help: evil.to_owned(),
         tests: vec![evil.to_owned(); 2],
         locations: vec![

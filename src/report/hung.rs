@@ -15,7 +15,11 @@ const MAX_PARTIES: usize = 24;
 /// Levels of the tree.
 const MAX_DEPTH: usize = 12;
 /// Threads, and locks, that are shown.
-const MAX_LINES: usize = 24;
+const MAX_ITEMS: usize = 24;
+/// Lines of the tree, so that it fits a screen with the excerpt above it.
+const MAX_TREE_LINES: usize = 32;
+/// Lines of the threads, and of the locks.
+const MAX_LINES: usize = 12;
 
 /// A process that was looked at while it runs: lines that begin with a newline each.
 pub fn render(sentence: &str, process: &HungProcess, options: HumanOptions) -> String {
@@ -43,14 +47,15 @@ pub fn blocks(process: &HungProcess, verbose: bool, paint: Paint) -> Vec<String>
     }
     push_more(&mut text, process.parties.len() - parties);
     if !process.parties.is_empty() {
-        blocks.push(text);
+        blocks.push(cut(text, MAX_TREE_LINES, verbose));
     }
     let mut text = paint.bold("threads:");
-    let threads = shown(process.threads.len(), MAX_LINES);
+    let threads = shown(process.threads.len(), MAX_ITEMS);
     for thread in &process.threads[..threads] {
         push_thread(&mut text, thread, paint);
     }
     push_more(&mut text, process.threads.len() - threads);
+    text = cut(text, MAX_LINES, verbose);
     if process.idle_threads > 0 {
         let _ = write!(text, "\n  and {}", counted(process.idle_threads, "idle one", "idle ones"));
     }
@@ -59,14 +64,25 @@ pub fn blocks(process: &HungProcess, verbose: bool, paint: Paint) -> Vec<String>
     }
     if !process.locks.is_empty() {
         let mut text = paint.bold("locks held:");
-        let locks = shown(process.locks.len(), MAX_LINES);
+        let locks = shown(process.locks.len(), MAX_ITEMS);
         for lock in &process.locks[..locks] {
             push_lock(&mut text, lock, paint);
         }
         push_more(&mut text, process.locks.len() - locks);
-        blocks.push(text);
+        blocks.push(cut(text, MAX_LINES, verbose));
     }
     blocks
+}
+
+/// The first lines of a block, where it has more than a screen has room for.
+fn cut(text: String, limit: usize, verbose: bool) -> String {
+    let lines = text.matches('\n').count() + 1;
+    if verbose || lines <= limit {
+        return text;
+    }
+    let kept: Vec<&str> = text.split('\n').take(limit - 1).collect();
+    let more = lines + 1 - limit;
+    format!("{}\n  … and {more} more lines; -v shows them", kept.join("\n"))
 }
 
 fn push_more(text: &mut String, more: usize) {
@@ -103,18 +119,16 @@ fn push_party(text: &mut String, party: &HungParty, depth: usize, relation: &str
     }
 }
 
-/// "idle for 3.0 s after 2 polls"
+/// "idle for 3.0 s"
 fn facts(party: &HungParty) -> Vec<String> {
     let time = party.for_ms.map(|ms| duration(ms * 1_000_000));
-    let polls = counted(party.polls, "poll", "polls");
     match (party.state.as_str(), time) {
-        ("waiting", Some(time)) if party.polls > 0 => {
-            vec![format!("idle for {time} after {polls}")]
+        ("waiting", Some(time)) if party.polls > 0 => vec![format!("idle for {time}")],
+        ("starved", Some(time)) if party.polls == 0 => vec![format!("never run, for {time}")],
+        ("starved", Some(time)) => vec![format!("not run for {time}")],
+        ("computing", Some(time)) if party.polls > 0 => {
+            vec![format!("running for {time} without a pause")]
         }
-        ("starved", Some(time)) if party.polls == 0 => vec![format!("never polled, for {time}")],
-        ("starved", Some(time)) => vec![format!("not polled for {time}")],
-        ("computing", Some(time)) if party.polls > 0 => vec![format!("in one poll for {time}")],
-        ("blocked", Some(time)) if party.polls > 0 => vec![format!("in one poll for {time}")],
         ("blocked", Some(time)) => vec![format!("for {time}")],
         _ => Vec::new(),
     }

@@ -22,6 +22,7 @@ mod crater;
 mod deadlock;
 mod futurelock;
 mod graph;
+mod human;
 mod hung_test;
 mod kinds;
 mod leaked;

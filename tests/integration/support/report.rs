@@ -85,6 +85,8 @@ pub struct Finding {
     pub locations: Vec<Location>,
     pub stacks: Vec<Stack>,
     pub notes: Vec<String>,
+    #[serde(default)]
+    pub minor_notes: Vec<String>,
     pub tests: Vec<String>,
     pub occurrences: u64,
     pub details: Value,
@@ -160,7 +162,7 @@ impl std::fmt::Display for Finding {
                 writeln!(f, "    {} at {file}:{line}", frame.function)?;
             }
         }
-        for note in &self.notes {
+        for note in self.notes.iter().chain(&self.minor_notes) {
             writeln!(f, "  note: {note}")?;
         }
         writeln!(f, "  details: {}", self.details)?;
