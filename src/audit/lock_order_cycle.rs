@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     model::{
-        Actor, Mode, Nesting, OrderEdge, Process, Resource, ResourceKind, Run, Site, Stack,
+        Actor, Frame, Mode, Nesting, OrderEdge, Process, Resource, ResourceKind, Run, Site, Stack,
         TaskKind, Test, blame_frame, nested, origin, pointed_frame,
     },
     project::Project,
@@ -83,6 +83,7 @@ impl Rule for LockOrderCycle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Doubt {
     Actors,
+    Timed,
     Readers,
     Stacks,
     Gate,
@@ -90,11 +91,23 @@ enum Doubt {
 }
 
 impl Doubt {
+    /// Whether it is doubtful that the one lock is held where the other one is taken, and not
+    /// only that both orders meet.
+    fn is_of_place(self) -> bool {
+        match self {
+            Self::Stacks | Self::Gate | Self::Instances => true,
+            Self::Actors | Self::Timed | Self::Readers => false,
+        }
+    }
+
     fn words(self) -> &'static str {
         match self {
             Self::Actors => {
-                "only possible: the run did not show the orders in tasks or threads that run at \
-                 the same time"
+                "only possible: here one task or thread took both orders, or one order was over \
+                 before the other began, by a join, a message, a notification or a barrier"
+            }
+            Self::Timed => {
+                "only possible: one of them waits with a time limit, and gives up after that"
             }
             Self::Readers => {
                 "only possible: a reader blocks another one only while a writer is queued between \
@@ -124,6 +137,8 @@ struct Step<'a> {
     from: &'a Resource,
     to: &'a Resource,
     is_ambiguous: bool,
+    /// Whoever took the second lock would have given up waiting for it after some time.
+    is_timed: bool,
 }
 
 /// The edges of a process that count.
@@ -132,12 +147,15 @@ fn steps<'a>(test: &'a Test, process: &'a Process) -> Vec<Step<'a>> {
     let locks: FxHashMap<u64, &Resource> =
         process.resources.values().filter(counts).map(|lock| (lock.id, lock)).collect();
     // Equal stacks of a process are one, and few pairs of them make many edges.
-    let mut nestings: FxHashMap<(*const Stack, *const Stack), Option<Nesting>> =
+    let mut nestings: FxHashMap<(*const Stack, *const Stack), Option<(Nesting, bool)>> =
         FxHashMap::default();
     let nesting = |held: &Stack, taken: &Stack| {
         // What dependencies do among themselves is theirs to order.
         let takes_part = blame_frame(held).is_some() || blame_frame(taken).is_some();
-        takes_part.then(|| nested(held, taken)).filter(|nesting| *nesting != Nesting::Separate)
+        let nesting =
+            takes_part.then(|| nested(held, taken)).filter(|nesting| *nesting != Nesting::Separate);
+        // A limit around both is one for the whole that they are a part of.
+        nesting.map(|nesting| (nesting, time_limits(taken) > time_limits(held)))
     };
     process
         .edges
@@ -151,10 +169,19 @@ fn steps<'a>(test: &'a Test, process: &'a Process) -> Vec<Step<'a>> {
             let nesting = *nestings
                 .entry((Arc::as_ptr(held), Arc::as_ptr(taken)))
                 .or_insert_with(|| nesting(held, taken));
-            let is_ambiguous = nesting? == Nesting::Ambiguous;
-            Some(Step { test, process, edge, from, to, is_ambiguous })
+            let (nesting, is_timed) = nesting?;
+            let is_ambiguous = nesting == Nesting::Ambiguous;
+            Some(Step { test, process, edge, from, to, is_ambiguous, is_timed })
         })
         .collect()
+}
+
+/// How many time limits of tokio's a future that was polled there has around it.
+fn time_limits(stack: &Stack) -> usize {
+    let is_limit = |frame: &&Frame| {
+        frame.function.contains("time::timeout::Timeout<") && frame.function.ends_with("::poll")
+    };
+    stack.frames.iter().filter(is_limit).count()
 }
 
 impl<'a> Step<'a> {
@@ -361,17 +388,11 @@ fn find<'a>(
         has_writer[edge.from] |= edge.held == Mode::Exclusive;
         has_writer[edge.to] |= edge.taken == Mode::Exclusive;
     }
-    let mut last: Option<&Process> = None;
     for step in steps {
-        if last.replace(step.process).is_some_and(|last| std::ptr::eq(last, step.process)) {
-            continue;
-        }
-        let process = step.process;
-        let of_tasks = process.tasks.values().flat_map(|task| &task.holds);
-        for hold in process.holds.iter().chain(of_tasks) {
-            let lock = process.resources.get(&hold.acquisition.resource);
-            if let Some(&known) = lock.and_then(|lock| numbers.get(&key(process, lock))) {
-                has_writer[known] |= hold.acquisition.mode == Mode::Exclusive;
+        // A writer that was brief has left nothing but this.
+        for lock in [step.from, step.to].into_iter().filter(|lock| lock.written) {
+            if let Some(&known) = numbers.get(&key(step.process, lock)) {
+                has_writer[known] = true;
             }
         }
     }
@@ -443,6 +464,9 @@ fn doubts(
         if step.is_ambiguous {
             doubts.insert(Doubt::Stacks);
         }
+        if step.is_timed {
+            doubts.insert(Doubt::Timed);
+        }
     }
     let one_process = cycle.windows(2).all(|pair| std::ptr::eq(pair[0].process, pair[1].process));
     if one_process && !have_concurrent_actors(cycle) {
@@ -490,24 +514,25 @@ fn are_branches(one: &OrderEdge, other: &OrderEdge) -> bool {
 }
 
 /// Whether nothing that the run shows orders what two actors did: they are not
-/// one, their lives overlap, and neither was done with it before it spawned the
-/// other or began after the other had ended.
+/// one, and neither was done with it, and had let the other one know (by spawning it, by
+/// ending for one that joins, by a message, a notification or a barrier), before the
+/// other one began. Who was faster is not asked.
 fn are_concurrent(one: &Actor, other: &Actor) -> bool {
     // A thread and what it polls take turns.
     let is_thread = |actor: &Actor| actor.kind == TaskKind::Thread;
     let is_same = (one.task.is_some() && one.task == other.task)
         || ((is_thread(one) || is_thread(other)) && one.thread == other.thread);
-    let ends_before = |a: &Actor, b: &Actor| a.ended_ns.is_some_and(|ended| ended <= b.created_ns);
-    let is_ordered = |ancestor: &Actor, child: &Actor| {
-        ancestor.task.is_some_and(|task| child.ancestors.contains(&task))
-            && (ancestor.last_ns < child.created_ns
-                || child.ended_ns.is_some_and(|ended| ancestor.first_ns > ended))
-    };
-    !is_same
-        && !ends_before(one, other)
-        && !ends_before(other, one)
-        && !is_ordered(one, other)
-        && !is_ordered(other, one)
+    !is_same && !is_over_for(one, other) && !is_over_for(other, one)
+}
+
+/// Whether all that `one` did was over, as `other` could know, when that one began.
+fn is_over_for(one: &Actor, other: &Actor) -> bool {
+    let (Some(task), Some(known)) = (one.task, &other.known) else { return false };
+    match known.epochs.get(&task) {
+        Some(epoch) => *epoch >= one.epoch,
+        // What was left out to bound memory is the oldest.
+        None => known.is_cut && one.last_ns < other.first_ns,
+    }
 }
 
 fn add(
@@ -554,10 +579,12 @@ fn add(
         .unwrap_or(Origin::Dependency);
     let is_likely = doubts.is_empty();
     let rank = Rank {
-        severity: if is_likely && origin != Origin::Dependency {
-            Severity::Error
-        } else {
-            Severity::Note
+        severity: match origin {
+            Origin::Library | Origin::Test if is_likely => Severity::Error,
+            Origin::Library if on_instances && !doubts.iter().any(|doubt| doubt.is_of_place()) => {
+                Severity::Warning
+            }
+            Origin::Library | Origin::Test | Origin::Dependency => Severity::Note,
         },
         confidence: if is_likely { Confidence::Likely } else { Confidence::Possible },
         weight: u64::MAX - cycle.len() as u64,
@@ -786,39 +813,90 @@ mod tests {
         let edges = inversion(read);
         let only = Process { edges: edges.clone(), ..process([], locks()) };
         assert!(LockOrderCycle.check(&run(only), &Config::default()).is_empty());
-        let writers = vec![hold(1, 1), hold(2, 1)];
-        let written = Process { edges, holds: writers, ..process([], locks()) };
+        let written = |lock| Resource { written: true, ..lock };
+        let written = Process { edges, ..process([], locks().map(written)) };
         let findings = LockOrderCycle.check(&run(written), &Config::default());
         assert_eq!(
             (findings[0].severity, findings[0].confidence),
-            (Severity::Note, Confidence::Possible)
+            (Severity::Warning, Confidence::Possible)
         );
     }
 
     #[test]
-    fn orders_that_did_not_run_at_one_time_are_only_possible() {
+    fn orders_that_the_program_puts_in_sequence_are_only_possible() {
         let is_possible = |findings: Vec<Finding>| {
-            findings[0].severity == Severity::Note && findings[0].confidence == Confidence::Possible
+            findings[0].severity == Severity::Warning
+                && findings[0].confidence == Confidence::Possible
+        };
+        let later = |other: &mut OrderEdge, known: u32| {
+            other.actors[0].created_ns = 30 * MS;
+            (other.actors[0].first_ns, other.actors[0].last_ns) = (40 * MS, 50 * MS);
+            if known > 0 {
+                other.actors = vec![knowing(other.actors[0].clone(), 1, known)];
+            }
         };
         assert!(is_possible(changed(|one, other| other.actors = one.actors.clone())));
-        assert!(is_possible(changed(|one, other| {
-            one.actors[0].ended_ns = Some(30 * MS);
-            other.actors[0].created_ns = 30 * MS;
-        })));
-        let child = |other: &mut OrderEdge| {
-            other.actors[0].created_ns = 21 * MS;
-            other.actors[0].ended_ns = Some(40 * MS);
-            other.actors[0].ancestors = vec![1];
+        assert!(is_possible(changed(|_, other| later(other, 1))), "told of it");
+        assert!(
+            !is_possible(changed(|one, other| {
+                one.actors[0].ended_ns = Some(30 * MS);
+                later(other, 0);
+            })),
+            "only faster"
+        );
+        assert!(
+            !is_possible(changed(|one, other| {
+                one.actors[0].epoch = 2;
+                later(other, 1);
+            })),
+            "told before it was done"
+        );
+        let again = |one: &mut OrderEdge, other: &mut OrderEdge| {
+            later(other, 1);
+            other.actors[0].ended_ns = Some(60 * MS);
+            let after = Actor { epoch: 2, ..one.actors[0].clone() };
+            one.actors.push(knowing(after, 2, 1));
         };
-        assert!(is_possible(changed(|_, other| child(other))), "done before the spawn");
-        assert!(is_possible(changed(|one, other| {
-            child(other);
-            (one.actors[0].first_ns, one.actors[0].last_ns) = (41 * MS, 50 * MS);
-        })));
-        assert!(!is_possible(changed(|one, other| {
-            child(other);
-            one.actors[0].last_ns = 30 * MS;
-        })));
+        assert!(is_possible(changed(again)), "before the spawn and after the join");
+        let cut = |one: &mut OrderEdge, other: &mut OrderEdge| {
+            later(other, 7);
+            let known = crate::model::Clock { epochs: [(9, 1)].into(), is_cut: true };
+            other.actors[0].known = Some(Arc::new(known));
+            one.actors[0].last_ns = 39 * MS;
+        };
+        assert!(is_possible(changed(cut)), "not known, to be on the safe side");
+    }
+
+    #[test]
+    fn a_time_limit_around_the_second_lock_alone_makes_it_only_possible() {
+        let limited = |side: &mut crate::model::Acquisition| {
+            let limit = tokio("tokio::time::timeout::Timeout<T>::poll");
+            side.stack = stack(side.stack.frames.iter().cloned().chain([limit]));
+        };
+        let second = changed(|one, _| limited(&mut one.to));
+        assert_eq!(
+            (second[0].severity, second[0].confidence),
+            (Severity::Warning, Confidence::Possible)
+        );
+        let both = changed(|one, _| {
+            limited(&mut one.from);
+            limited(&mut one.to);
+        });
+        assert_eq!(both[0].severity, Severity::Error);
+    }
+
+    #[test]
+    fn a_possible_cycle_of_test_code_alone_is_a_note() {
+        let findings = changed(|one, other| {
+            other.actors = one.actors.clone();
+            for side in [&mut one.from, &mut one.to, &mut other.from, &mut other.to] {
+                side.stack = stack([test_code("it::works", 5)]);
+            }
+        });
+        assert_eq!(
+            (findings[0].severity, findings[0].confidence),
+            (Severity::Note, Confidence::Possible)
+        );
     }
 
     #[test]
@@ -903,12 +981,7 @@ mod tests {
         assert!(possible(thread_actor(1), thread_actor(1)));
         let polled = Actor { thread: thread_actor(1).thread, ..actor(2) };
         assert!(possible(thread_actor(1), polled));
-        let joined = Actor { ended_ns: Some(40 * MS), ..thread_actor(1) };
-        assert!(possible(joined.clone(), Actor { created_ns: 41 * MS, ..thread_actor(2) }));
-        let parent = |at| Actor { first_ns: at, last_ns: at, ..thread_actor(2) };
-        let child = Actor { ancestors: vec![2], ..joined };
-        assert!(possible(child.clone(), parent(50 * MS)), "after the join");
-        assert!(!possible(child, parent(30 * MS)), "before it");
+        assert!(possible(thread_actor(1), knowing(thread_actor(2), 1, 1)), "joined");
     }
 
     #[test]

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     model::{
-        Mode, Nesting, Process, RecursiveLock as Recursion, Resource, Run, nested, origin,
-        pointed_frame,
+        Mode, Nesting, Process, RecursiveLock as Recursion, Resource, ResourceKind, Run, nested,
+        origin, pointed_frame,
     },
     project::Project,
     report::finding::{Confidence, Details, Finding, Origin, Severity},
@@ -108,7 +108,11 @@ impl Recursive<'_> {
         if wanted.is_try || blocks(held.mode, wanted.mode) {
             return None;
         }
+        // tokio's queues are fair by promise, and what nobody writes needs no lock.
+        let is_fair =
+            matches!(self.lock.kind, ResourceKind::TokioRwLock | ResourceKind::TokioWatch);
         Some(match (has_writer, origin) {
+            (false, Origin::Library) if is_fair => (Severity::Warning, Confidence::Possible),
             (false, _) => (Severity::Note, Confidence::Possible),
             (true, Origin::Library) => (Severity::Warning, Confidence::Likely),
             (true, _) => (Severity::Note, Confidence::Likely),
@@ -254,6 +258,24 @@ mod tests {
         });
         let found = (unseen[0].severity, unseen[0].confidence);
         assert_eq!(found, (Severity::Note, Confidence::Possible));
+    }
+
+    #[test]
+    fn a_read_beside_a_read_of_a_fair_lock_is_a_warning_whoever_writes() {
+        let unwritten = |recursion: &mut Recursion| {
+            reads(recursion);
+            recursion.has_writer = false;
+        };
+        let findings = check(rwlock(7, 3), unwritten);
+        let found = (findings[0].severity, findings[0].confidence);
+        assert_eq!(found, (Severity::Warning, Confidence::Possible));
+        let findings = check(rwlock(7, 3), |recursion| {
+            unwritten(recursion);
+            for side in [&mut recursion.held, &mut recursion.wanted] {
+                side.stack = stack([test_code("it::works", 5)]);
+            }
+        });
+        assert_eq!(findings[0].severity, Severity::Note);
     }
 
     #[test]

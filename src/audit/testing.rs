@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     model::{
-        Acquisition, Actor, Frame, FrameData, Hold, Knot, Mode, OrderEdge, Outcome, Owner, Party,
-        Process, Resource, ResourceKind, Run, Site, Stack, Task, TaskEnd, TaskKind, Test,
+        Acquisition, Actor, Clock, Frame, FrameData, Hold, Knot, Mode, OrderEdge, Outcome, Owner,
+        Party, Process, Resource, ResourceKind, Run, Site, Stack, Task, TaskEnd, TaskKind, Test,
         TestIdentity, Wait,
     },
     project::{Package, Project},
@@ -162,6 +162,7 @@ pub fn mutex(id: u64, line: u32) -> Resource {
         creator: Owner::Workspace("app".to_owned()),
         static_name: None,
         handed_over: false,
+        written: false,
         created_stack: stack([lib("app::State::new", line)]),
     }
 }
@@ -201,7 +202,15 @@ pub fn actor(task: u64) -> Actor {
         created_ns: MS,
         ended_ns: None,
         ancestors: Vec::new(),
+        epoch: 1,
+        known: None,
     }
+}
+
+/// The same, who knows that an actor is done with an epoch.
+pub fn knowing(actor: Actor, other: u64, epoch: u32) -> Actor {
+    let known = Clock { epochs: [(other, epoch)].into(), is_cut: false };
+    Actor { known: Some(Arc::new(known)), ..actor }
 }
 
 /// A thread of this record, spawned by code that is not known.

@@ -5,8 +5,8 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use super::{
-    Acquisition, Activity, Actor, BlockingCall, BlockingPoll, ChildProcess, Counters, FileId,
-    FileKind, Frame, Gate, Hold, Knot, LockAcrossAwait, Mode, Module, OpenFile, OrderEdge,
+    Acquisition, Activity, Actor, BlockingCall, BlockingPoll, ChildProcess, Clock, Counters,
+    FileId, FileKind, Frame, Gate, Hold, Knot, LockAcrossAwait, Mode, Module, OpenFile, OrderEdge,
     OrphanedTask, Owner, Party, PollSample, Process, RecursiveLock, Resource, ResourceKind, Site,
     SpawnStorm, Stack, Symboliser, Task, TaskEnd, TaskKind, Thread, UnreadPanic, Wait, Waiter,
     blame_frame, owner::owner_of, pointed_frame, site_frame,
@@ -105,6 +105,7 @@ struct Builder<'a> {
     modules: Vec<Module>,
     /// By stack id.
     stacks: RefCell<FxHashMap<u64, Arc<Stack>>>,
+    clocks: RefCell<FxHashMap<u64, Arc<Clock>>>,
     empty: Arc<Stack>,
 }
 
@@ -126,7 +127,14 @@ impl<'a> Builder<'a> {
                 }),
             })
             .collect();
-        Self { recording, symbols, modules, stacks: RefCell::default(), empty: Arc::default() }
+        Self {
+            recording,
+            symbols,
+            modules,
+            stacks: RefCell::default(),
+            clocks: RefCell::default(),
+            empty: Arc::default(),
+        }
     }
 
     fn stack(&self, id: u64) -> Arc<Stack> {
@@ -160,7 +168,22 @@ impl<'a> Builder<'a> {
             created_ns: actor.created_ns,
             ended_ns: some(actor.ended_ns),
             ancestors: actor.ancestors.clone(),
+            epoch: actor.epoch,
+            known: (actor.clock != 0).then(|| self.clock(actor.clock)),
         }
+    }
+
+    fn clock(&self, id: u64) -> Arc<Clock> {
+        let mut clocks = self.clocks.borrow_mut();
+        let clock = clocks.entry(id).or_insert_with(|| {
+            let clock = self.recording.clocks.get(&id);
+            // One that never came may have told of anything.
+            Arc::new(clock.map_or(Clock { is_cut: true, ..Clock::default() }, |clock| Clock {
+                epochs: clock.actors.iter().copied().zip(clock.epochs.iter().copied()).collect(),
+                is_cut: clock.cut,
+            }))
+        });
+        Arc::clone(clock)
     }
 
     /// Where a lock was created. `Default::default` and the like know of nobody
@@ -209,6 +232,7 @@ impl<'a> Builder<'a> {
             creator,
             static_name,
             handed_over: resource.handed_over,
+            written: resource.written,
             created_stack,
         }
     }

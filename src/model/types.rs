@@ -280,6 +280,8 @@ pub struct Resource {
     pub static_name: Option<String>,
     /// See `audit.proto`.
     pub handed_over: bool,
+    /// Somebody took it exclusively, or tried to.
+    pub written: bool,
     /// The stack at its creation (or first use); empty where none was taken.
     pub created_stack: Arc<Stack>,
 }
@@ -489,6 +491,21 @@ pub struct Actor {
     pub ended_ns: Option<u64>,
     /// Its spawner, that one's spawner, ...: nearest first, at most 16.
     pub ancestors: Vec<u64>,
+    /// Of one that took an [`OrderEdge`]: the epoch of its when it was last seen to; 0
+    /// otherwise.
+    pub epoch: u32,
+    /// What was over for it when it was first seen to do this.
+    pub known: Option<Arc<Clock>>,
+}
+
+/// What somebody knew to be over, through spawns, joins, messages, notifications and
+/// barriers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Clock {
+    /// For each task or thread the last epoch of its that was over.
+    pub epochs: BTreeMap<u64, u32>,
+    /// Further ones were left out.
+    pub is_cut: bool,
 }
 
 /// A lock being taken.
@@ -520,7 +537,8 @@ pub struct OrderEdge {
     pub from: Acquisition,
     /// How the other one was taken.
     pub to: Acquisition,
-    /// Who was seen to do it, at most 4.
+    /// Who was seen to do it, at most 4; one that knew more when it did it again, or had
+    /// told others of it, is there several times.
     pub actors: Vec<Actor>,
     /// What else was held.
     pub gates: Vec<Gate>,

@@ -239,6 +239,7 @@ mod tests {
             creator: Owner::Unknown,
             static_name: None,
             handed_over: false,
+            written: false,
             created_stack: std::sync::Arc::default(),
         };
         let wait = Wait {

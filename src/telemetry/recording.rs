@@ -32,6 +32,8 @@ pub struct Recording {
     /// By id.
     pub resources: BTreeMap<u64, proto::Resource>,
     /// By id.
+    pub clocks: BTreeMap<u64, proto::Clock>,
+    /// By id.
     pub tasks: BTreeMap<u64, proto::Task>,
     /// By id.
     pub order_edges: BTreeMap<u64, proto::OrderEdge>,
@@ -130,6 +132,7 @@ impl Recording {
         }
         self.stacks.extend(update.stacks.into_iter().map(|stack| (stack.id, stack.addresses)));
         self.resources.extend(update.resources.into_iter().map(|resource| (resource.id, resource)));
+        self.clocks.extend(update.clocks.into_iter().map(|clock| (clock.id, clock)));
         self.tasks.extend(update.tasks.into_iter().map(|task| (task.id, task)));
         self.order_edges.extend(update.order_edges.into_iter().map(|edge| (edge.id, edge)));
         for hold in update.long_holds {

@@ -16,6 +16,11 @@ expectations! { Workspace::Rules, "recursive-lock::recursion ";
     a_task_that_reads_again_and_a_writer_elsewhere_may_hang
         => warning(RULE, TABLE, "tokio-reads-again").likely().showing(&["tokio-reads-first"]);
     a_task_that_reads_in_steps_is_fine => silent();
+    a_task_that_reads_again_what_nobody_writes_may_hang_one_day
+        => warning(RULE, TABLE, "settings-read-again")
+            .possible()
+            .showing(&["settings-read-first"]);
+    a_task_that_reads_in_steps_what_nobody_writes_is_fine => silent();
     a_parking_lot_reader_that_reads_again_and_a_writer_elsewhere_may_hang
         => warning(RULE, "recursive-lock/src/parking.rs", "parking-reads-again")
             .likely()

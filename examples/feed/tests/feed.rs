@@ -31,7 +31,8 @@ async fn answer(mut stream: TcpStream, is_lost: bool) {
         }
         let symbol = line.strip_prefix("subscribe ").expect("all that is said");
         let quote = format!("{symbol} {}00\n", symbol.len());
-        writer.write_all(quote.as_bytes()).await.expect("the client listens");
+        // Once as it is, and once more as it changes: to the same.
+        writer.write_all(quote.repeat(2).as_bytes()).await.expect("the client listens");
     }
 }
 

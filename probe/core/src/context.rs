@@ -197,6 +197,19 @@ impl Context {
         }
     }
 
+    /// Tells the epochs of all actors apart, see [`crate::causality`].
+    #[inline]
+    pub(crate) fn actor_epoch(&self) -> u64 {
+        let top = self.task_depth.get().checked_sub(1).and_then(|top| self.tasks.get(top));
+        let actor = top.map_or(self.thread.get(), Cell::get);
+        // SAFETY: null, or as above; the thread's own record is there as long as
+        // it is set.
+        match unsafe { actor.as_ref() } {
+            Some(actor) => actor.moment_key(),
+            None => thread_id(),
+        }
+    }
+
     /// A hash of the locks that the task holds which this thread polls, or the
     /// thread itself, as actors that may pass them on; 0: none.
     #[inline]

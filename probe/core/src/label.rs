@@ -165,7 +165,7 @@ impl Label {
             if held.len() == 0 && carried == 0 {
                 return intent;
             }
-            let mut hash = fold(fold(carried, context.actor_id()), intent.id);
+            let mut hash = fold(fold(carried, context.actor_epoch()), intent.id);
             hash = fold(hash, u64::from(intent.stack) << 8 | mode.word());
             for at in 0..held.len() {
                 let (id, word) = held.key(at);

@@ -34,6 +34,7 @@
 //! | [`drain`] | the moment of grace after a root future |
 //! | [`outbox`] | what has yet to leave the process |
 
+pub mod causality;
 pub mod children;
 pub mod clock;
 pub mod context;

@@ -8,6 +8,7 @@ use std::sync::{
 };
 
 use crate::{
+    causality::{Clock, Moment},
     clock, context, counters,
     events::{self, RecursionKey},
     hash::{FastMap, fold},
@@ -354,13 +355,14 @@ pub struct OrderEdge {
 }
 
 impl OrderEdge {
-    /// Who took it.
+    /// Who took it; one actor several times in a row, at most [`MAX_MOMENTS`].
     pub fn actors(&self) -> Vec<EdgeActor> {
         guard(&self.actors).clone()
     }
 }
 
-/// Who took an edge, and when.
+/// Who took an edge, and when. An actor that takes it again and knows more by then, or
+/// has told others of it, is written down again.
 #[derive(Debug, Clone)]
 pub struct EdgeActor {
     /// Who.
@@ -369,14 +371,37 @@ pub struct EdgeActor {
     pub first_ns: u64,
     /// And last.
     pub last_ns: u64,
+    /// What was over for it when it was first.
+    pub known: Option<Arc<Clock>>,
+    /// The epoch in which it was last.
+    pub epoch: u32,
+}
+
+impl EdgeActor {
+    fn new(actor: &Arc<Task>, now: u64, moment: Moment) -> Self {
+        Self {
+            actor: Arc::clone(actor),
+            first_ns: now,
+            last_ns: now,
+            known: moment.known,
+            epoch: moment.epoch,
+        }
+    }
+
+    fn is_at(&self, moment: &Moment) -> bool {
+        let id = |known: &Option<Arc<Clock>>| known.as_ref().map(|clock| clock.id);
+        self.epoch == moment.epoch && id(&self.known) == id(&moment.known)
+    }
 }
 
 /// As many as the verdict needs: two parties, and some to choose from.
 const MAX_ACTORS: usize = 4;
+/// How often one actor is written down.
+const MAX_MOMENTS: usize = 4;
 /// Edges that are kept.
 const MAX_EDGES: u64 = 100_000;
 /// Edges that are kept between two sites: pairs of instances.
-const MAX_EDGES_PER_SITE: u32 = 1024;
+const MAX_EDGES_PER_SITE: u32 = 20_000;
 
 #[derive(Debug, Default)]
 struct Edges {
@@ -434,11 +459,7 @@ pub(crate) fn record_edges(
             to: to.clone(),
             gates: gates().map(|gate| (Arc::clone(&gate.resource), gate.mode)).collect(),
             contended,
-            actors: Mutex::new(vec![EdgeActor {
-                actor: Arc::clone(actor),
-                first_ns: now,
-                last_ns: now,
-            }]),
+            actors: Mutex::new(vec![EdgeActor::new(actor, now, actor.stamp())]),
         });
         edges.by_key.insert(key, Arc::clone(&edge));
         drop(edges);
@@ -448,13 +469,30 @@ pub(crate) fn record_edges(
 
 fn note_actor(edge: &Arc<OrderEdge>, actor: &Arc<Task>, now: u64) {
     let mut actors = guard(&edge.actors);
-    if let Some(known) = actors.iter_mut().find(|known| Arc::ptr_eq(&known.actor, actor)) {
-        known.last_ns = now;
-    } else if actors.len() < MAX_ACTORS {
-        actors.push(EdgeActor { actor: Arc::clone(actor), first_ns: now, last_ns: now });
-        drop(actors);
-        guard(&UNSENT).push(Arc::clone(edge));
+    let is_own = |known: &EdgeActor| Arc::ptr_eq(&known.actor, actor);
+    let times = actors.iter().filter(|known| is_own(known)).count();
+    if times == 0 {
+        let mut others: Vec<u64> = actors.iter().map(|known| known.actor.id).collect();
+        others.dedup();
+        if others.len() >= MAX_ACTORS {
+            return;
+        }
     }
+    let moment = actor.stamp();
+    if let Some(last) = actors.iter_mut().rfind(|known| is_own(known)) {
+        last.last_ns = now;
+        if last.is_at(&moment) {
+            return;
+        }
+        if times >= MAX_MOMENTS {
+            last.epoch = moment.epoch;
+            return;
+        }
+    }
+    let at = actors.iter().rposition(is_own).map_or(actors.len(), |last| last + 1);
+    actors.insert(at, EdgeActor::new(actor, now, moment));
+    drop(actors);
+    guard(&UNSENT).push(Arc::clone(edge));
 }
 
 /// The edges of which the auditor does not know, or not every actor.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    causality::Meeting,
     clock, context, counters,
     hash::FastMap,
     lock::{Holder, Waiters},
@@ -23,8 +24,8 @@ mod scope;
 
 pub use operation::{Operation, OperationWait, waiting_operations};
 pub use scope::{
-    ScopePtr, acquired, enclosing, enter, granted, leave, permits_added, polled, released,
-    requested, timer_set,
+    ScopePtr, acquired, arrived, enclosing, enter, granted, leave, permits_added, polled, received,
+    released, requested, sent, timer_set,
 };
 pub(crate) use scope::{current, note_waker};
 
@@ -169,6 +170,8 @@ pub struct Resource {
     /// See [`Resource::permit_holders`].
     permit_holders: Mutex<Vec<PermitHolder>>,
     pub(crate) waiters: Mutex<Waiters>,
+    /// Of what passes something on: a oneshot, a barrier, permits that nobody had.
+    pub(crate) meeting: Meeting,
 }
 
 /// Somebody who acquired permits of a semaphore.
@@ -266,6 +269,7 @@ impl Resource {
             holders: Mutex::default(),
             permit_holders: Mutex::default(),
             waiters: Mutex::default(),
+            meeting: Meeting::new(),
         }
     }
 
@@ -309,6 +313,11 @@ impl Resource {
         }
     }
 
+    /// Whether anybody took it exclusively, or tried to.
+    pub fn has_writer(&self) -> bool {
+        self.writer.load(Ordering::Relaxed) != NOBODY
+    }
+
     /// As [`add_writer`].
     pub(crate) fn note_writers(&self, writer: u32) {
         if writer != NOBODY {
@@ -334,6 +343,14 @@ impl Resource {
             holders.remove(0);
         }
         holders.push(holder);
+    }
+
+    /// Permits are given back by one that acquired some, and not only added.
+    fn is_own_permit(&self) -> bool {
+        let actor = context::current_actor();
+        guard(&self.permit_holders).iter().any(|holder| {
+            actor.as_ref().is_some_and(|actor| holder.actor.as_ptr() == Arc::as_ptr(actor))
+        })
     }
 
     fn permits_released(&self) {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    causality::Knowledge,
     clock, context, counters, drain,
     ending::{self, Ending},
     hash::{FastMap, fold},
@@ -187,6 +188,8 @@ pub struct Task {
     pub(crate) last_waker: LastWaker,
     spawn_site: Option<&'static SpawnSite>,
     children: Mutex<Children>,
+    /// See [`crate::causality`].
+    pub(crate) knowledge: Knowledge,
     inner: Mutex<Option<Waker>>,
     joins: joins::Window,
     waits: Mutex<Vec<Wait>>,
@@ -328,6 +331,7 @@ impl Task {
             last_waker: LastWaker::default(),
             spawn_site: None,
             children: Mutex::default(),
+            knowledge: Knowledge::inherited(),
             inner: Mutex::default(),
             joins: joins::Window::default(),
             waits: Mutex::default(),

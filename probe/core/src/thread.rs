@@ -81,6 +81,7 @@ impl Drop for Running {
         if panicked {
             panics::thread_unwinds(&record);
         }
+        record.ends_for_joiners(0);
         record.finish(if panicked { TaskEnd::Panicked } else { TaskEnd::Completed });
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use concaudit_core::{
+    causality::Clock,
     children::{self, Child},
     clock, counters,
     events::{AcrossAwait, BlockingCall, BlockingPoll, Recursion},
@@ -34,8 +35,9 @@ const LEAST_WAIT_NS: u64 = 1;
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
     stacks: HashSet<StackId>,
-    /// With what was said of their being handed over.
-    resources: HashMap<u64, bool>,
+    clocks: HashSet<u64>,
+    /// With what was said of their being handed over, and written.
+    resources: HashMap<u64, (bool, bool)>,
     modules: usize,
     sequence: u64,
 }
@@ -231,7 +233,9 @@ impl<'a> Assembler<'a> {
 
     fn resource(&mut self, resource: &Resource) -> u64 {
         let handed_over = resource.is_handed_over();
-        if self.sent.resources.insert(resource.id, handed_over) != Some(handed_over) {
+        let written = resource.has_writer();
+        let said = (handed_over, written);
+        if self.sent.resources.insert(resource.id, said) != Some(said) {
             let kind = resource.kind();
             let message = proto::Resource {
                 id: resource.id,
@@ -241,6 +245,7 @@ impl<'a> Assembler<'a> {
                 address: resource.address,
                 handed_over,
                 created_at_stack: self.stack(resource.created_stack),
+                written,
             };
             self.update.resources.push(message);
         }
@@ -541,6 +546,19 @@ impl<'a> Assembler<'a> {
         }
     }
 
+    fn clock(&mut self, clock: &Clock) -> u64 {
+        if self.sent.clocks.insert(clock.id) {
+            let (actors, epochs) = clock.entries.iter().copied().unzip();
+            self.update.clocks.push(proto::Clock {
+                id: clock.id,
+                actors,
+                epochs,
+                cut: clock.is_cut,
+            });
+        }
+        clock.id
+    }
+
     fn edge(&mut self, edge: &OrderEdge) -> proto::OrderEdge {
         proto::OrderEdge {
             id: edge.id,
@@ -549,7 +567,11 @@ impl<'a> Assembler<'a> {
             actors: edge
                 .actors()
                 .iter()
-                .map(|taker| actor(&taker.actor, taker.first_ns, taker.last_ns))
+                .map(|taker| proto::Actor {
+                    epoch: taker.epoch,
+                    clock: taker.known.as_ref().map_or(0, |known| self.clock(known)),
+                    ..actor(&taker.actor, taker.first_ns, taker.last_ns)
+                })
                 .collect(),
             gates: edge
                 .gates
@@ -605,6 +627,8 @@ fn actor(task: &Task, first_ns: u64, last_ns: u64) -> proto::Actor {
         ancestors: task.ancestors.to_vec(),
         spawned_at: task.site.map(location),
         kind: task_kind(task.kind).into(),
+        epoch: 0,
+        clock: 0,
     }
 }
 

@@ -8,7 +8,8 @@
 //! Its condition variables are where it parks a thread, in `blocking_lock` for one, and
 //! where its threads for blocking tasks wait for the next.
 //! `mem::replace` is how tokio takes the output out of a task that has ended, for
-//! whoever reads its `JoinHandle`.
+//! whoever reads its `JoinHandle`; `ptr::read` and `ptr::write` are how messages pass through
+//! its channels.
 
 #![no_std]
 
@@ -29,7 +30,43 @@ pub mod mem {
         if concaudit_core::panics::is_any_readable() {
             concaudit_core::panics::taken(core::ptr::from_mut(dest).addr(), size_of::<T>());
         }
+        if concaudit_core::causality::is_any_finished() {
+            concaudit_core::causality::taken(core::ptr::from_mut(dest).addr(), size_of::<T>());
+        }
         real::mem::replace(dest, src)
+    }
+}
+
+pub mod ptr {
+    //! [`real::ptr`], with a `read` and a `write` that the probe may look at: they are how
+    //! tokio puts a message into a channel, and takes it out.
+
+    pub use real::ptr::*;
+
+    /// As [`real::ptr::read`].
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    pub unsafe fn read<T>(src: *const T) -> T {
+        if concaudit_core::causality::is_any_put() {
+            concaudit_core::causality::got(src.addr());
+        }
+        // SAFETY: the caller promises it.
+        unsafe { real::ptr::read(src) }
+    }
+
+    /// As [`real::ptr::write`].
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    pub unsafe fn write<T>(dst: *mut T, src: T) {
+        if concaudit_core::causality::is_any() {
+            concaudit_core::causality::put(dst.addr());
+        }
+        // SAFETY: the caller promises it.
+        unsafe { real::ptr::write(dst, src) }
     }
 }
 

@@ -80,6 +80,21 @@ pub fn permits_added() {
 }
 
 #[inline(never)]
+pub fn sent() {
+    resource::sent();
+}
+
+#[inline(never)]
+pub fn received() {
+    resource::received();
+}
+
+#[inline(never)]
+pub fn arrived() {
+    resource::arrived();
+}
+
+#[inline(never)]
 pub fn timer_set(milliseconds: u64) {
     if is_active() {
         resource::timer_set(milliseconds);

@@ -58,6 +58,15 @@ macro_rules! trace {
     (target: "runtime::resource::state_update", permits = $n:expr, permits.op = "add" $(,)?) => {
         $crate::__private::permits_added()
     };
+    (target: "runtime::resource::state_update", value_sent = true, $($rest:tt)*) => {
+        $crate::__private::sent()
+    };
+    (target: "runtime::resource::state_update", value_received = true, $($rest:tt)*) => {
+        $crate::__private::received()
+    };
+    (target: "runtime::resource::state_update", arrived = 1, $($rest:tt)*) => {
+        $crate::__private::arrived()
+    };
     (target: "runtime::resource::state_update", duration = $duration:expr, duration.unit = "ms", $($rest:tt)*) => {
         $crate::__private::timer_set($duration)
     };

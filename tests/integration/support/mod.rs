@@ -11,7 +11,8 @@ pub use audit::Workspace;
 // A macro by example is never wholly public.
 pub(crate) use expect::expectations;
 pub use expect::{
-    Expected, at_most_a_note, check, cycle, error, note, only_notes, silent, warning, without,
+    Expected, at_most_a_note, check, cycle, error, note, only_notes, possible_cycle, silent,
+    warning, without,
 };
 pub use report::{Finding, Report, Test};
 pub use tool::{Finished, Tool, fixture, process_is_alive, scratch, wait_until};

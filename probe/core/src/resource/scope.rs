@@ -77,7 +77,10 @@ pub fn polled(is_ready: bool) {
         if operation.mode.is_some() {
             context::with(|context| context.granted.set((resource.id, operation.is_owned())));
         } else if operation.acquires_permits() {
+            operation.resource.meeting.pick_up();
             operation.resource.permits_acquired();
+        } else if resource.kind() == ResourceKind::Oneshot {
+            resource.meeting.pick_up();
         }
         operation.stop_waiting();
         // A timer registers a waker before it looks whether it is over.
@@ -108,11 +111,19 @@ pub fn granted(permits: u64) {
     }
     if let Some((_, Some(operation))) = context::scope().upgrade() {
         operation.granted.fetch_add(permits, Ordering::Relaxed);
-        if operation.acquires_permits()
-            && let Some(wait) = operation.wait()
+        if let Some(wait) = operation.wait()
             && context::current_actor().is_none_or(|actor| actor.id != wait.actor.id)
         {
-            operation.resource.permits_released();
+            let passes_on = if operation.acquires_permits() {
+                let is_own = operation.resource.is_own_permit();
+                operation.resource.permits_released();
+                is_own
+            } else {
+                operation.mode.is_some()
+            };
+            if passes_on && operation.is_granted() {
+                wait.actor.gets_lock();
+            }
         }
         stuck::note_wait();
     }
@@ -125,7 +136,42 @@ pub fn permits_added() {
         return;
     }
     if let Some(resource) = enclosing().filter(|it| it.kind() == ResourceKind::Semaphore) {
+        if !resource.is_own_permit() {
+            resource.meeting.leave();
+        }
         resource.permits_released();
+    }
+}
+
+/// A message was left in the channel of the innermost scope.
+#[inline(never)]
+pub fn sent() {
+    if is_active()
+        && let Some(resource) = enclosing()
+    {
+        resource.meeting.leave();
+    }
+}
+
+/// A message was taken out of the channel of the innermost scope.
+#[inline(never)]
+pub fn received() {
+    if is_active()
+        && let Some(resource) = enclosing()
+    {
+        resource.meeting.pick_up();
+    }
+}
+
+/// Somebody is at the barrier of the innermost scope: after it, whatever all of them did
+/// is over.
+#[inline(never)]
+pub fn arrived() {
+    if is_active()
+        && let Some(resource) = enclosing()
+    {
+        resource.meeting.leave();
+        resource.meeting.pick_up();
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use super::{State, Task, TaskEnd, TaskKind, waker};
 use crate::{
-    clock, context,
+    causality, clock, context,
     held::HeldLocks,
     joins::Body,
     lock, orphans, panics,
@@ -53,7 +53,9 @@ impl Task {
             if panics::is_any_readable() {
                 panics::replaced(body.future);
             }
+            causality::replaced(body.future);
         }
+        self.take_notice();
         self.poll_started_ns.store(now, Ordering::Relaxed);
         context::push_task(self);
         let (outer_frame, outer_task, outer_held, held_before) = context::with(|context| {
@@ -84,6 +86,7 @@ impl Task {
             outer_held,
             held_before,
             returned: false,
+            is_ready: false,
         }
     }
 
@@ -164,6 +167,7 @@ pub struct Poll {
     held_before: usize,
     /// Stays `false` where the poll unwinds.
     returned: bool,
+    is_ready: bool,
 }
 
 impl Poll {
@@ -175,6 +179,7 @@ impl Poll {
     /// The future was ready.
     pub fn ready(mut self) {
         self.returned = true;
+        self.is_ready = true;
         self.task.finish(TaskEnd::Completed);
     }
 
@@ -211,6 +216,9 @@ impl Drop for Poll {
         task.poll_ended_ns.store(now, Ordering::Relaxed);
         task.last_waker.poll_ends(task.clones.load(Ordering::Relaxed));
         task.is_running.store(false, Ordering::SeqCst);
+        if self.is_ready || !self.returned {
+            task.ends_for_joiners(self.future);
+        }
         if !self.returned {
             panics::task_unwinds(task, task.handle(), self.future);
             task.finish(TaskEnd::Panicked);

@@ -151,6 +151,7 @@ fn woken(task: &Task) {
     if task.is_running() && current.is_some_and(|current| std::ptr::eq(&raw const *current, task)) {
         task.self_wakes.fetch_add(1, Ordering::Relaxed);
     }
+    task.is_woken_by_message();
     task.last_wake_ns.store(clock::now_ns(), Ordering::Relaxed);
     if task.end() == TaskEnd::Alive {
         task.is_scheduled.store(true, Ordering::Relaxed);

@@ -77,6 +77,24 @@ pub struct Update {
     /// In the last update only.
     #[prost(message, repeated, tag = "21")]
     pub panics: ::prost::alloc::vec::Vec<Panic>,
+    /// Those that actors of order edges refer to, and that were not sent yet.
+    #[prost(message, repeated, tag = "30")]
+    pub clocks: ::prost::alloc::vec::Vec<Clock>,
+}
+/// What somebody knew to be over, through spawns, joins, messages, notifications and
+/// barriers: for each actor the last epoch of its.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Clock {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    #[prost(uint64, repeated, tag = "2")]
+    pub actors: ::prost::alloc::vec::Vec<u64>,
+    /// As many.
+    #[prost(uint32, repeated, tag = "3")]
+    pub epochs: ::prost::alloc::vec::Vec<u32>,
+    /// Further actors, older ones, were left out to bound memory.
+    #[prost(bool, tag = "4")]
+    pub cut: bool,
 }
 /// An executable or shared object mapped into the process.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -141,6 +159,9 @@ pub struct Resource {
     pub handed_over: bool,
     #[prost(uint64, tag = "7")]
     pub created_at_stack: u64,
+    /// Somebody took it exclusively, or tried to.
+    #[prost(bool, tag = "8")]
+    pub written: bool,
 }
 /// A task; or a thread, which shares the fields that fit it: `name`, where it was
 /// spawned and by whom, its life, `waits` (the call that it is blocked in,
@@ -285,6 +306,13 @@ pub struct Actor {
     pub spawned_at: ::core::option::Option<Location>,
     #[prost(enumeration = "TaskKind", tag = "9")]
     pub kind: i32,
+    /// Of one that took an order edge: the epoch of its when it was last seen to do it, and
+    /// the `Clock` that it had when it was first seen to, or 0. One that knew more, or had
+    /// told others, when it did it again is there several times.
+    #[prost(uint32, tag = "10")]
+    pub epoch: u32,
+    #[prost(uint64, tag = "11")]
+    pub clock: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Acquisition {
@@ -314,7 +342,7 @@ pub struct OrderEdge {
     pub from: ::core::option::Option<Acquisition>,
     #[prost(message, optional, tag = "3")]
     pub to: ::core::option::Option<Acquisition>,
-    /// The actors seen to take it, at most 4.
+    /// The actors seen to take it, at most 4, each at most 4 times.
     #[prost(message, repeated, tag = "4")]
     pub actors: ::prost::alloc::vec::Vec<Actor>,
     /// The other locks that the actor held.

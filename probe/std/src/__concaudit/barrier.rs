@@ -5,6 +5,7 @@ use core::{
     ops::{Deref, DerefMut},
 };
 
+use concaudit_core::causality::Meeting;
 use real::sync::BarrierWaitResult;
 
 use super::hook;
@@ -12,6 +13,7 @@ use super::hook;
 /// As [`real::sync::Barrier`].
 pub struct Barrier {
     inner: real::sync::Barrier,
+    meeting: Meeting,
 }
 
 impl Barrier {
@@ -19,13 +21,16 @@ impl Barrier {
     #[must_use]
     #[inline]
     pub const fn new(n: usize) -> Barrier {
-        Barrier { inner: real::sync::Barrier::new(n) }
+        Barrier { inner: real::sync::Barrier::new(n), meeting: Meeting::new() }
     }
 
     /// As [`real::sync::Barrier::wait`].
     pub fn wait(&self) -> BarrierWaitResult {
         let _blocking = hook::blocking("Barrier::wait");
-        self.inner.wait()
+        self.meeting.leave();
+        let result = self.inner.wait();
+        self.meeting.pick_up();
+        result
     }
 }
 

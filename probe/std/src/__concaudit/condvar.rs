@@ -7,6 +7,7 @@ use core::{
 };
 
 use concaudit_core::{
+    causality, is_active,
     label::{How, Label},
     lock::Mode,
 };
@@ -36,7 +37,9 @@ impl Condvar {
         let label = holding.release();
         let intent = retake(label);
         let blocking = hook::blocking("Condvar::wait");
+        let listening = self.listening();
         let taken = self.inner.wait(inner);
+        drop(listening);
         drop(blocking);
         MutexGuard::new(label, intent, taken)
     }
@@ -82,6 +85,7 @@ impl Condvar {
         let label = holding.release();
         let intent = retake(label);
         let blocking = hook::blocking("Condvar::wait");
+        let listening = self.listening();
         let (taken, result) = match self.inner.wait_timeout(inner, dur) {
             Ok((inner, result)) => (Ok(inner), result),
             Err(poisoned) => {
@@ -89,6 +93,7 @@ impl Condvar {
                 (Err(PoisonError::new(inner)), result)
             }
         };
+        drop(listening);
         drop(blocking);
         match MutexGuard::new(label, intent, taken) {
             Ok(guard) => Ok((guard, result)),
@@ -118,15 +123,26 @@ impl Condvar {
         }
     }
 
+    /// Names it to the probe while somebody waits: it is not moved meanwhile.
+    fn address(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
+    fn listening(&self) -> Option<causality::Listening> {
+        is_active().then(|| causality::listening(self.address()))
+    }
+
     /// As [`real::sync::Condvar::notify_one`].
     #[inline]
     pub fn notify_one(&self) {
+        causality::notifies(self.address());
         self.inner.notify_one();
     }
 
     /// As [`real::sync::Condvar::notify_all`].
     #[inline]
     pub fn notify_all(&self) {
+        causality::notifies(self.address());
         self.inner.notify_all();
     }
 }

@@ -7,6 +7,7 @@ use core::{
 };
 
 use concaudit_core::{
+    causality,
     task::Task,
     thread::{joining, spawning},
 };
@@ -41,12 +42,15 @@ where
 {
     // The real one waits after `f` for the threads that nobody has joined.
     let mut blocking = None;
+    let mut address = 0;
     let result = real::thread::scope(|scope| {
+        address = ptr::from_ref(scope).addr();
         let result = f(Scope::from_real(scope));
         blocking = hook::blocking("thread::scope");
         result
     });
     drop(blocking);
+    causality::scope_ended(address);
     result
 }
 
@@ -56,22 +60,27 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         unsafe { &*ptr::from_ref(scope).cast() }
     }
 
+    fn address(&self) -> usize {
+        ptr::from_ref(&self.inner).addr()
+    }
+
     /// As [`real::thread::Scope::spawn`].
     pub fn spawn<F, T>(&'scope self, f: F) -> ScopedJoinHandle<'scope, T>
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        let record = looked_after(spawning(None));
+        let record = looked_after(spawning(None), self.address());
         let inner = self.inner.spawn(recorded(record.clone(), f));
         ScopedJoinHandle { record, inner }
     }
 }
 
-/// A scope panics where a thread of its did.
-fn looked_after(record: Option<Arc<Task>>) -> Option<Arc<Task>> {
+/// A scope waits for its threads, and panics where one of them did.
+fn looked_after(record: Option<Arc<Task>>, scope: usize) -> Option<Arc<Task>> {
     if let Some(record) = &record {
         record.look_after();
+        causality::scoped(record, scope);
     }
     record
 }
@@ -88,7 +97,7 @@ impl Builder {
         T: Send + 'scope,
     {
         let (inner, record) = self.spawning();
-        let record = looked_after(record);
+        let record = looked_after(record, scope.address());
         let inner = inner.spawn_scoped(&scope.inner, recorded(record.clone(), f))?;
         Ok(ScopedJoinHandle { record, inner })
     }
@@ -104,8 +113,13 @@ impl<'scope, T> ScopedJoinHandle<'scope, T> {
     /// As [`real::thread::ScopedJoinHandle::join`].
     pub fn join(self) -> Result<T> {
         let record = self.record.as_ref().filter(|_| !self.inner.is_finished());
-        let _joining = record.map(|record| joining(Some(record)));
-        self.inner.join()
+        let blocking = record.map(|record| joining(Some(record)));
+        let result = self.inner.join();
+        drop(blocking);
+        if let Some(record) = &self.record {
+            causality::joined(record);
+        }
+        result
     }
 
     /// As [`real::thread::ScopedJoinHandle::is_finished`].

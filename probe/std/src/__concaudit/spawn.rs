@@ -6,7 +6,7 @@ use core::{
 };
 
 use concaudit_core::{
-    is_active, panics,
+    causality, is_active, panics,
     task::Task,
     thread::{Starting, joining, spawning},
 };
@@ -120,6 +120,9 @@ impl<T> JoinHandle<T> {
         let blocking = record.map(|record| joining(Some(record)));
         let result = self.inner.join();
         drop(blocking);
+        if let Some(record) = &self.record {
+            causality::joined(record);
+        }
         if result.is_err()
             && let Some(record) = &self.record
         {
