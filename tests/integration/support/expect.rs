@@ -37,14 +37,6 @@ pub struct Shape {
     shown: Vec<&'static str>,
     origin: &'static str,
     details: fn(&Finding) -> Result<(), String>,
-    /// It is no more than possible.
-    pub fn possible(mut self) -> Self {
-        if let Self::Finding(shape) = &mut self {
-            shape.confidence = "possible";
-        }
-        self
-    }
-
     /// Findings of these rules may be there as well.
     besides: &'static [&'static str],
 }
@@ -153,6 +145,14 @@ impl Expected {
     pub fn likely(mut self) -> Self {
         if let Self::Finding(shape) = &mut self {
             shape.confidence = "likely";
+        }
+        self
+    }
+
+    /// It is no more than possible.
+    pub fn possible(mut self) -> Self {
+        if let Self::Finding(shape) = &mut self {
+            shape.confidence = "possible";
         }
         self
     }
