@@ -218,7 +218,7 @@ impl Shape {
                 wrong.push(format!(
                     "{}:{} is blamed, not {}:{blamed:?}",
                     primary.file, primary.line, self.file
-                ))
+                ));
             }
             Some(_) => {}
         }
