@@ -189,6 +189,12 @@ pub fn plan(
     let is_tokio = is_itself("tokio");
     let is_telling_tokio = is_tokio && can_be_instrumented(&package.version);
     let is_underneath = UNDERNEATH.iter().any(|name| is_itself(name));
+    // The tests of lock_api hand it raw locks that are made by hand: what they are about is
+    // what the facade is made from.
+    let is_built_on_lock_api = uses(Facade::LockApi)
+        && !given.has_parking_lot
+        && !is_underneath
+        && package.name != "lock_api";
 
     let mut applied = Facades::new();
     let std = if given.has_std || is_underneath || (is_tokio && !is_telling_tokio) {
@@ -230,15 +236,13 @@ pub fn plan(
                 }
                 None => Change::Keep,
             },
-            "lock_api" if uses(Facade::LockApi) && !given.has_parking_lot && !is_underneath => {
-                match replaced(value, second::FACADE) {
-                    Some(change) => {
-                        applied.insert(Facade::LockApi);
-                        change
-                    }
-                    None => Change::Keep,
+            "lock_api" if is_built_on_lock_api => match replaced(value, second::FACADE) {
+                Some(change) => {
+                    applied.insert(Facade::LockApi);
+                    change
                 }
-            }
+                None => Change::Keep,
+            },
             _ => Change::Keep,
         },
         _ => Change::Keep,
@@ -495,6 +499,8 @@ mod tests {
         let (with, plan) = planned(("dashmap", "6.1.0"), &args, &[&facade]);
         assert!(with.contains(&format!("--extern lock_api={facade}")), "{with}");
         assert!(plan.applied.contains(&Facade::LockApi) && plan.shows_locks());
+        let (own, _) = planned(("lock_api", "0.5.0"), &args, &[&facade]);
+        assert!(own.contains("/t/liblock_api-1.rmeta"), "{own}");
         // Where it did not compile, nobody gets it.
         let (without, plan) = planned(("dashmap", "6.1.0"), &args, &[]);
         assert!(without.contains("/t/liblock_api-1.rmeta") && !plan.shows_locks());

@@ -14,6 +14,6 @@ pub use expect::{
     Expected, at_most_a_note, check, cycle, error, note, only_notes, possible_cycle, silent,
     warning, without,
 };
-pub use report::{Finding, Report, Test};
+pub use report::{Finding, Report, Test, is_loss};
 pub use tool::{Finished, Tool, fixture, process_is_alive, scratch, wait_until};
 pub use tree::{Tree, copy};

@@ -37,6 +37,19 @@ pub struct Coverage {
     pub dropped_tasks: u64,
 }
 
+/// Whether it says of a crate, or of the whole graph, that it had to do without a facade
+/// which there is for it.
+pub fn is_loss(missed: &str) -> bool {
+    missed.contains("does not compile with") || missed.contains("does not link with")
+}
+
+impl Coverage {
+    /// What had to do without a facade.
+    pub fn losses(&self) -> Vec<&String> {
+        self.not_instrumented.iter().filter(|missed| is_loss(missed)).collect()
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 pub struct Test {
     pub name: String,
