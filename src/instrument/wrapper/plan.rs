@@ -11,14 +11,8 @@ use super::{
 };
 use crate::instrument::locks::{Facade, Facades};
 
-/// At which level an unoptimised `tokio` is optimised all the same; `None`
-/// would leave it as the profile says. Most of what the instrumentation costs is
-/// glue within tokio's own code; optimised, an audited lock costs half as much,
-/// and a spawn less than a plain one. Debug assertions and overflow checks stay as
-/// the profile has them. It is compiled as one unit: that is less work than several
-/// which are optimised across their borders, and which functions have a frame of their
-/// own does not depend on where these borders happen to be.
-const TOKIO_OPT_LEVEL: &str = "3";
+/// Debug info with lines and the full names of functions.
+const LIMITED: &str = "limited";
 
 /// The oldest minor version of tokio 1 that tells of tasks and locks.
 const OLDEST_TOKIO: u64 = 20;
@@ -94,9 +88,7 @@ struct Given<'a> {
     crate_name: Option<&'a str>,
     extra_filename: &'a str,
     debuginfo: &'a str,
-    opt_level: &'a str,
-    has_debug_assertions: bool,
-    has_overflow_checks: bool,
+    is_dependency: bool,
     has_std: bool,
     has_parking_lot: bool,
     is_test: bool,
@@ -111,17 +103,30 @@ impl<'a> Given<'a> {
         self.is_test || self.crate_types.is_empty() || self.crate_types.contains(&"bin")
     }
 
+    /// The level of debug info to compile with, where it is not the one that was given.
+    ///
+    /// Stacks need lines, and waits are known by the names of functions of tokio, of which
+    /// those that were inlined have a path from `limited` on. What `full` adds are variables
+    /// and types: nobody asks for those of a dependency, and without them it is compiled and
+    /// linked so much faster as to pay for what is added.
+    fn debuginfo_instead(&self, is_telling_tokio: bool) -> Option<&'static str> {
+        match self.debuginfo {
+            "2" | "full" => self.is_dependency.then_some(LIMITED),
+            "1" | "limited" => None,
+            _ if is_telling_tokio => Some(LIMITED),
+            "" | "0" | "none" => Some("line-tables-only"),
+            _ => None,
+        }
+    }
+
     /// `None` for a question to rustc.
     fn read(args: &'a [OsString]) -> Option<Self> {
-        let mut given = Self { opt_level: "0", ..Self::default() };
+        let mut given = Self::default();
         for (argument, _) in each(args) {
             match argument {
                 Argument::Codegen(option) => match option.split_once('=').unwrap_or((option, "")) {
                     ("extra-filename", value) => given.extra_filename = value,
                     ("debuginfo", value) => given.debuginfo = value,
-                    ("opt-level", value) => given.opt_level = value,
-                    ("debug-assertions", _) => given.has_debug_assertions = true,
-                    ("overflow-checks", _) => given.has_overflow_checks = true,
                     _ => {}
                 },
                 Argument::Extern(value) => match extern_name(value) {
@@ -133,6 +138,8 @@ impl<'a> Given<'a> {
                 Argument::OutDir(value) => given.out_dir = Some(value),
                 Argument::CrateName(value) => given.crate_name = Some(value),
                 Argument::CrateType(value) => given.crate_types.push(value),
+                // Cargo caps the lints of all that is not a member or a path.
+                Argument::CapLints => given.is_dependency = true,
                 Argument::Test => given.is_test = true,
                 Argument::Debuginfo => given.debuginfo = "2",
                 Argument::Json(kinds) => {
@@ -140,7 +147,6 @@ impl<'a> Given<'a> {
                 }
                 Argument::Question => return None,
                 Argument::Cfg(_)
-                | Argument::CapLints
                 | Argument::Edition
                 | Argument::Emit
                 | Argument::Source
@@ -252,8 +258,8 @@ pub fn plan(
     push(&["-L", &format!("dependency={}", state.dependencies)]);
     push(&["-L", &format!("dependency={side}")]);
     push(&["-C", "force-frame-pointers=yes"]);
-    if matches!(given.debuginfo, "" | "0" | "none") {
-        push(&["-C", "debuginfo=line-tables-only"]);
+    if let Some(level) = given.debuginfo_instead(is_telling) {
+        push(&["-C", &format!("debuginfo={level}")]);
     }
     if let Some((_, library)) = std {
         push(&["--extern", &format!("std={library}")]);
@@ -270,16 +276,6 @@ pub fn plan(
     if is_telling {
         push(&["--cfg", "tokio_unstable", "--cfg", "feature=\"tracing\""]);
         push(&["--extern", &format!("tracing={}", state.libraries.tracing)]);
-        if given.opt_level == "0" {
-            push(&["-C", &format!("opt-level={TOKIO_OPT_LEVEL}"), "-C", "codegen-units=1"]);
-            // They follow the level where they are not given.
-            if !given.has_debug_assertions {
-                push(&["-C", "debug-assertions=on"]);
-            }
-            if !given.has_overflow_checks {
-                push(&["-C", "overflow-checks=on"]);
-            }
-        }
     }
     let role = if given.is_test {
         Role::Ordinary
@@ -392,11 +388,15 @@ mod tests {
     }
 
     #[test]
-    fn full_debuginfo_is_left_as_it_is() {
+    fn debuginfo_is_left_as_it_is_but_for_variables_and_types_of_dependencies() {
         for flag in ["-g", "-C debuginfo=2", "-Cdebuginfo=1", "--codegen=debuginfo=full"] {
             let args = format!("--crate-name a {flag} {TARGET}");
             let (args, _) = planned(("a", "0.1.0"), &args, &[]);
-            assert!(!args.contains("line-tables-only"), "{args}");
+            assert!(!args.contains("line-tables-only") && !args.contains("limited"), "{args}");
+            let args = format!("--cap-lints allow {args}");
+            let (of_dependency, _) = planned(("a", "0.1.0"), &args, &[]);
+            let is_less = of_dependency.contains("-C debuginfo=limited");
+            assert_eq!(is_less, !flag.ends_with('1'), "{of_dependency}");
         }
     }
 
@@ -453,16 +453,17 @@ mod tests {
     }
 
     #[test]
-    fn an_unoptimised_tokio_is_optimised_with_its_checks_left_as_they_were() {
+    fn tokio_is_optimised_as_the_profile_says_and_its_functions_have_names() {
         let args_of = |flags: &str| {
             planned(("tokio", "1.54.1"), &format!("--crate-name tokio {flags} {TARGET}"), &[]).0
         };
-        assert!(args_of("").contains(
-            "-C opt-level=3 -C codegen-units=1 -C debug-assertions=on -C overflow-checks=on"
-        ));
-        let off = args_of("-C debug-assertions=off -C overflow-checks=off");
-        assert!(off.contains("opt-level=3") && !off.contains("=on"), "{off}");
-        assert!(!args_of("-C opt-level=1").contains("opt-level=3"));
+        for debuginfo in ["", "-C debuginfo=line-tables-only", "--cap-lints allow -g"] {
+            let args = args_of(debuginfo);
+            assert!(args.contains("-C debuginfo=limited") && !args.contains("opt-level"), "{args}");
+        }
+        for kept in ["-C debuginfo=2", "--cap-lints allow -C debuginfo=1"] {
+            assert!(!args_of(kept).contains("debuginfo=limited"), "{kept}");
+        }
     }
 
     #[test]
