@@ -23,6 +23,12 @@ pub struct Package {
     pub root: Utf8PathBuf,
 }
 
+/// A path with its symlinks resolved, as far as it exists.
+#[must_use]
+pub fn canonical(path: &Utf8Path) -> Utf8PathBuf {
+    path.canonicalize_utf8().unwrap_or_else(|_| path.to_owned())
+}
+
 impl Project {
     /// The first-party package that a source file (absolute) belongs to: the
     /// one with the longest root, so that nested packages win.
@@ -32,6 +38,13 @@ impl Project {
             .iter()
             .filter(|package| file.starts_with(&package.root))
             .max_by_key(|package| package.root.as_str().len())
+    }
+
+    /// Whether a folder is the root of a first-party package.
+    #[must_use]
+    pub fn has_package_at(&self, root: &Utf8Path) -> bool {
+        let root = canonical(root);
+        self.packages.iter().any(|package| package.root == root)
     }
 
     /// `file` as it is reported: relative to the workspace root where it lies

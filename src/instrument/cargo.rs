@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use super::{
     artifacts::{self, Messages, TargetKind, WithoutHarness},
     configuration::{Configuration, ConfigurationError},
-    coverage::Coverage,
+    coverage::{self, Coverage},
     embedded::{Sources, short_hex},
     environment,
     events::BuildEvent,
@@ -34,7 +34,7 @@ use super::{
     types::{Build, TestBinary},
     wrapper,
 };
-use crate::project::{self, Project};
+use crate::project::{self, Project, canonical};
 
 /// The folder below cargo's target directory that is ours.
 const OUTPUT_FOLDER: &str = "concaudit";
@@ -258,6 +258,11 @@ pub fn build(
     })?;
 
     let output = target_dir.join(triple_of(&target));
+    let losses = coverage::losses(&messages, &target_dir);
+    for loss in &losses {
+        let what = format!("{loss}; it was compiled without");
+        events(BuildEvent::FacadeLost { what: &what });
+    }
     let coverage = Coverage {
         messages: &messages,
         metadata: &workspace.metadata,
@@ -266,11 +271,8 @@ pub fn build(
         facades: &facades,
         chosen: &facades_of(&options.locks),
         lost: &lost,
+        losses: &losses,
     };
-    for loss in coverage.losses() {
-        let what = format!("{loss}; it was compiled without");
-        events(BuildEvent::FacadeLost { what: &what });
-    }
     let (instrumented, not_instrumented) = (coverage.instrumented(), coverage.missed());
     let with_doctests =
         if args.has_default_targets() { coverage.with_doctests() } else { Vec::new() };
@@ -568,10 +570,6 @@ fn not_found(name: &str, metadata: &Metadata) -> BuildError {
         workspace: metadata.workspace_root.clone(),
         suggestion,
     }
-}
-
-fn canonical(path: &Utf8Path) -> Utf8PathBuf {
-    path.canonicalize_utf8().unwrap_or_else(|_| path.to_owned())
 }
 
 /// Cargo's metadata, parsed and as it came: of the members alone, or of the

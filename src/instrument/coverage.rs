@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use camino::Utf8Path;
-use cargo_metadata::{Metadata, Package, TargetKind as Kind};
+use cargo_metadata::{Artifact, Metadata, Package, TargetKind as Kind};
 
 use super::{
     artifacts::{self, Messages},
@@ -30,6 +30,7 @@ const OPAQUE_IF_NAMED: [&str; 3] = ["futures", "futures-util", "try-lock"];
 
 /// Why a kind of locks is not seen that was not asked for.
 const NOT_CHOSEN: &str = "left out by `--locks`";
+
 /// Whether this of [`Coverage::missed`] is no loss: what `--locks` leaves out is not
 /// wanted.
 pub fn is_missed_by_choice(what: &str) -> bool {
@@ -53,34 +54,28 @@ pub struct Coverage<'a> {
     pub chosen: &'a Facades,
     /// Why some are no longer in use.
     pub lost: &'a [Failure],
+    /// The crates that do without some.
+    pub losses: &'a [Loss],
+}
+
+/// Crates that were compiled without a facade since they do not compile with it.
+pub fn losses(messages: &Messages, target_dir: &Utf8Path) -> Vec<Loss> {
+    let of = |artifact: &Artifact| {
+        let mut files = artifact.filenames.iter().chain(&artifact.executable);
+        files.find_map(|file| wrapper::loss(target_dir, file))
+    };
+    let mut losses: Vec<Loss> = messages.artifacts.iter().filter_map(of).collect();
+    losses.sort_by(|a, b| (&a.title, &a.facades).cmp(&(&b.title, &b.facades)));
+    // A library and its tests are two crates with one name.
+    losses.dedup_by(|a, b| (&a.title, &a.facades) == (&b.title, &b.facades));
+    losses
 }
 
 impl Coverage<'_> {
-    /// Crates that were compiled without a facade since they do not compile with
-    /// it.
-    pub fn losses(&self) -> Vec<Loss> {
-        let mut losses: Vec<Loss> = Vec::new();
-        for artifact in &self.messages.artifacts {
-            let mut files = artifact.filenames.iter().chain(&artifact.executable);
-            let loss = files.find_map(|file| wrapper::loss(self.target_dir, file));
-            // A library and its tests are two crates with one name.
-            if let Some(loss) = loss
-                && losses.iter().all(|known| known.title != loss.title)
-            {
-                losses.push(loss);
-            }
-        }
-        losses.sort_by(|a, b| a.title.cmp(&b.title));
-        losses
-    }
-
     /// What is lost of the project's own crates: each stands in [`Self::missed`], too.
     pub fn first_party_losses(&self, project: &Project) -> Vec<String> {
-        let is_own = |loss: &Loss| {
-            let root = loss.root.canonicalize_utf8().unwrap_or_else(|_| loss.root.clone());
-            project.packages.iter().any(|package| package.root == root)
-        };
-        self.losses().iter().filter(|loss| is_own(loss)).map(loss_in_words).collect()
+        let own = self.losses.iter().filter(|loss| project.has_package_at(&loss.root));
+        own.map(loss_in_words).collect()
     }
 
     /// What was instrumented: "tokio 1.54.1".
@@ -121,7 +116,7 @@ impl Coverage<'_> {
                 missed.insert(format!("{}: {failure}", facade.shows()));
             }
         }
-        missed.extend(self.losses().iter().map(loss_in_words));
+        missed.extend(self.losses.iter().map(loss_in_words));
     }
 
     /// What the facades are made from has none itself.

@@ -15,6 +15,7 @@ use super::wrapper::{Failure, Without};
 const FILE: &str = "without.json";
 /// Where cargo keeps fingerprints, below the folder of a profile.
 const FINGERPRINTS: &str = ".fingerprint";
+const MANIFEST: &str = "Cargo.toml";
 
 /// The packages that do without some facades.
 #[derive(Debug)]
@@ -27,18 +28,20 @@ pub struct Exclusions {
 }
 
 impl Exclusions {
-    /// Those that an earlier build has found, but for packages whose manifest has changed
-    /// since: these are tried again.
+    /// Those that an earlier build has found, but for packages whose manifest or sources have
+    /// changed since: these are tried again.
     pub fn read(target_dir: &Utf8Path) -> Self {
         let file = target_dir.join(FILE);
-        let modified = |path: &Utf8Path| fs::metadata(path).and_then(|file| file.modified()).ok();
-        let written = modified(&file).unwrap_or(SystemTime::UNIX_EPOCH);
+        let written = fs::metadata(&file).and_then(|file| file.modified());
+        let written = written.unwrap_or(SystemTime::UNIX_EPOCH);
         let packages: Vec<Without> = fs::read(&file)
             .ok()
             .and_then(|text| serde_json::from_slice(&text).ok())
             .unwrap_or_default();
+        // One that cannot be read is tried again, too.
         let is_current = |package: &Without| {
-            modified(&package.root.join("Cargo.toml")).is_some_and(|changed| changed <= written)
+            package.root.join(MANIFEST).is_file()
+                && !has_changed(&package.root, target_dir, written).unwrap_or(true)
         };
         let packages =
             packages.into_iter().filter(is_current).map(|it| (it.root.clone(), it)).collect();
@@ -105,6 +108,28 @@ impl Exclusions {
     }
 }
 
+/// Whether the manifest of a package or one of its sources was written after `time`. What
+/// cargo builds and nested packages are left out.
+fn has_changed(folder: &Utf8Path, target_dir: &Utf8Path, time: SystemTime) -> io::Result<bool> {
+    for entry in folder.read_dir_utf8()? {
+        let entry = entry?;
+        let (path, name) = (entry.path(), entry.file_name());
+        let is_changed = if entry.file_type()?.is_dir() {
+            !name.starts_with('.')
+                && !target_dir.starts_with(path)
+                && !path.join(MANIFEST).exists()
+                && has_changed(path, target_dir, time)?
+        } else {
+            (name == MANIFEST || path.extension() == Some("rs"))
+                && entry.metadata()?.modified()? > time
+        };
+        if is_changed {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,15 +174,42 @@ mod tests {
     }
 
     #[test]
-    fn a_package_whose_manifest_is_gone_or_has_changed_is_tried_again() {
+    fn a_package_that_is_gone_or_whose_manifest_or_sources_have_changed_is_tried_again() {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap();
-        let gone = package(root, "a", Facade::Std);
-        let mut exclusions = Exclusions::read(root);
-        exclusions.add(&failure(vec![gone.clone()]));
+        let target = root.join("a/target/concaudit/k");
+        fs::create_dir_all(&target).unwrap();
+        let package = package(root, "a", Facade::Std);
+        for folder in ["src/inner", "nested"] {
+            fs::create_dir_all(package.root.join(folder)).unwrap();
+        }
+        fs::write(package.root.join("nested/Cargo.toml"), "").unwrap();
+        let mut exclusions = Exclusions::read(&target);
+        exclusions.add(&failure(vec![package.clone()]));
         exclusions.keep().unwrap();
-        assert_eq!(Exclusions::read(root).all().len(), 1);
-        fs::remove_file(gone.root.join("Cargo.toml")).unwrap();
-        assert!(Exclusions::read(root).all().is_empty());
+        let is_known = || !Exclusions::read(&target).all().is_empty();
+        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        let write = |name: &str| {
+            let file = package.root.join(name);
+            fs::write(&file, "").unwrap();
+            fs::OpenOptions::new().write(true).open(&file).unwrap().set_modified(later).unwrap();
+        };
+        for of_others in ["target/a.rs", "nested/lib.rs", "notes.txt"] {
+            write(of_others);
+            assert!(is_known(), "{of_others}");
+        }
+        for own in ["src/inner/lib.rs", "Cargo.toml"] {
+            write(own);
+            assert!(!is_known(), "{own}");
+            fs::OpenOptions::new()
+                .write(true)
+                .open(package.root.join(own))
+                .unwrap()
+                .set_modified(SystemTime::UNIX_EPOCH)
+                .unwrap();
+            assert!(is_known(), "{own}");
+        }
+        fs::remove_file(package.root.join(MANIFEST)).unwrap();
+        assert!(!is_known());
     }
 }

@@ -22,23 +22,16 @@ use crate::instrument::locks::{Facade, Facades};
 const OURS: [&str; 2] = ["concaudit_", "Labelled<"];
 /// What they name where those of `parking_lot` and `lock_api` may be.
 const LOCKS: [&str; 3] = ["lock_api", "parking_lot", "Labelled<"];
-/// What they name where a type, or the size of one, may be of a facade.
-const OF_FACADES: [&str; 9] = [
-    "Mutex",
-    "RwLock",
-    "Condvar",
-    "Barrier",
-    "JoinHandle",
-    "Guard",
-    "mpsc",
-    "thread",
-    "array with",
-];
+/// What they name where a type may be of a facade.
+const OF_FACADES: [&str; 8] =
+    ["Mutex", "RwLock", "Condvar", "Barrier", "JoinHandle", "Guard", "mpsc", "thread"];
 /// Names that do not resolve are nowhere, with or without a facade.
 const UNRESOLVED: [&str; 9] =
     ["E0405", "E0407", "E0412", "E0422", "E0423", "E0424", "E0425", "E0432", "E0433"];
 /// Values that are computed by the compiler, and sizes that it compares.
 const COMPUTED: [&str; 2] = ["E0080", "E0512"];
+/// What an error names where the size of an array is not the expected one.
+const ARRAY: &str = "array with";
 /// How an error of the linker begins. It has no place.
 const LINKING: &str = "linking with";
 
@@ -77,28 +70,52 @@ pub fn attempts(plan: &Plan, errors: &[CompileError]) -> Vec<Facades> {
     }
 }
 
+/// Whose an error is, as far as it and its twin in the attempt without the facades tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// The user's: it is there without the facades, and has nothing to do with them.
+    Users,
+    /// It is there without the facades, about types that std has, too: used in a wrong way,
+    /// or crossing from another crate.
+    Either,
+    /// It takes a facade: in this crate, or in another.
+    Facades,
+}
+
+fn judge(error: &CompileError, without: &[CompileError]) -> Verdict {
+    let Some(twin) = without.iter().find(|other| is_same(error, other)) else {
+        return Verdict::Facades;
+    };
+    if error.code.as_deref().is_some_and(|code| UNRESOLVED.contains(&code)) {
+        Verdict::Users
+    } else if is_about_sizes(error) || crosses(twin) {
+        Verdict::Facades
+    } else if [error, twin].iter().any(|it| mentions(it, &OURS) || mentions(it, &OF_FACADES)) {
+        Verdict::Either
+    } else {
+        Verdict::Users
+    }
+}
+
+/// Whether it is about a size: that of a type is another with a facade.
+fn is_about_sizes(error: &CompileError) -> bool {
+    error.code.as_deref().is_some_and(|code| COMPUTED.contains(&code)) || mentions(error, &[ARRAY])
+}
+
+/// Whether an error of the attempt without the facades comes from what other crates have
+/// of them.
+fn crosses(error: &CompileError) -> bool {
+    is_about_sizes(error) || mentions(error, &OURS)
+}
+
 /// Whether the error is the user's own, given what the compiler said of a crate with
 /// the facades that apply to it and without them.
 pub fn is_users(with: &[CompileError], without: &[CompileError]) -> bool {
     let has_place = |error: &&CompileError| error.place.is_some() || is_of_linker(error);
-    let is_ours = |error: &CompileError| {
-        let code = error.code.as_deref().unwrap_or_default();
-        !UNRESOLVED.contains(&code)
-            && (COMPUTED.contains(&code) || mentions(error, &OURS) || mentions(error, &OF_FACADES))
-    };
-    let mut placed = with.iter().filter(has_place).peekable();
-    placed.peek().is_none()
-        || placed.any(|error| {
-            !is_ours(error) && without.iter().any(|other| is_same(error, other) && !is_ours(other))
-        })
-        // The same, and nothing of ours in any: types of std, used in a wrong way.
-        || (with.iter().filter(has_place).all(|error| {
-            without.iter().any(|other| is_same(error, other))
-        }) && !without.iter().any(|error| mentions(error, &OURS))
-            && !with.iter().chain(without).any(|error| {
-                error.code.as_deref().is_some_and(|code| COMPUTED.contains(&code))
-                    || mentions(error, &["array with"])
-            }))
+    let verdicts: Vec<Verdict> =
+        with.iter().filter(has_place).map(|error| judge(error, without)).collect();
+    verdicts.contains(&Verdict::Users)
+        || (!verdicts.contains(&Verdict::Facades) && !without.iter().any(crosses))
 }
 
 /// The facades that others have to do without, too. Empty where that is nothing.

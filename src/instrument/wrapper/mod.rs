@@ -32,8 +32,11 @@ pub use state::*;
 /// Changes whenever the wrapper does: cargo's fingerprints know nothing of it.
 pub const SOURCES: &str = concat!(
     include_str!("arguments.rs"),
+    include_str!("blame.rs"),
     include_str!("compile.rs"),
+    include_str!("notes.rs"),
     include_str!("phase.rs"),
     include_str!("plan.rs"),
     include_str!("second.rs"),
+    include_str!("state.rs"),
 );
