@@ -281,7 +281,7 @@ pub fn model(build: &Build, symbols: &Symboliser, runs: &mut [TestRun]) -> model
         left: run.left.clone(),
         processes: std::mem::take(&mut run.recordings)
             .into_iter()
-            .map(|recording| process_from(&recording, symbols))
+            .map(|recording| process_from(&recording.unpack(), symbols))
             .collect(),
     };
     // One binary after the other: the debug info of one is enough to have in memory.

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     model::{LeftProcess, Outcome},
-    telemetry::{LookedAt, ProbeOptions, Registry, TOKEN},
+    telemetry::{LookedAt, ProbeOptions, Recording, Registry, TOKEN},
 };
 
 /// How tests are run.
@@ -288,6 +288,7 @@ async fn run_test(
         None => Vec::new(),
     };
     let recordings = registry.finish(token, ended.pid).await;
+    let recordings = recordings.into_iter().map(Recording::pack).collect();
     let run = TestRun {
         case,
         outcome: ended.outcome,
@@ -560,9 +561,9 @@ mod tests {
             ..ExecuteOptions::default()
         };
         let hanging = listing(&[("hanging", "sleep 1000")]);
-        let executed = execute(hanging, &registry, options, &mut interrupts, &mut |_| {}).await;
+        let mut executed = execute(hanging, &registry, options, &mut interrupts, &mut |_| {}).await;
         dying.await.unwrap();
-        let recording = &executed.runs[0].recordings[0];
+        let recording = executed.runs.remove(0).recordings.remove(0).unpack();
         assert_eq!(recording.snapshot_ns, Some(FakeProbe::SNAPSHOT_NS));
         assert!(recording.truncated);
     }
@@ -585,10 +586,10 @@ mod tests {
             }
         });
         let listing = listing(&[("knotted", script)]);
-        let executed = execute(listing, &registry, options, &mut interrupts, &mut |_| {}).await;
+        let mut executed = execute(listing, &registry, options, &mut interrupts, &mut |_| {}).await;
         dying.await.unwrap();
-        let run = &executed.runs[0];
-        (run.outcome, run.recordings[0].knots.len())
+        let mut run = executed.runs.remove(0);
+        (run.outcome, run.recordings.remove(0).unpack().knots.len())
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

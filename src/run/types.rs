@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     instrument::TestBinary,
     model::{LeftProcess, Outcome},
-    telemetry::{LookedAt, Recording},
+    telemetry::{LookedAt, PackedRecording},
 };
 
 /// One test to be run.
@@ -45,7 +45,7 @@ pub struct TestRun {
     /// middle is cut out where it is over the limit.
     pub output: Vec<u8>,
     /// The telemetry of its processes, the test's own first.
-    pub recordings: Vec<Recording>,
+    pub recordings: Vec<PackedRecording>,
     /// Processes that descend from it, and that its end did not end.
     pub left: Vec<LeftProcess>,
     /// What came of it before, where it failed and was run again, oldest first.

@@ -18,5 +18,5 @@ mod registry;
 #[cfg(test)]
 pub use address::Address;
 pub use options::ProbeOptions;
-pub use recording::Recording;
+pub use recording::{PackedRecording, Recording};
 pub use registry::{LookedAt, Reach, Registry, TOKEN};

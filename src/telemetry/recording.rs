@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use console_api::instrument;
+use prost::Message as _;
 use rustc_hash::FxHashSet;
 
 use super::proto;
@@ -116,7 +117,57 @@ pub struct ConsoleTotals {
     alive: FxHashSet<u64>,
 }
 
+/// A [`Recording`] that is put aside, encoded as it came: a fraction of its size.
+///
+/// Those of a whole run are kept until it is over, since symbols are read then, of one
+/// binary after the other, and on nobody's time.
+#[derive(Debug)]
+pub struct PackedRecording {
+    /// What the messages are not about.
+    rest: Recording,
+    /// A `proto::Update` with all that was told.
+    messages: Vec<u8>,
+    snapshot: Option<Box<PackedRecording>>,
+}
+
+impl PackedRecording {
+    /// As it was.
+    pub fn unpack(self) -> Recording {
+        let mut recording = self.rest;
+        recording.apply(proto::Update::decode(&*self.messages).expect("encoded by us"));
+        recording.snapshot = self.snapshot.map(|snapshot| Box::new(snapshot.unpack()));
+        recording
+    }
+}
+
 impl Recording {
+    /// Puts it aside.
+    pub fn pack(mut self) -> PackedRecording {
+        let stacks = std::mem::take(&mut self.stacks).into_iter();
+        let update = proto::Update {
+            modules: std::mem::take(&mut self.modules),
+            stacks: stacks.map(|(id, addresses)| proto::Stack { id, addresses }).collect(),
+            resources: values(&mut self.resources),
+            tasks: values(&mut self.tasks),
+            order_edges: values(&mut self.order_edges),
+            long_holds: values(&mut self.long_holds),
+            blocking_calls: values(&mut self.blocking_calls),
+            blocking_polls: values(&mut self.blocking_polls),
+            locks_across_awaits: values(&mut self.locks_across_awaits),
+            recursive_locks: values(&mut self.recursive_locks),
+            knots: values(&mut self.knots),
+            panics: std::mem::take(&mut self.panics),
+            spawn_storms: std::mem::take(&mut self.spawn_storms),
+            orphaned_tasks: std::mem::take(&mut self.orphaned_tasks),
+            children: values(&mut self.children),
+            open_files: Some(std::mem::take(&mut self.open_files)),
+            threads: std::mem::take(&mut self.threads),
+            ..proto::Update::default()
+        };
+        let snapshot = self.snapshot.take().map(|snapshot| Box::new(snapshot.pack()));
+        PackedRecording { messages: update.encode_to_vec(), snapshot, rest: self }
+    }
+
     /// Takes in an update of `Audit.Watch`.
     pub fn apply(&mut self, update: proto::Update) {
         self.now_ns = self.now_ns.max(update.now_ns);
@@ -208,6 +259,10 @@ impl Recording {
     }
 }
 
+fn values<K: Ord, V>(map: &mut BTreeMap<K, V>) -> Vec<V> {
+    std::mem::take(map).into_values().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use console_api::{Id, tasks};
@@ -264,6 +319,41 @@ mod tests {
         let released: Vec<_> = recording.long_holds.values().map(|hold| hold.released_ns).collect();
         assert_eq!(released, [30, 0], "two readers' holds of one instant stay two");
         assert!(!recording.truncated);
+    }
+
+    #[test]
+    fn what_is_put_aside_comes_back_as_it_was() {
+        let told = || proto::Update {
+            now_ns: 9,
+            modules: vec![module("/a", 1, 2), module("/a", 5, 6)],
+            stacks: vec![proto::Stack { id: 3, addresses: vec![1, 2] }],
+            resources: vec![proto::Resource { id: 6, ..Default::default() }],
+            tasks: vec![proto::Task { id: 7, polls: 1, ..Default::default() }],
+            order_edges: vec![proto::OrderEdge { id: 3, ..Default::default() }],
+            long_holds: vec![hold(1, 1, 0), hold(1, 2, 8)],
+            counters: Some(proto::Counters { locks_seen: 4, ..Default::default() }),
+            blocking_calls: vec![proto::BlockingCall { id: 4, ..Default::default() }],
+            locks_across_awaits: vec![proto::LockAcrossAwait { id: 1, ..Default::default() }],
+            recursive_locks: vec![proto::RecursiveLock { id: 2, ..Default::default() }],
+            children: vec![proto::ChildProcess { pid: 3, ..Default::default() }],
+            knots: vec![proto::Knot { id: 8, ..Default::default() }],
+            blocking_polls: vec![proto::BlockingPoll { id: 5, ..Default::default() }],
+            spawn_storms: vec![proto::SpawnStorm::default()],
+            orphaned_tasks: vec![proto::OrphanedTask::default()],
+            open_files: Some(proto::OpenFiles { exit_stack: 3, ..Default::default() }),
+            threads: vec![proto::Thread { os_thread: 2, ..Default::default() }],
+            panics: vec![proto::Panic::default()],
+            sequence: 1,
+            last: true,
+        };
+        for truncated in [true, false] {
+            let mut recording =
+                Recording { pid: 1, ppid: 2, truncated: true, ..Default::default() };
+            recording.apply(proto::Update { last: !truncated, ..told() });
+            recording.apply_snapshot(told());
+            let before = format!("{recording:#?}");
+            assert_eq!(format!("{:#?}", recording.pack().unpack()), before);
+        }
     }
 
     #[test]
