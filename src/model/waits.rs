@@ -151,6 +151,10 @@ fn by_function(function: &str) -> Option<Awaited> {
     ];
     let name = function.trim_start_matches(['<', '&']);
     let name = name.strip_prefix("mut ").unwrap_or(name);
+    // `<TcpStream as AsyncRead>::poll_read` is `TcpStream::poll_read`.
+    let of_trait =
+        name.split_once(" as ").and_then(|(of, rest)| Some((of, rest.rsplit_once(">::")?.1)));
+    let name = of_trait.map_or_else(|| name.to_owned(), |(of, method)| format!("{of}::{method}"));
     TABLE.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, awaited)| awaited.clone())
 }
 
@@ -213,6 +217,12 @@ mod tests {
             (LOCK, "waits for a Mutex"),
             (READ, "waits to read a RwLock"),
             (NOTIFIED, "waits for a Notify"),
+            (
+                &[
+                    "<tokio::net::tcp::stream::TcpStream as tokio::io::async_read::AsyncRead>::poll_read",
+                ],
+                "waits for data on a TCP stream",
+            ),
         ];
         for (leaf, words) in table {
             assert_eq!(told(&[leaf]), *words);
