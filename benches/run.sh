@@ -12,21 +12,21 @@ tasks=1000000
 # console-subscriber keeps some 25 KB per finished task: a million would not fit.
 console_tasks=50000
 
-# clean BUILD WHAT FOLDER: the tests of a package, built from nothing, in ms.
+# clean BUILD WHAT FOLDER: the tests of a package, built from nothing, in ms: how long it
+# takes, and what all processes compute, which depends less on what else the machine does.
 clean() {
-    local start
-    say "building $2 from nothing, $1"
+    local TIMEFORMAT='%R %U %S' command
+    say "building $2 from nothing, $1 ($(cut -d' ' -f1 /proc/loadavg) processes are running)"
     rm -rf "$work/clean"
-    if [[ $1 == audited ]]; then
-        "$tool" concaudit --quiet --manifest-path "$3/Cargo.toml" --target-dir "$work/clean" \
-            --fail-on never --format json --output "$work/clean.json" >/dev/null || true
-        note audited "$2" "$(field build_ms "$work/clean.json")"
-    else
-        start=$(now_ms)
-        cargo test --quiet --locked --no-run --manifest-path "$3/Cargo.toml" \
-            --target-dir "$work/clean" >/dev/null 2>&1
-        note plain "$2" $(($(now_ms) - start))
-    fi
+    case $1 in
+        audited) command=("$tool" concaudit --quiet --locked) ;;
+        *) command=(cargo test --quiet --locked) ;;
+    esac
+    { time "${command[@]}" --no-run --manifest-path "$3/Cargo.toml" \
+        --target-dir "$work/clean" &>"$work/said"; } 2>"$work/time" ||
+        { cat "$work/said" >&2 && return 1; }
+    note "$1" "$2" "$(awk '{ print $1 * 1000 }' "$work/time")"
+    note "$1" "$2-cpu" "$(awk '{ print ($2 + $3) * 1000 }' "$work/time")"
     rm -rf "$work/clean"
 }
 cargo fetch --quiet --locked
@@ -107,7 +107,9 @@ row 'mpsc message' message ns
 row '50 empty test processes, in turn' empty ms
 row '40 tests, wall time' suite ms
 row 'clean build, tokio alone' tokio ms
+row 'the same, CPU time' tokio-cpu ms
 row 'clean build, a graph of 330 crates' graph ms
+row 'the same, CPU time' graph-cpu ms
 echo
 awk -v share="$(median audited auditor)" 'BEGIN {
     printf "the auditor'"'"'s thread, while 10,000 tasks wait for 1000 locks: %.1f %% of a core\n", share
