@@ -67,6 +67,41 @@ fn a_users_own_error_is_cargos_at_once_though_locks_cross() {
 }
 
 #[test]
+fn a_program_that_does_not_link_with_the_server_is_linked_without_and_not_audited() {
+    let folder = tempfile::tempdir().unwrap();
+    let linker = folder.path().join("linker");
+    let tool = |refused: &str| {
+        let script = format!(
+            "#!/bin/sh\ncase \"$*\" in *{refused}*) echo refused >&2; exit 1;; esac\nexec cc \"$@\"\n"
+        );
+        fs::write(&linker, script).unwrap();
+        fs::set_permissions(&linker, Permissions::from_mode(0o755)).unwrap();
+        Tool::bare(&fixture("no-tokio"))
+            .arg("--target-dir")
+            .arg(folder.path().join(refused))
+            .args(&["--format", "json"])
+            .env("RUSTFLAGS", format!("-Clinker={}", linker.display()))
+            .run()
+    };
+    // A test that passes without a word is none that was audited.
+    let finished = tool("concaudit_server");
+    finished.assert_code(4);
+    let report = Report::parse(&finished.stdout);
+    assert_eq!((report.summary.tests_run, report.summary.tests_failed), (1, 0), "{finished}");
+    assert_eq!(report.coverage.unaudited_tests.len(), 1, "{finished}");
+    let loss = report.coverage.losses();
+    let said = "what tests and programs of no-tokio 0.0.0 do: no-tokio 0.0.0 does not link with";
+    assert!(loss.len() == 1 && loss[0].starts_with(said), "{loss:?}");
+    assert_eq!(report.coverage.first_party_losses.iter().collect::<Vec<_>>(), loss);
+
+    let finished = tool("what-nobody-links");
+    finished.assert_code(0);
+    let report = Report::parse(&finished.stdout);
+    assert_eq!(report.coverage.losses(), [""; 0], "{finished}");
+    assert_eq!(report.coverage.unaudited_tests.len(), 0, "{finished}");
+}
+
+#[test]
 fn a_wrapper_that_was_broken_leaves_nothing_behind_once_it_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let wrapper = folder.path().join("wrapper");

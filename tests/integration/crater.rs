@@ -39,6 +39,8 @@ struct Crate {
     version: &'static str,
     /// Its suite is run as well.
     is_run: bool,
+    /// Without which it does not compile, or has nothing to try: as `--features` has them.
+    features: Option<&'static str>,
     /// Why it behaves as it does.
     note: &'static str,
 }
@@ -63,13 +65,17 @@ struct Suite {
     fail_audited: BTreeSet<String>,
 }
 
-/// The lines of the list: name, version, perhaps `run`, perhaps a note behind a `#`.
+/// The lines of the list: name, version, perhaps `run`, perhaps `features=A,B`, perhaps a
+/// note behind a `#`.
 fn crates() -> Vec<Crate> {
     let parse = |line: &'static str| {
         let (words, note) = line.split_once('#').unwrap_or((line, ""));
         let mut words = words.split_whitespace();
         let (name, version) = (words.next()?, words.next()?);
-        Some(Crate { name, version, is_run: words.next() == Some("run"), note: note.trim() })
+        let options: Vec<&str> = words.collect();
+        let features = options.iter().find_map(|word| word.strip_prefix("features="));
+        let is_run = options.contains(&"run");
+        Some(Crate { name, version, is_run, features, note: note.trim() })
     };
     include_str!("../graph/crater.txt").lines().filter_map(parse).collect()
 }
@@ -145,6 +151,7 @@ impl Crate {
         let mut child = command
             .args(arguments)
             .args(["--lib", "--tests"])
+            .args(self.with_features())
             .envs(FRUGAL)
             .env("CARGO_TARGET_DIR", room().join("plain"))
             .current_dir(folder)
@@ -158,8 +165,14 @@ impl Crate {
         (status.success(), String::from_utf8_lossy(&text).into_owned())
     }
 
-    fn audited(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    /// What makes cargo compile it with its features.
+    fn with_features(self) -> Vec<&'static str> {
+        self.features.map_or_else(Vec::new, |features| vec!["--features", features])
+    }
+
+    fn audited(self, folder: &Path, arguments: &[&str]) -> (i32, String, String) {
         let mut tool = Tool::bare(folder)
+            .args(&self.with_features())
             .arg("--target-dir")
             .arg(room().join("audited"))
             .args(&["--lib", "--tests", "--fail-on", "never", "--format", "json"])
@@ -185,7 +198,7 @@ impl Crate {
         };
         let is_run = self.is_run && compiles;
         let nothing = ["a-name-that-no-test-has"];
-        let (_, stdout, stderr) = Self::audited(&folder, if is_run { &[] } else { &nothing });
+        let (_, stdout, stderr) = self.audited(&folder, if is_run { &[] } else { &nothing });
         let Ok(report) = serde_json::from_str::<Report>(&stdout) else {
             outcome.audited = Some(first_error(&stderr));
             return outcome;
@@ -365,9 +378,10 @@ fn table(outcomes: &[(Crate, Outcome)]) -> String {
             }
             None => String::new(),
         };
+        let with = one.features.map_or_else(String::new, |features| format!(" with {features}"));
         let _ = writeln!(
             text,
-            "| {} {} | {} | {} | {} | {} | {suite} |",
+            "| {} {}{with} | {} | {} | {} | {} | {suite} |",
             one.name,
             one.version,
             compiles(&outcome.plain),
