@@ -1,10 +1,13 @@
 //! `orphaned-task`: a task was cancelled while it owned the `JoinHandle` of a task that
-//! it had spawned, and that one lives on.
+//! it had spawned, and that one lives on; or it awaited the handle, and dropped it before
+//! that one had ended.
 //!
 //! Whoever drops a handle on purpose does so long before. Where it goes with the
-//! future of the parent, the parent was waiting for the task, or meant to.
+//! future of the parent, the parent was waiting for the task, or meant to. A handle that
+//! is awaited and then dropped, in a `select!` that another branch has won for one, may be
+//! meant so once; a place whose tasks pile up is not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     config::Config,
@@ -44,9 +47,14 @@ impl Rule for OrphanedTask {
         let mut groups = Groups::new(self.name());
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
             for process in test.processes.iter().filter(|process| !process.truncated) {
+                let repeated = repeated(process, config);
                 for orphan in orphans(process, config) {
                     let project = &run.project;
-                    Orphaned { project, test, process, orphan }.add_to(&mut groups);
+                    let is_repeated = repeated.contains(&orphan.child.id);
+                    if is_tolerable(orphan, is_repeated) {
+                        continue;
+                    }
+                    Orphaned { project, test, process, orphan, is_repeated }.add_to(&mut groups);
                 }
             }
         }
@@ -58,11 +66,34 @@ impl Rule for OrphanedTask {
 fn orphans<'a>(process: &'a Process, config: &Config) -> impl Iterator<Item = &'a Orphan> {
     let limit = u64::try_from(config.orphaned.as_nanos()).unwrap_or(u64::MAX);
     process.orphaned_tasks.iter().filter(move |orphan| {
-        orphan.parent.end == TaskEnd::Cancelled
+        (orphan.parent.end == TaskEnd::Cancelled || orphan.dropped_ns.is_some())
             // Somebody had an `AbortHandle` of it.
             && orphan.child.end != TaskEnd::Cancelled
             && orphan.outlived_ns.saturating_sub(orphan.starved_ns) >= limit
     })
+}
+
+/// So many of one place that live at once are no accident.
+const PILE: usize = 3;
+
+/// Those whose handle was awaited and dropped, and of which their place left more and more:
+/// by the id of the task.
+fn repeated(process: &Process, config: &Config) -> BTreeSet<u64> {
+    let mut by_place: BTreeMap<_, Vec<u64>> = BTreeMap::new();
+    let dropped = orphans(process, config)
+        .filter(|orphan| orphan.dropped_ns.is_some() && orphan.is_there_at_the_end);
+    for orphan in dropped {
+        let place = pointed_frame(&orphan.child.spawn_stack)
+            .map(|frame| (frame.file.clone(), frame.line, frame.column));
+        by_place.entry(place).or_default().push(orphan.child.id);
+    }
+    by_place.into_values().filter(|tasks| tasks.len() >= PILE).flatten().collect()
+}
+
+/// Whether another rule tells of it, or nobody need to: one that never ended is told as
+/// lingering.
+fn is_tolerable(orphan: &Orphan, is_repeated: bool) -> bool {
+    orphan.dropped_ns.is_some() && !is_repeated && never_ended(orphan)
 }
 
 fn never_ended(orphan: &Orphan) -> bool {
@@ -75,8 +106,10 @@ pub fn told(process: &Process, config: &Config) -> BTreeSet<u64> {
     if !config.is_enabled(NAME) {
         return BTreeSet::new();
     }
+    let repeated = repeated(process, config);
     orphans(process, config)
         .filter(|orphan| never_ended(orphan))
+        .filter(|orphan| !is_tolerable(orphan, repeated.contains(&orphan.child.id)))
         .map(|orphan| orphan.child.id)
         .collect()
 }
@@ -86,6 +119,8 @@ struct Orphaned<'a> {
     test: &'a Test,
     process: &'a Process,
     orphan: &'a Orphan,
+    /// See [`repeated`].
+    is_repeated: bool,
 }
 
 impl Orphaned<'_> {
@@ -94,6 +129,7 @@ impl Orphaned<'_> {
         let spawner = pointed_frame(&child.spawn_stack);
         let origin = origin_of_task(self.project, child, &self.test.identity);
         let severity = match origin {
+            Origin::Library if self.is_repeated => Severity::Warning,
             Origin::Library if never_ended(self.orphan) => Severity::Warning,
             // A task may be there for its work to be done though its parent is
             // cancelled.
@@ -116,6 +152,7 @@ impl Orphaned<'_> {
         let name = text::named(child.name.as_deref());
         let spawner = text::by("spawned", &child.spawn_stack, origin);
         let outlived = text::duration(orphan.outlived_ns);
+        let is_dropped = orphan.dropped_ns.is_some();
         let (ended, end) = match child.end {
             TaskEnd::Completed => ("completed", format!("lived on for {outlived}")),
             TaskEnd::Panicked => ("panicked", format!("lived on for {outlived} and panicked")),
@@ -124,13 +161,22 @@ impl Orphaned<'_> {
         };
         let mut places = vec![
             self.spawned(child, "task spawned here"),
-            self.spawned(parent, "by this task, which had its handle and was cancelled"),
+            self.spawned(
+                parent,
+                if is_dropped {
+                    "by this task, which awaited its handle and dropped it"
+                } else {
+                    "by this task, which had its handle and was cancelled"
+                },
+            ),
         ];
         let mut stacks = Vec::new();
         let mut notes = Vec::new();
         let mut waits = BTreeSet::new();
         if never_ended(orphan) {
-            notes.push(format!("still there {outlived} after its parent was cancelled"));
+            let event =
+                if is_dropped { "its handle was dropped" } else { "its parent was cancelled" };
+            notes.push(format!("still there {outlived} after {event}"));
             for wait in &child.waits {
                 let what = awaited(process, wait).to_string();
                 places.push(text::at_stack(project, &wait.stack, format!("{what} here")));
@@ -139,23 +185,46 @@ impl Orphaned<'_> {
             }
         }
         notes.extend(waits.iter().map(|what| format!("it {what}")));
-        notes
-            .push("nobody can await or abort it: its `JoinHandle` went with its parent".to_owned());
+        notes.push(
+            if is_dropped {
+                "nobody can await or abort it: its `JoinHandle` was dropped, which does not end \
+                 the task"
+            } else {
+                "nobody can await or abort it: its `JoinHandle` went with its parent"
+            }
+            .to_owned(),
+        );
+        if self.is_repeated {
+            notes.push(format!(
+                "{PILE} or more tasks of this place were there at the end of the test, each \
+                 without a handle"
+            ));
+        }
         stacks.push(text::labelled(project, &child.spawn_stack, "spawn stack of the task"));
         stacks.push(text::labelled(project, &parent.spawn_stack, "spawn stack of its parent"));
         Some(Draft {
             origin,
-            message: format!(
-                "task{name}{spawner} {end} after the task that had its handle was cancelled"
-            ),
+            message: if is_dropped {
+                format!("task{name}{spawner} {end} after its `JoinHandle` was awaited and dropped")
+            } else {
+                format!(
+                    "task{name}{spawner} {end} after the task that had its handle was cancelled"
+                )
+            },
             locations: text::places(places)?,
             stacks: stacks.into_iter().flatten().collect(),
             notes,
             minor_notes: Vec::new(),
-            help: "spawn it into a `JoinSet` of the parent's, or keep its handle in an \
+            help: if is_dropped {
+                "await the handle by reference (`&mut handle`) and `abort` it where another branch \
+                 wins; or keep it in an `AbortOnDropHandle` (tokio-util), or spawn into a `JoinSet`: \
+                 both abort the task as they are dropped"
+            } else {
+                "spawn it into a `JoinSet` of the parent's, or keep its handle in an \
                    `AbortOnDropHandle` (tokio-util): both abort the task as they are dropped; or \
                    give it a child token of the parent's `CancellationToken`, with a `DropGuard`"
-                .to_owned(),
+            }
+            .to_owned(),
             details: Details::OrphanedTask {
                 task_name: child.name.clone(),
                 outlived_ms: orphan.outlived_ns / 1_000_000,
@@ -181,6 +250,8 @@ mod tests {
         Orphan {
             child: Task { parent: Some(1), ..task(2) },
             parent,
+            dropped_ns: None,
+            is_there_at_the_end: true,
             outlived_ns: 3_000 * MS,
             starved_ns: 0,
         }
@@ -217,6 +288,36 @@ mod tests {
         assert_eq!(ended[0].severity, Severity::Note);
         assert!(ended[0].message.contains("lived on for 3.0 s"));
         assert!(check(|orphan| orphan.child.end = TaskEnd::Cancelled).is_empty());
+    }
+
+    #[test]
+    fn handles_that_are_awaited_and_dropped_again_and_again_are_a_warning() {
+        let pile = |count: u64, change: fn(&mut Orphan)| {
+            let orphans: Vec<Orphan> = (0..count)
+                .map(|at| {
+                    let mut orphan = Orphan { dropped_ns: Some(900 * MS), ..orphan() };
+                    orphan.child.id = 10 + at;
+                    orphan.child.end = TaskEnd::Completed;
+                    orphan.parent.end = TaskEnd::Completed;
+                    change(&mut orphan);
+                    orphan
+                })
+                .collect();
+            let process = Process { orphaned_tasks: orphans, ..process([], []) };
+            OrphanedTask.check(&run(process), &Config::default())
+        };
+        let many = pile(3, |_| {});
+        assert_eq!((many[0].severity, many[0].occurrences), (Severity::Warning, 3));
+        assert_eq!(
+            many[0].message,
+            "task spawned by `Pool::start` lived on for 3.0 s after its `JoinHandle` was awaited \
+             and dropped"
+        );
+        assert_eq!(pile(2, |_| {})[0].severity, Severity::Note);
+        let done = pile(3, |orphan| orphan.is_there_at_the_end = false);
+        assert_eq!(done[0].severity, Severity::Note);
+        let lingering = pile(1, |orphan| orphan.child.end = TaskEnd::Shutdown);
+        assert!(lingering.is_empty(), "told as that");
     }
 
     #[test]

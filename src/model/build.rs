@@ -502,8 +502,11 @@ impl<'a> Builder<'a> {
         let parent = orphan.parent.as_ref()?;
         let child = self.task(orphan.child.as_ref()?, known);
         let end_ns = some(child.ended_ns).unwrap_or(orphan.found_ns);
+        let dropped_ns = some(orphan.dropped_ns);
         Some(OrphanedTask {
-            outlived_ns: end_ns.saturating_sub(parent.ended_ns),
+            outlived_ns: end_ns.saturating_sub(dropped_ns.unwrap_or(parent.ended_ns)),
+            dropped_ns,
+            is_there_at_the_end: orphan.at_end,
             child,
             parent: self.task(parent, known),
             starved_ns: orphan.starved_ns,

@@ -748,15 +748,19 @@ pub struct SpawnStorm {
     pub spawned: u64,
 }
 
-/// A task whose `JoinHandle` went with the future of its cancelled parent, and which
-/// lived on.
+/// A task whose `JoinHandle` went with the future of its cancelled parent, or was awaited
+/// by its parent and then dropped, and which lived on.
 #[derive(Debug, Clone)]
 pub struct OrphanedTask {
     /// It, as it was at its end or, where it had none, at that of the process.
     pub child: Task,
-    /// Whose future owned its handle.
+    /// Whose future owned its handle, or which had awaited it.
     pub parent: Task,
-    /// For how long it has outlived its parent.
+    /// When its handle, which was awaited, was dropped; `None`: it went with its parent.
+    pub dropped_ns: Option<u64>,
+    /// It was there when the body of the test was over.
+    pub is_there_at_the_end: bool,
+    /// For how long it has outlived its parent, or its handle.
     pub outlived_ns: u64,
     /// What the machine may have withheld of that.
     pub starved_ns: u64,

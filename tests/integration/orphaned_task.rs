@@ -19,5 +19,15 @@ expectations! { Workspace::Rules, "orphaned-task::requests ";
     a_task_whose_handle_is_somebody_elses_is_fine => silent();
     a_task_that_is_finished_in_any_case_is_only_noted
         => note(RULE, LIB, "commits").by("library");
+    tasks_whose_awaited_handles_are_dropped_for_each_client_are_found
+        => warning(RULE, LIB, "sends-updates");
+    tasks_whose_awaited_handles_are_dropped_are_found_on_many_threads
+        => warning(RULE, LIB, "sends-updates");
+    tasks_that_are_aborted_for_each_client_are_fine => silent();
+    a_task_whose_awaited_handle_is_dropped_once_is_only_noted
+        => note(RULE, LIB, "sends-updates").by("library");
+    tasks_that_end_later_by_themselves_are_only_noted
+        => note(RULE, LIB, "flushes").by("library");
+    a_handle_that_goes_with_the_test_is_no_dropped_one => without(&[RULE]);
     a_parent_that_the_end_of_the_test_ends_is_no_cancelled_one => without(&[RULE]);
 }

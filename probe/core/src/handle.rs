@@ -1,5 +1,10 @@
 //! What tokio's record of a task tells of its `JoinHandle`.
 
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Waker,
+};
+
 use crate::task::Task;
 
 /// Of tokio's word of a task's state, from 1.20 to 1.54.
@@ -37,6 +42,17 @@ impl Task {
         } else {
             Handle::Dropped
         })
+    }
+
+    /// As [`Self::has_join_waker`], by tokio's waker of it, which is at hand.
+    pub(crate) fn has_join_waker_by(&self, inner: &Waker) -> bool {
+        let header = inner.data().cast::<AtomicUsize>();
+        if header.is_null() || !header.is_aligned() {
+            return false;
+        }
+        // SAFETY: as for [`Self::tokio_state`]; the waker is borrowed meanwhile.
+        let state = unsafe { (*header).load(Ordering::Acquire) };
+        state & (COMPLETE | JOIN_WAKER) == JOIN_WAKER
     }
 
     /// Whether it is unfinished, and somebody waits for its end.

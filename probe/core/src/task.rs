@@ -17,7 +17,7 @@ use crate::{
     last_waker::LastWaker,
     lock::{Acquisition, Hold},
     next_id,
-    orphans::Children,
+    orphans::{Children, Handles},
     outbox,
     resource::{Resource, Site},
     stack::{self, Extent, StackId},
@@ -187,7 +187,8 @@ pub struct Task {
     is_settling: AtomicBool,
     pub(crate) last_waker: LastWaker,
     spawn_site: Option<&'static SpawnSite>,
-    children: Mutex<Children>,
+    pub(crate) children: Mutex<Children>,
+    pub(crate) handles: Handles,
     /// See [`crate::causality`].
     pub(crate) knowledge: Knowledge,
     inner: Mutex<Option<Waker>>,
@@ -227,8 +228,9 @@ impl Task {
         if let Some(spawn_site) = task.spawn_site {
             spawn_site.spawned(&task, parent.as_ref());
         }
-        if let Some(parent) = parent.filter(|parent| parent.kind.counts() && kind.counts()) {
-            guard(&parent.children).add(&task);
+        let awaits = |parent: &Arc<Self>| parent.kind.counts() || parent.kind == TaskKind::BlockOn;
+        if let Some(parent) = parent.filter(|parent| awaits(parent) && kind.counts()) {
+            parent.has_child(&task);
         }
         ending::note_birth(kind);
         task.register();
@@ -331,6 +333,7 @@ impl Task {
             last_waker: LastWaker::default(),
             spawn_site: None,
             children: Mutex::default(),
+            handles: Handles::default(),
             knowledge: Knowledge::inherited(),
             inner: Mutex::default(),
             joins: joins::Window::default(),

@@ -543,6 +543,8 @@ impl<'a> Assembler<'a> {
             parent: Some(self.task(&orphan.parent)),
             found_ns: self.now_ns,
             starved_ns: orphan.outlived_ns().1,
+            dropped_ns: orphan.dropped_ns,
+            at_end: orphan.is_there_at_the_end(),
         }
     }
 

@@ -56,6 +56,7 @@ impl Task {
             causality::replaced(body.future);
         }
         self.take_notice();
+        self.note_whether_awaited(inner);
         self.poll_started_ns.store(now, Ordering::Relaxed);
         context::push_task(self);
         let (outer_frame, outer_task, outer_held, held_before) = context::with(|context| {
@@ -215,6 +216,10 @@ impl Drop for Poll {
         task.busy_ns.fetch_add(busy, Ordering::Relaxed);
         task.poll_ended_ns.store(now, Ordering::Relaxed);
         task.last_waker.poll_ends(task.clones.load(Ordering::Relaxed));
+        // What a root drops as it ends is dropped with everything else.
+        if self.returned && !(self.is_ready && task.kind == TaskKind::BlockOn) {
+            task.look_at_handles();
+        }
         task.is_running.store(false, Ordering::SeqCst);
         if self.is_ready || !self.returned {
             task.ends_for_joiners(self.future);

@@ -597,8 +597,8 @@ pub struct SpawnStorm {
     #[prost(uint64, tag = "7")]
     pub spawned: u64,
 }
-/// A task whose `JoinHandle` went with the future of its parent, which was cancelled,
-/// and which went on for longer than the run's threshold.
+/// A task whose `JoinHandle` went with the future of its parent, which was cancelled, or was
+/// awaited by its parent and dropped before the task had ended; and which went on for longer than the run's threshold.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OrphanedTask {
     /// As it was when it was found.
@@ -608,9 +608,16 @@ pub struct OrphanedTask {
     pub parent: ::core::option::Option<Task>,
     #[prost(uint64, tag = "3")]
     pub found_ns: u64,
-    /// Of the time since the parent's end, what the machine withheld.
+    /// Of the time since the parent's end, or since `dropped_ns`, what the machine withheld.
     #[prost(uint64, tag = "4")]
     pub starved_ns: u64,
+    /// When its handle, which the parent had awaited, was dropped; 0: it went with the
+    /// future of the parent, which was cancelled.
+    #[prost(uint64, tag = "5")]
+    pub dropped_ns: u64,
+    /// It was there when the body of the test, or of the program, was over.
+    #[prost(bool, tag = "6")]
+    pub at_end: bool,
 }
 /// A thread at the moment of a snapshot.
 #[derive(Clone, PartialEq, ::prost::Message)]
