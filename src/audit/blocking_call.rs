@@ -9,12 +9,15 @@ use std::time::Duration;
 use super::{
     config::Config,
     group::{Draft, Groups, Rank},
+    long_held_lock::{holds, is_of_test},
     registry::Rule,
     support::{class_identity, in_place, is_internal},
     text,
 };
 use crate::{
-    model::{BlockingCall as Call, Process, Resource, Run, TaskKind, origin, pointed_frame},
+    model::{
+        BlockingCall as Call, Process, Resource, Run, TaskKind, TestIdentity, origin, pointed_frame,
+    },
     project::Project,
     report::{
         finding::{Confidence, Details, Finding, Origin, Severity},
@@ -51,9 +54,16 @@ impl Rule for BlockingCall {
                     }
                     let origin = origin(&run.project, &call.stack, &test.identity);
                     let severity = match origin {
-                        Origin::Library if call.actor.kind != TaskKind::BlockOn => {
-                            Severity::Warning
+                        Origin::Library if call.actor.kind == TaskKind::BlockOn => Severity::Note,
+                        // The lock was the library's, and its time went into the test's code.
+                        Origin::Library
+                            if lock.is_some_and(|lock| {
+                                is_held_for_test(&run.project, process, lock, &test.identity)
+                            }) =>
+                        {
+                            Severity::Note
                         }
+                        Origin::Library => Severity::Warning,
                         _ => Severity::Note,
                     };
                     let blamed = pointed_frame(&call.stack);
@@ -71,6 +81,17 @@ impl Rule for BlockingCall {
         }
         groups.finish()
     }
+}
+
+/// Whether a lock was never held for long but for the test's own code.
+fn is_held_for_test(
+    project: &Project,
+    process: &Process,
+    lock: &Resource,
+    test: &TestIdentity,
+) -> bool {
+    let mut long = holds(process).filter(|hold| hold.acquisition.resource == lock.id).peekable();
+    long.peek().is_some() && long.all(|hold| is_of_test(project, hold, test))
 }
 
 fn blocked_ns(call: &Call) -> u64 {

@@ -88,8 +88,17 @@ impl Rule for BlockingPoll {
     }
 }
 
+/// Less what the machine withheld: from the process, or, where the thread was never seen
+/// to be blocked, from the thread, which waited for a CPU whenever it had none.
 fn length_ns(poll: &Poll) -> u64 {
-    poll.longest_ns.saturating_sub(poll.starved_ns)
+    let queued = poll.measured_ns.saturating_sub(poll.cpu_ns);
+    let withheld = if is_ever_blocked(poll) { 0 } else { queued };
+    poll.longest_ns.saturating_sub(poll.starved_ns.max(withheld))
+}
+
+/// Whether a sample shows it blocked.
+fn is_ever_blocked(poll: &Poll) -> bool {
+    poll.samples.iter().any(|sample| sample.is_blocked)
 }
 
 /// What of the time that was measured the thread had a CPU, in percent.
@@ -114,9 +123,9 @@ fn panics(poll: &Poll) -> bool {
     panicking.map(|sample| sample.count).sum::<u64>() * 2 > all
 }
 
-/// Whether it computed for most of the time.
+/// Whether it computed for most of the time that it was not kept from a CPU.
 fn computes(poll: &Poll) -> bool {
-    cpu_percent(poll) >= 50
+    cpu_percent(poll) >= 50 || !is_ever_blocked(poll)
 }
 
 fn severity(test: &Test, poll: &Poll, origin: Origin) -> Severity {
@@ -338,13 +347,20 @@ mod tests {
         assert_eq!(finding.severity, Severity::Error);
         assert_eq!(
             finding.message,
-            "`Index::build` computes for 240 ms on the thread of a task, without a pause"
+            "`Index::build` computes for 236 ms on the thread of a task, without a pause"
         );
         let finding = &check_in(computing(), false)[0];
         assert_eq!(finding.severity, Severity::Warning);
         assert!(finding.notes.iter().any(|note| note.contains("unoptimised")));
         assert_eq!(check_in(Poll { waiting: 0, ..computing() }, false)[0].severity, Severity::Note);
         assert_eq!(check_in(blocked(), false)[0].severity, Severity::Error);
+    }
+
+    #[test]
+    fn one_that_waits_for_a_cpu_neither_blocks_nor_computes_meanwhile() {
+        assert!(check(Poll { cpu_ns: 50 * MS, ..computing() }).is_empty());
+        let finding = &check(Poll { cpu_ns: 80 * MS, ..computing() })[0];
+        assert!(finding.message.contains("computes for 120 ms"), "{}", finding.message);
     }
 
     #[test]

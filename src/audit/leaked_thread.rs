@@ -10,7 +10,7 @@ use super::{
     config::Config,
     group::{Draft, Groups, Rank},
     registry::Rule,
-    support::{in_initialiser, is_worker},
+    support::{in_initialiser, is_of_static, is_worker, static_frame},
     text,
 };
 use crate::{
@@ -134,14 +134,14 @@ pub fn threads_of_leaked_runtimes(
 ) -> BTreeSet<u64> {
     runtimes(process)
         .into_iter()
-        .filter(|(worker, _)| severity(project, test, worker) > Severity::Note)
+        .filter(|(worker, _)| severity(project, test, process, worker) > Severity::Note)
         .flat_map(|(_, threads)| threads)
         .collect()
 }
 
-fn severity(project: &Project, test: &TestIdentity, task: &Task) -> Severity {
+fn severity(project: &Project, test: &TestIdentity, process: &Process, task: &Task) -> Severity {
     match origin(project, &task.spawn_stack, test) {
-        Origin::Library if !in_initialiser(&task.spawn_stack) => Severity::Warning,
+        Origin::Library if !is_of_static(process, task) => Severity::Warning,
         _ => Severity::Note,
     }
 }
@@ -162,7 +162,7 @@ impl Leaked<'_> {
         let stack = &self.task.spawn_stack;
         let blamed = pointed_frame(stack);
         let origin = origin(self.project, stack, &self.test.identity);
-        let severity = severity(self.project, &self.test.identity, self.task);
+        let severity = severity(self.project, &self.test.identity, self.process, self.task);
         let what = match self.what {
             What::Thread => "thread",
             What::Runtime => "runtime",
@@ -175,7 +175,8 @@ impl Leaked<'_> {
             .find(|frame| !matches!(frame.owner, Owner::Std | Owner::Probe | Owner::Tokio))
             .filter(|frame| matches!(frame.owner, Owner::Dependency(_)))
             .filter(|_| self.what == What::Thread && origin != Origin::Library);
-        let identity = vec![what.to_owned(), text::identity(spawner.or(blamed))];
+        let made_by = if in_initialiser(stack) { static_frame(stack) } else { spawner.or(blamed) };
+        let identity = vec![what.to_owned(), text::identity(made_by)];
         let spot = text::spot(self.project, blamed);
         let rank = Rank { severity, confidence: Confidence::Observed, weight: self.lived_ns() };
         groups.add(identity, spot, rank, [self.test.name.clone()], || self.tell(origin));
@@ -259,7 +260,7 @@ impl Leaked<'_> {
                 notes.push(format!("{} had not ended in it", counted(tasks, "task", "tasks")));
             }
         }
-        if in_initialiser(&task.spawn_stack) {
+        if is_of_static(process, task) {
             notes.push("made by the initialisation of a static: probably meant to stay".to_owned());
         }
         let help = if is_thread {

@@ -15,14 +15,14 @@ use super::{
     owners::{awaits_token, owner_of},
     registry::Rule,
     rollup::{idle_ns, tops},
-    support::{in_initialiser, is_lock},
+    support::{drops_own_runtime, in_initialiser, is_lock, is_of_static, static_frame},
     text,
     unstopped::{self, Unstopped, unstopped},
 };
 use crate::{
     model::{
-        Awaited, Hold, Outcome, Process, Run, Task, TaskEnd, TaskKind, Test, Wait, awaited,
-        blame_frame, origin_of_task, pointed_frame,
+        Awaited, Frame, Hold, Outcome, Owner, Process, Run, Task, TaskEnd, TaskKind, Test, Wait,
+        awaited, origin_of_task, pointed_frame, spawner,
     },
     project::Project,
     report::{
@@ -88,7 +88,8 @@ struct Lingering<'a> {
 impl Lingering<'_> {
     fn add_to(&self, groups: &mut Groups) {
         let task = self.task;
-        let spawner = pointed_frame(&task.spawn_stack);
+        let is_static = task.end == TaskEnd::Alive && is_of_static(self.process, task);
+        let spawner = self.spawner();
         let awaiter = task.waits.first().and_then(|wait| pointed_frame(&wait.stack));
         // What a task that runs was doing is another thing in each run.
         let state = match (task.kind, self.unstopped) {
@@ -103,20 +104,36 @@ impl Lingering<'_> {
         };
         let origin = origin_of_task(self.project, task, &self.test.identity);
         // Meant to live as long as the process.
-        let is_static = task.end == TaskEnd::Alive && in_initialiser(&task.spawn_stack);
         if is_static {
             identity.push("static".to_owned());
         }
         let severity = match (origin, self.unstopped) {
             _ if is_static => Severity::Note,
             (_, Some(unstopped)) => unstopped.severity(task, origin),
-            (Origin::Library, None) if self.has_timer() => Severity::Warning,
+            // The library has a runtime of its own, and its drop is how it stops its tasks.
+            (Origin::Library, None) if self.is_stopped_by_its_runtime() => Severity::Note,
+            (Origin::Library, None) if self.goes_on_by_itself() => Severity::Warning,
             (Origin::Library, None) => Severity::Error,
             (Origin::Test | Origin::Dependency, None) => Severity::Note,
         };
         let weight = self.unstopped.map_or_else(|| self.idle_ns(), Unstopped::weight);
         let rank = Rank { severity, confidence: Confidence::Observed, weight };
         groups.add(identity, spot, rank, [self.test.name.clone()], || self.tell(origin));
+    }
+
+    /// Who is to blame for it.
+    fn spawner(&self) -> Option<&Frame> {
+        let task = self.task;
+        if task.end == TaskEnd::Alive && in_initialiser(&task.spawn_stack) {
+            return static_frame(&task.spawn_stack);
+        }
+        spawner(self.project, task, &self.test.identity)
+    }
+
+    /// Whether the runtime that was shut down belongs to the library that spawned it.
+    fn is_stopped_by_its_runtime(&self) -> bool {
+        self.task.end == TaskEnd::Shutdown
+            && drops_own_runtime(self.project, &self.task.drop_stack, &self.test.identity)
     }
 
     fn kinds(&self) -> Vec<Awaited> {
@@ -126,6 +143,25 @@ impl Lingering<'_> {
     /// Whether one of its branches goes on by itself some day.
     fn has_timer(&self) -> bool {
         self.kinds().iter().any(Awaited::must_come)
+    }
+
+    /// The same, or whether it waits for the end of a task of which that holds.
+    fn goes_on_by_itself(&self) -> bool {
+        let mut seen = BTreeSet::from([self.task.id]);
+        let mut rest = vec![self.task];
+        while let Some(task) = rest.pop() {
+            if task.waits.iter().any(|wait| awaited(self.process, wait).must_come()) {
+                return true;
+            }
+            let joined = task.waits.iter().filter_map(|wait| wait.task);
+            rest.extend(
+                joined
+                    .filter(|id| seen.insert(*id))
+                    .filter_map(|id| self.process.tasks.get(&id))
+                    .filter(|task| task.end.is_unfinished()),
+            );
+        }
+        false
     }
 
     fn idle_ns(&self) -> u64 {
@@ -208,7 +244,7 @@ impl Lingering<'_> {
     fn message(&self, origin: Origin) -> String {
         let task = self.task;
         let name = text::named(task.name.as_deref());
-        let spawner = text::by("spawned", &task.spawn_stack, origin);
+        let spawner = text::by_frame("spawned", self.spawner(), origin);
         if let Some(unstopped) = self.unstopped {
             let kind = if task.kind == TaskKind::Blocking { "blocking task" } else { "task" };
             return format!("{kind}{name}{spawner} {}", unstopped.words(task));
@@ -253,7 +289,9 @@ impl Lingering<'_> {
         let label = "task spawned here";
         let in_workspace =
             task.spawned_at.as_ref().filter(|site| project.package_of(&site.file).is_some());
-        let spawned = blame_frame(&task.spawn_stack)
+        let spawned = self
+            .spawner()
+            .filter(|frame| matches!(frame.owner, Owner::Workspace(_)))
             .and_then(|frame| text::at_frame(project, frame, label))
             .or_else(|| in_workspace.map(|site| text::at_site(project, site, label)))
             .or_else(|| text::at_stack(project, &task.spawn_stack, label))
@@ -366,8 +404,13 @@ impl Lingering<'_> {
             Some(Some(parent)) if parent.end != TaskEnd::Completed => {}
             Some(_) => notes.push("the task that spawned it had finished".to_owned()),
         }
-        if task.end == TaskEnd::Alive && in_initialiser(&task.spawn_stack) {
+        if task.end == TaskEnd::Alive && is_of_static(process, task) {
             notes.push("made by the initialisation of a static: probably meant to stay".to_owned());
+        }
+        if self.is_stopped_by_its_runtime() {
+            notes.push(
+                "the runtime is one of the library's own, whose drop ends its tasks".to_owned(),
+            );
         }
         if self.descendants > 0 {
             let tasks = counted(self.descendants, "further task", "further tasks");

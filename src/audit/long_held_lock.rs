@@ -14,7 +14,10 @@ use super::{
     text,
 };
 use crate::{
-    model::{Hold, Mode, Outcome, Owner, Process, Resource, Run, TaskKind, origin, pointed_frame},
+    model::{
+        Hold, Mode, Outcome, Owner, Process, Resource, Run, TaskKind, TestIdentity, origin,
+        pointed_frame,
+    },
     project::Project,
     report::{
         finding::{Confidence, Details, Finding, Origin, Severity},
@@ -62,8 +65,9 @@ impl Rule for LongHeldLock {
                     let told = Held { project: &run.project, process, hold, lock };
                     let Some(severity) = told.severity(config) else { continue };
                     let origin = origin(&run.project, &hold.acquisition.stack, &test.identity);
-                    let severity =
-                        if origin == Origin::Library { severity } else { Severity::Note };
+                    let is_own = origin == Origin::Library
+                        && !is_of_test(&run.project, hold, &test.identity);
+                    let severity = if is_own { severity } else { Severity::Note };
                     let blamed = pointed_frame(&hold.acquisition.stack);
                     let identity = vec![
                         class_identity(&run.project, lock),
@@ -82,8 +86,14 @@ impl Rule for LongHeldLock {
     }
 }
 
+/// Whether the time of a hold went into the test's own code: a closure or a future of its
+/// that the library runs under its lock, as it is asked to.
+pub fn is_of_test(project: &Project, hold: &Hold, test: &TestIdentity) -> bool {
+    hold.awaited_ns > 0 && origin(project, &hold.await_stack, test) == Origin::Test
+}
+
 /// Every hold that the process has told of, once.
-fn holds(process: &Process) -> impl Iterator<Item = &Hold> {
+pub fn holds(process: &Process) -> impl Iterator<Item = &Hold> {
     let mut seen = std::collections::BTreeSet::new();
     let still = process.tasks.values().flat_map(|task| &task.holds);
     process.holds.iter().chain(still).filter(move |hold| {
@@ -285,6 +295,23 @@ mod tests {
         );
         let lines: Vec<u32> = findings[0].locations.iter().map(|place| place.line).collect();
         assert_eq!(lines, [40, 44, 60, 3]);
+    }
+
+    #[test]
+    fn time_that_went_into_the_tests_own_closure_is_a_note() {
+        let findings = check_hold(
+            |hold| {
+                hold.waiters = vec![waiter(90)];
+                hold.awaited_ns = 100 * MS;
+                hold.await_stack = stack([
+                    tokio("tokio::time::sleep::Sleep::poll"),
+                    test_code("it::works::{{closure}}", 5),
+                    lib("app::Cache::get_with::{{closure}}", 44),
+                ]);
+            },
+            120,
+        );
+        assert_eq!(findings[0].severity, Severity::Note);
     }
 
     #[test]

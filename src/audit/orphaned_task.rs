@@ -18,7 +18,7 @@ use super::{
 use crate::{
     model::{
         OrphanedTask as Orphan, Outcome, Process, Run, Task, TaskEnd, Test, awaited,
-        origin_of_task, pointed_frame,
+        origin_of_task, pointed_frame, spawner,
     },
     project::Project,
     report::finding::{Confidence, Details, Finding, Location, Origin, Severity},
@@ -126,7 +126,7 @@ struct Orphaned<'a> {
 impl Orphaned<'_> {
     fn add_to(&self, groups: &mut Groups) {
         let child = &self.orphan.child;
-        let spawner = pointed_frame(&child.spawn_stack);
+        let spawner = spawner(self.project, child, &self.test.identity);
         let origin = origin_of_task(self.project, child, &self.test.identity);
         let severity = match origin {
             Origin::Library if self.is_repeated => Severity::Warning,
@@ -150,7 +150,8 @@ impl Orphaned<'_> {
         let Self { project, process, orphan, .. } = *self;
         let Orphan { child, parent, .. } = orphan;
         let name = text::named(child.name.as_deref());
-        let spawner = text::by("spawned", &child.spawn_stack, origin);
+        let spawner =
+            text::by_frame("spawned", spawner(project, child, &self.test.identity), origin);
         let outlived = text::duration(orphan.outlived_ns);
         let is_dropped = orphan.dropped_ns.is_some();
         let (ended, end) = match child.end {

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     model::{
-        Outcome, Process, Run, Stack, TaskEnd, TaskKind, Test, UnreadPanic, origin, origin_of_site,
-        pointed_frame,
+        Outcome, Owner, Process, Run, Stack, TaskEnd, TaskKind, Test, UnreadPanic, origin,
+        origin_of_site, pointed_frame,
     },
     project::Project,
     report::finding::{Confidence, Details, Finding, Location, Origin, Severity},
@@ -87,12 +87,36 @@ impl Silent<'_> {
             (Some(Origin::Library), _) | (None, Origin::Library) => {
                 (Severity::Error, Origin::Library)
             }
-            // The test's code panics on purpose, or by mistake: who knows.
+            (Some(Origin::Test), _) if self.is_explicit() => (Severity::Note, Origin::Test),
+            // What the test asserted did not hold, and it passed all the same.
             (Some(Origin::Test), _) | (None, Origin::Test) => (Severity::Warning, Origin::Test),
             (Some(Origin::Dependency), Origin::Library) => (Severity::Error, Origin::Library),
             (Some(Origin::Dependency), Origin::Test) => (Severity::Note, Origin::Test),
             (_, Origin::Dependency) => (Severity::Note, Origin::Dependency),
         }
+    }
+
+    /// Whether it is a `panic!`, which is there to panic, and no `unwrap`, no `expect` and no
+    /// assertion, which are there not to.
+    fn is_explicit(&self) -> bool {
+        const RAISED: &[&str] = &[
+            "core::panicking::panic_fmt",
+            "core::panicking::panic_display",
+            "core::panicking::panic_explicit",
+            "std::panicking::begin_panic",
+            "std::rt::begin_panic",
+            "std::rt::panic_fmt",
+        ];
+        let is_of_assert =
+            self.panic.message.as_deref().is_some_and(|it| it.starts_with("assertion "));
+        // Outermost of the frames between the panic and who raised it.
+        let frames = &self.panic.stack.frames;
+        let raised = frames.iter().take_while(|frame| {
+            !matches!(frame.owner, Owner::Workspace(_) | Owner::Dependency(_) | Owner::Tokio)
+        });
+        let raised = raised.last().map(|frame| text::plain(&frame.function));
+        !is_of_assert
+            && raised.is_some_and(|name| RAISED.iter().any(|known| name.starts_with(known)))
     }
 
     fn add_to(&self, groups: &mut Groups) {
@@ -256,6 +280,22 @@ mod tests {
             severities,
             [[Error, Error, Error], [Warning, Warning, Warning], [Error, Note, Note]]
         );
+    }
+
+    #[test]
+    fn an_explicit_panic_of_the_test_is_a_note_and_what_it_asserts_is_not() {
+        let of = |raised: &[&str], message: &str| {
+            let frames = raised.iter().map(|function| std(function));
+            let stack = stack(frames.chain([test_code("it::works::{{closure}}", 9)]));
+            let message = Some(message.to_owned());
+            check([UnreadPanic { stack, message, ..unread() }])[0].severity
+        };
+        let (hook, fmt) = ("std::panicking::panic_with_hook", "core::panicking::panic_fmt");
+        assert_eq!(of(&[hook, fmt], "on purpose"), Severity::Note);
+        assert_eq!(of(&[hook, fmt], "assertion failed: it holds"), Severity::Warning);
+        assert_eq!(of(&[hook, fmt, "core::result::unwrap_failed"], "oh"), Severity::Warning);
+        assert_eq!(of(&[hook, fmt, "core::option::expect_failed"], "oh"), Severity::Warning);
+        assert_eq!(of(&[hook, fmt, "core::panicking::panic"], "assertion"), Severity::Warning);
     }
 
     #[test]

@@ -1,10 +1,16 @@
 //! What more than one rule needs to know beyond the model.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8Path;
 
 use crate::{
-    model::{Owner, Resource, ResourceKind, Stack, Task, TaskKind, site_frame},
+    model::{
+        Frame, Owner, Process, Resource, ResourceKind, Stack, Task, TaskKind, TestIdentity,
+        crate_of, origin_of_frame, site_frame,
+    },
     project::Project,
+    report::finding::Origin,
 };
 
 /// Whether a resource of this kind is a lock: something held by one actor at a
@@ -46,11 +52,74 @@ pub fn is_internal(lock: &Resource) -> bool {
 /// Whether a stack is below the initialisation of a static: what is made there is
 /// meant to live as long as the process.
 pub fn in_initialiser(stack: &Stack) -> bool {
+    stack.frames.iter().any(is_initialiser)
+}
+
+fn is_initialiser(frame: &Frame) -> bool {
     const PARTS: &[&str] = &["::OnceLock", "::LazyLock", "::Once::", "lazy_static", "once_cell"];
-    stack.frames.iter().any(|frame| {
-        !matches!(frame.owner, Owner::Workspace(_))
-            && PARTS.iter().any(|part| super::text::plain(&frame.function).contains(part))
-    })
+    !matches!(frame.owner, Owner::Workspace(_))
+        && PARTS.iter().any(|part| super::text::plain(&frame.function).contains(part))
+}
+
+/// The frame to blame for what the initialisation of a static makes: of the stack's frames
+/// those within that, whoever happened to be the first to use the static.
+pub fn static_frame(stack: &Stack) -> Option<&Frame> {
+    let end = stack.frames.iter().rposition(is_initialiser).unwrap_or(stack.frames.len());
+    let within = &stack.frames[..end];
+    let is_own = |frame: &&Frame| matches!(frame.owner, Owner::Workspace(_));
+    let is_of_crate = |frame: &&Frame| matches!(frame.owner, Owner::Dependency(_));
+    within.iter().find(is_own).or_else(|| within.iter().rfind(is_of_crate))
+}
+
+/// Whether the initialisation of a static made a task or thread, or the thread that it
+/// was spawned on, and so on.
+pub fn is_of_static(process: &Process, task: &Task) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut current = Some(task);
+    while let Some(task) = current.filter(|task| seen.insert(task.id)) {
+        if in_initialiser(&task.spawn_stack) {
+            return true;
+        }
+        let parent = task.parent.and_then(|id| process.tasks.get(&id));
+        // What a root spawns, its thread does.
+        let thread = |task: &Task| {
+            let is_it = |other: &&Task| {
+                other.kind == TaskKind::Thread && other.thread == task.thread && other.id != task.id
+            };
+            process.tasks.values().find(is_it)
+        };
+        current = parent.or_else(|| match task.kind {
+            TaskKind::BlockOn => thread(task),
+            _ => None,
+        });
+    }
+    false
+}
+
+/// Whether the runtime or `LocalSet` whose drop this is belongs to the project's own
+/// library: that has a function which drops it, or a type which has it as a field.
+pub fn drops_own_runtime(project: &Project, drop_stack: &Stack, test: &TestIdentity) -> bool {
+    const DROP: &[&str] =
+        &["core::ptr::drop_in_place<", "core::ptr::drop_in_place::<", "drop_glue<"];
+    let frames = &drop_stack.frames;
+    let Some(start) = frames.iter().rposition(|frame| frame.owner == Owner::Tokio) else {
+        return false;
+    };
+    for frame in &frames[start..] {
+        if matches!(frame.owner, Owner::Workspace(_)) {
+            return origin_of_frame(project, frame, test) == Origin::Library;
+        }
+        let dropped = DROP.iter().find_map(|prefix| frame.function.strip_prefix(prefix));
+        if dropped.is_some_and(|name| is_of_project(project, name)) {
+            return true;
+        }
+    }
+    false
+}
+
+fn is_of_project(project: &Project, name: &str) -> bool {
+    let name = crate_of(name);
+    project.packages.iter().any(|package| package.name.replace('-', "_") == name)
 }
 
 /// Whether it is no more than a worker of a multi-thread runtime, which tokio has as a

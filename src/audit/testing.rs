@@ -111,6 +111,7 @@ pub fn task(id: u64) -> Task {
         created_ns: 0,
         ended_ns: 4_000 * MS,
         end: TaskEnd::Shutdown,
+        drop_stack: stack([]),
         polls: 3,
         last_poll_started_ns: 1_000 * MS,
         last_poll_ended_ns: 1_000 * MS,

@@ -114,7 +114,12 @@ pub fn at_stack_or_site(
 /// " spawned by `Pool::start`", " spawned by the test": who has `done` it, by its stack;
 /// nothing where that leads nowhere.
 pub fn by(done: &str, stack: &Stack, origin: Origin) -> String {
-    match (pointed_frame(stack), origin) {
+    by_frame(done, pointed_frame(stack), origin)
+}
+
+/// The same, of a frame that is known.
+pub fn by_frame(done: &str, frame: Option<&Frame>, origin: Origin) -> String {
+    match (frame, origin) {
         (Some(_), Origin::Test) => format!(" {done} by the test"),
         (Some(frame), _) => format!(" {done} by `{}`", short(&frame.function)),
         (None, _) => String::new(),

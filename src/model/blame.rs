@@ -49,15 +49,72 @@ pub fn origin(project: &Project, stack: &Stack, test: &TestIdentity) -> Origin {
     blame_frame(stack).map_or(Origin::Dependency, |frame| origin_of_frame(project, frame, test))
 }
 
-/// Whose code spawned a task: by its spawn stack, by its site where that has no
-/// symbols.
+/// Whose code spawned a task: by its [`spawner`], by its site where its spawn stack has
+/// no symbols.
 pub fn origin_of_task(project: &Project, task: &Task, test: &TestIdentity) -> Origin {
     let usable = task.spawn_stack.frames.iter().any(|frame| frame.file.is_some());
     match (&task.spawned_at, usable) {
-        (_, true) => origin(project, &task.spawn_stack, test),
+        (_, true) => spawner(project, task, test)
+            .map_or(Origin::Dependency, |frame| origin_of_frame(project, frame, test)),
         (Some(site), false) => origin_of_site(project, site),
         (None, false) => Origin::Dependency,
     }
+}
+
+/// The frame that is to blame for a task: who spawned it, by the stack of that. A function
+/// that only passes its caller's future on to tokio is not: there it is the caller.
+///
+/// Whose future it is shows where it waits: in the outermost frame of the project's, in
+/// which the runtime polls it.
+pub fn spawner<'a>(project: &Project, task: &'a Task, test: &TestIdentity) -> Option<&'a Frame> {
+    let frames = &task.spawn_stack.frames;
+    let blamed = pointed_frame(&task.spawn_stack)?;
+    let own = |frame: &&Frame| matches!(frame.owner, Owner::Workspace(_));
+    let body = task.waits.iter().find_map(|wait| wait.stack.frames.iter().rev().find(own));
+    if !own(&blamed) || body.is_some_and(|body| is_within(body, blamed)) {
+        return Some(blamed);
+    }
+    let mut callers = frames
+        .iter()
+        .filter(own)
+        .skip_while(|frame| is_within(frame, blamed) || is_within(blamed, frame));
+    let is_of_test = |frame: &Frame| origin_of_frame(project, frame, test) == Origin::Test;
+    if body.is_some_and(is_of_test) && !is_of_test(blamed) {
+        // The test's future, which library code was asked to run. Where that is a task of its
+        // own that has spawned it, the test is nowhere on the stack.
+        return callers.find(|frame| is_of_test(frame)).or(Some(blamed));
+    }
+    let is_others = body.is_some_and(|body| scope_of(body) != scope_of(blamed));
+    if is_others && is_named_spawn(blamed) { callers.next().or(Some(blamed)) } else { Some(blamed) }
+}
+
+/// Whether a function or closure is within another function.
+fn is_within(inner: &Frame, outer: &Frame) -> bool {
+    let outer = own_function(&outer.function);
+    inner.function.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// A function without the closures in it that a frame is of.
+fn own_function(function: &str) -> &str {
+    function.split("::{{closure}}").next().unwrap_or(function)
+}
+
+/// The type or module that a function is in.
+fn scope_of(frame: &Frame) -> &str {
+    let name = own_path(own_function(&frame.function));
+    // Of `<a::B as c::D>::e` it is the path of the type.
+    if frame.function.starts_with('<') {
+        name
+    } else {
+        name.rsplit_once("::").map_or("", |(scope, _)| scope)
+    }
+}
+
+/// Whether a function is called as those are that do nothing else.
+fn is_named_spawn(frame: &Frame) -> bool {
+    let name = own_function(&frame.function).rsplit("::").next().unwrap_or_default();
+    let name = name.split('<').next().unwrap_or_default();
+    name == "spawn" || name.starts_with("spawn_")
 }
 
 /// Whose code a site is in.

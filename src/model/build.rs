@@ -261,6 +261,11 @@ impl<'a> Builder<'a> {
                 }
                 proto::TaskEnd::Dropped => TaskEnd::Cancelled,
             },
+            drop_stack: self.stack(if is_shutdown(&self.stack(task.drop_stack)) {
+                task.drop_stack
+            } else {
+                0
+            }),
             polls: task.polls,
             last_poll_started_ns: task.last_poll_started_ns,
             last_poll_ended_ns: task.last_poll_ended_ns,

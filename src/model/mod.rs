@@ -12,10 +12,11 @@ mod waits;
 
 pub use blame::{
     TestIdentity, blame_frame, origin, origin_of_frame, origin_of_site, origin_of_task,
-    pointed_frame, site_frame, user_frames,
+    pointed_frame, site_frame, spawner, user_frames,
 };
 pub use build::process_from;
 pub use nesting::{Nesting, is_paused, last_polled_at, nested};
+pub use owner::crate_of;
 pub use symbols::{FileId, Module, Symboliser};
 pub use types::*;
 pub use waits::{Awaited, awaited};

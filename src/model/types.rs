@@ -351,6 +351,8 @@ pub struct Task {
     pub ended_ns: u64,
     /// Whether and how it ended.
     pub end: TaskEnd,
+    /// Where a shutdown dropped it; empty where none did.
+    pub drop_stack: Arc<Stack>,
     /// How often it was polled.
     pub polls: u64,
     /// When its last poll began; 0 where none has.

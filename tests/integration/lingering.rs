@@ -249,6 +249,33 @@ pub mod owners {
     }
 }
 
+pub mod whose {
+    use super::RULE;
+    use crate::support::{Workspace, error, expectations, note, only_notes, silent, warning};
+
+    const WHOSE: &str = "lingering/src/whose.rs";
+
+    expectations! { Workspace::Rules, "lingering::whose ";
+        a_future_of_the_test_that_the_library_spawns_for_it_is_only_noted
+            => note(RULE, "lingering/tests/whose.rs", "has-it-spawned");
+        a_future_of_the_test_that_ends_leaves_nothing => silent();
+        a_future_of_the_library_that_it_spawns_through_a_forwarder_is_left
+            => error(RULE, WHOSE, "starts-through-a-forwarder").with(|finding| {
+                if finding.message.contains("spawned by `Watcher::start`") {
+                    Ok(())
+                } else {
+                    Err("it does not name the caller".to_owned())
+                }
+            });
+        a_future_of_the_library_that_ends_with_its_owner_leaves_nothing => silent();
+        a_runtime_of_the_library_that_goes_with_it_ends_its_tasks
+            => note(RULE, WHOSE, "ends-with-its-engine").by("library");
+        a_thread_of_a_static_may_leave_what_it_likes => only_notes();
+        a_task_that_waits_for_one_with_a_timer_is_a_warning
+            => warning(RULE, WHOSE, "waits-for-one-with-a-timer");
+    }
+}
+
 pub mod nested {
     use super::{CLIENT, RULE, SURVIVES};
     use crate::support::{Workspace, error, expectations, silent};

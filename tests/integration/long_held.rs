@@ -1,6 +1,6 @@
 //! `long-held-lock`: contended or very long, of each kind of guard.
 
-use crate::support::{Finding, Workspace, error, expectations, silent, warning};
+use crate::support::{Finding, Workspace, error, expectations, note, silent, warning};
 
 const RULE: &str = "long-held-lock";
 const LIB: &str = "long-held/src/lib.rs";
@@ -27,6 +27,8 @@ expectations! { Workspace::Rules, "long-held::holds ";
             .with(held_across_the_await);
     a_lock_held_across_a_fetch_starves_its_reader_on_many_threads
         => error(RULE, LIB, "fetches-under-the-lock");
+    a_lock_held_across_what_the_test_itself_fetches_is_only_noted
+        => note(RULE, LIB, "lets-the-caller-fetch").by("library");
     a_reader_that_gives_up_was_starved_too => error(RULE, LIB, "fetches-under-the-lock");
     a_lock_taken_after_the_fetch_starves_nobody => silent();
     a_lock_held_across_a_fetch_that_nobody_waits_for_is_fine => silent();

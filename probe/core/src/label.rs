@@ -32,6 +32,7 @@ use crate::{
     lock::{self, Acquisition, Mode},
     next_id, options,
     resource::{self, Labelled, NOBODY, Resource, ResourceKind, SEVERAL},
+    sample,
     stack::{self, StackId},
     task::TaskKind,
     thread::{self, Awaited, Blocking},
@@ -87,6 +88,30 @@ pub struct Intent {
     stack: StackId,
 }
 
+/// The threads that hold a lock which somebody begins to wait for, and for how long each
+/// had waited for a CPU by then.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Holders(Vec<(u32, u64)>);
+
+impl Holders {
+    fn of(id: u64) -> Self {
+        let threads = held::holders_of(id).into_iter().filter_map(|(thread, _)| {
+            let number = thread.os_thread.load(Ordering::Relaxed);
+            Some((number, sample::times(number)?.1))
+        });
+        Self(threads.collect())
+    }
+
+    /// For how long the holders were kept from a CPU meanwhile: the machine did that, and
+    /// not they.
+    pub(crate) fn withheld_ns(&self) -> u64 {
+        let since = |&(number, before): &(u32, u64)| {
+            sample::times(number).map_or(0, |(_, now)| now.saturating_sub(before))
+        };
+        self.0.iter().map(since).max().unwrap_or(0)
+    }
+}
+
 /// The lock is taken, and this thread waits for it while this lives.
 #[derive(Debug)]
 #[must_use]
@@ -97,6 +122,7 @@ struct Wait {
     resource: Arc<Resource>,
     operation: u64,
     recursion: Option<events::RecursionKey>,
+    holder: Holders,
     _blocking: Blocking,
 }
 
@@ -220,6 +246,7 @@ impl Label {
         let resource = Arc::clone(&wanted.resource);
         let operation = next_id();
         lock::waits(operation, &wanted, &actor, clock::now_ns());
+        let holder = Holders::of(intent.id);
         let mut recursion = None;
         if matches!(intent.how, How::Wait | How::Recursive) {
             let mut held = lock::carried_by(&actor);
@@ -234,9 +261,10 @@ impl Label {
         let blocking = {
             let (mode, how) = (intent.mode, intent.how);
             let awaited = Awaited::Lock { resource: Arc::clone(&resource), mode, how };
-            thread::blocking_for(self.operation(mode), awaited)
+            thread::blocking_for_holders(self.operation(mode), awaited, holder.clone())
         };
-        Waiting(Some(Wait { resource, operation, recursion, _blocking: blocking }), PhantomData)
+        let wait = Wait { resource, operation, recursion, holder, _blocking: blocking };
+        Waiting(Some(wait), PhantomData)
     }
 
     fn operation(&self, mode: Mode) -> &'static str {
@@ -415,7 +443,7 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let Some(wait) = self.0.take() else { return };
         let _busy = Busy::begin();
-        lock::wait_ends(wait.operation, &wait.resource);
+        lock::wait_ended(wait.operation, &wait.resource, wait.holder.withheld_ns());
         if let Some(recursion) = wait.recursion {
             events::recursion_resolved(recursion);
         }

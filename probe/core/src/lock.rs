@@ -127,6 +127,8 @@ pub struct Waiter {
     pub since_ns: u64,
     /// Until when; 0: still.
     pub until_ns: u64,
+    /// Of that, what the holder waited for a CPU.
+    pub withheld_ns: u64,
 }
 
 /// A hold that was long, or at which others waited for long.
@@ -175,6 +177,7 @@ pub(crate) fn waits(operation: u64, wanted: &Acquisition, actor: &Arc<Task>, sin
         stack: wanted.stack,
         since_ns,
         until_ns: 0,
+        withheld_ns: 0,
     });
 }
 
@@ -203,6 +206,11 @@ pub(crate) fn carried_by(actor: &Task) -> Vec<Acquisition> {
 
 /// The wait is over, one way or the other.
 pub(crate) fn wait_ends(operation: u64, resource: &Resource) {
+    wait_ended(operation, resource, 0);
+}
+
+/// As [`wait_ends`], where so much of it was the machine's.
+pub(crate) fn wait_ended(operation: u64, resource: &Resource, withheld_ns: u64) {
     let mut waiters = guard(&resource.waiters);
     let Some(index) = waiters.pending.iter().position(|waiter| waiter.operation == operation)
     else {
@@ -210,6 +218,7 @@ pub(crate) fn wait_ends(operation: u64, resource: &Resource) {
     };
     let mut waiter = waiters.pending.swap_remove(index);
     waiter.until_ns = clock::now_ns();
+    waiter.withheld_ns = withheld_ns;
     // The holder reports its release only after the lock has been passed on, so
     // a wait worth telling outlives its end here.
     if waiter.until_ns.saturating_sub(waiter.since_ns) >= options::get().wait {
@@ -330,6 +339,7 @@ pub fn waiters_during(resource: &Resource, from: u64, to: u64, least: u64) -> Ve
         .filter_map(|waiter| {
             let until = if waiter.until_ns == 0 { to } else { waiter.until_ns.min(to) };
             let waited = until.saturating_sub(waiter.since_ns.max(from));
+            let waited = waited.saturating_sub(waiter.withheld_ns);
             (waited >= least && waited > 0).then(|| (waiter.clone(), waited))
         })
         .collect();

@@ -139,6 +139,14 @@ pub(crate) fn waits_for_a_thread(os_thread: u32, may_be_timed: bool) -> bool {
     }
 }
 
+/// Whether a thread that has no CPU is busy all the same, in the kernel.
+pub(crate) fn is_at_work(os_thread: u32) -> bool {
+    match system_call::blocked(os_thread) {
+        Some(system_call::State::Blocked { name, .. }) => system_call::ends_by_itself(name),
+        Some(system_call::State::Runs) | None => false,
+    }
+}
+
 /// The stack of this thread, beyond functions that keep no frame pointers, as far as
 /// it can be found; 0 where there is nothing but those.
 #[inline(never)]

@@ -20,6 +20,7 @@ use crate::{
     orphans::{Children, Handles},
     outbox,
     resource::{Resource, Site},
+    sample,
     stack::{self, Extent, StackId},
     storms::SpawnSite,
     sync::lock as guard,
@@ -273,7 +274,7 @@ impl Task {
     }
 
     /// Of a thread or a blocking task: how often it has been given the CPU and has left it; `None`: it
-    /// has it, or waits for it.
+    /// has it, waits for it, or waits for nobody but the system.
     pub(crate) fn switches(&self) -> Option<u64> {
         let path = format!("/proc/self/task/{}/status", self.os_thread.load(Ordering::Relaxed));
         let status = std::fs::read_to_string(path).unwrap_or_default();
@@ -281,7 +282,8 @@ impl Task {
         let count = |line: &str| line.rsplit_once('\t').and_then(|(_, n)| n.parse::<u64>().ok());
         let switches =
             status.lines().filter(|line| line.contains("ctxt_switches")).filter_map(count).sum();
-        (!is_running).then_some(switches)
+        let rests = !is_running && !sample::is_at_work(self.os_thread.load(Ordering::Relaxed));
+        rests.then_some(switches)
     }
 
     /// Of a blocking task: no thread has taken it up.

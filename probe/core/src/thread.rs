@@ -12,7 +12,7 @@ use crate::{
     clock, context, counters, events,
     hash::FastMap,
     held::HeldLocks,
-    label::How,
+    label::{Holders, How},
     lock::Mode,
     next_id, options, panics,
     resource::Resource,
@@ -104,6 +104,7 @@ pub(crate) struct Call {
     pub(crate) task: Option<Arc<Task>>,
     pub(crate) since_ns: u64,
     starved_at: u64,
+    holders: Holders,
 }
 
 impl Call {
@@ -164,6 +165,15 @@ pub fn joining(record: Option<&Arc<Task>>) -> Blocking {
 
 /// Begins a call that blocks until what is `awaited` is there.
 pub(crate) fn blocking_for(operation: &'static str, awaited: Awaited) -> Blocking {
+    blocking_for_holders(operation, awaited, Holders::default())
+}
+
+/// As [`blocking_for`], where these hold the lock that is awaited.
+pub(crate) fn blocking_for_holders(
+    operation: &'static str,
+    awaited: Awaited,
+    holders: Holders,
+) -> Blocking {
     if !context::watches() {
         return Blocking(None);
     }
@@ -179,6 +189,7 @@ pub(crate) fn blocking_for(operation: &'static str, awaited: Awaited) -> Blockin
         task: context::current_task(),
         since_ns: clock::now_ns(),
         starved_at: clock::starved_ns(),
+        holders,
     });
     for record in call.records() {
         record.ending.note_call();
@@ -231,6 +242,7 @@ impl Drop for Blocking {
             && task.kind != TaskKind::Blocking
         {
             let resource = call.awaited.resource().cloned();
+            let starved = starved.max(call.holders.withheld_ns());
             events::blocking_call(task, call.operation, call.stack, resource, took, starved);
         }
     }

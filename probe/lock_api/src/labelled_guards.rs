@@ -517,7 +517,7 @@ where
     ) -> bool {
         mutex.label.released(Mode::Exclusive);
         let _released = Released(&mutex.label);
-        let _blocking = thread::blocking("Condvar::wait");
+        let _blocking = thread::blocking("Condvar::wait_timeout");
         // SAFETY: the caller holds the mutex.
         unsafe { self.raw.wait_until(&mutex.raw, guard, timeout) }
     }
@@ -531,7 +531,7 @@ where
     ) -> bool {
         mutex.label.released(Mode::Exclusive);
         let _released = Released(&mutex.label);
-        let _blocking = thread::blocking("Condvar::wait");
+        let _blocking = thread::blocking("Condvar::wait_timeout");
         // SAFETY: the caller holds the mutex.
         unsafe { self.raw.wait_for(&mutex.raw, guard, timeout) }
     }

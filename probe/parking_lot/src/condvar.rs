@@ -115,7 +115,7 @@ impl Condvar {
         let mut guard = unsafe { mutex.raw.guard() };
         mutex.label.released(Mode::Exclusive);
         let _released = Released(&mutex.label);
-        let _blocking = thread::blocking("Condvar::wait");
+        let _blocking = thread::blocking("Condvar::wait_timeout");
         self.real.wait_until(&mut guard, timeout).into()
     }
 
@@ -129,7 +129,7 @@ impl Condvar {
         let mut guard = unsafe { mutex.raw.guard() };
         mutex.label.released(Mode::Exclusive);
         let _released = Released(&mutex.label);
-        let _blocking = thread::blocking("Condvar::wait");
+        let _blocking = thread::blocking("Condvar::wait_timeout");
         self.real.wait_for(&mut guard, timeout).into()
     }
 }

@@ -47,6 +47,25 @@ pub(super) fn blocked(os_thread: u32) -> Option<State> {
     Some(State::Blocked { name, pointer, counter, futex })
 }
 
+/// Whether a system call is one in which nobody waits for anybody: it ends by itself, and
+/// what the thread does then is to come.
+pub(super) fn ends_by_itself(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "close",
+        "munmap",
+        "madvise",
+        "exit",
+        "inotify_rm_watch",
+        "fsync",
+        "fdatasync",
+        "open",
+        "unlink",
+        "readdir",
+        "copy_file_range",
+    ];
+    NAMES.contains(&name)
+}
+
 #[cfg(target_os = "linux")]
 fn name(number: i64) -> &'static str {
     const NAMES: &[(libc::c_long, &str)] = &[
@@ -82,6 +101,11 @@ fn name(number: i64) -> &'static str {
         (libc::SYS_copy_file_range, "copy_file_range"),
         (libc::SYS_rt_sigtimedwait, "sigwait"),
         (libc::SYS_ioctl, "ioctl"),
+        (libc::SYS_close, "close"),
+        (libc::SYS_munmap, "munmap"),
+        (libc::SYS_madvise, "madvise"),
+        (libc::SYS_exit, "exit"),
+        (libc::SYS_inotify_rm_watch, "inotify_rm_watch"),
         // Older calls, which newer architectures do without.
         #[cfg(target_arch = "x86_64")]
         (libc::SYS_poll, "poll"),

@@ -24,7 +24,7 @@ pub fn park() {
 
 /// As [`real::thread::park_timeout`].
 pub fn park_timeout(dur: Duration) {
-    let _blocking = hook::blocking("thread::park");
+    let _blocking = hook::blocking("thread::park_timeout");
     real::thread::park_timeout(dur);
 }
 

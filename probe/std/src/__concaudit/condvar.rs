@@ -84,7 +84,7 @@ impl Condvar {
         let MutexGuard { holding, inner } = guard;
         let label = holding.release();
         let intent = retake(label);
-        let blocking = hook::blocking("Condvar::wait");
+        let blocking = hook::blocking("Condvar::wait_timeout");
         let listening = self.listening();
         let (taken, result) = match self.inner.wait_timeout(inner, dur) {
             Ok((inner, result)) => (Ok(inner), result),
