@@ -3,15 +3,19 @@
 //!
 //! Built once by [`crate::instrument`] from `cargo metadata`; pure data after.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// The project that is audited.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Project {
     /// The workspace root, absolute, symlinks resolved.
     pub workspace_root: Utf8PathBuf,
     /// Every package of the workspace, and every `--first-party` package.
     pub packages: Vec<Package>,
+    /// Sources (absolute) that only the test build of a library or program has.
+    pub test_sources: BTreeSet<Utf8PathBuf>,
 }
 
 /// A package whose code counts as the project's own.

@@ -69,7 +69,8 @@ pub fn run(process: Process) -> Run {
 /// Tests of one process each.
 pub fn run_of<'a>(tests: impl IntoIterator<Item = (&'a str, Outcome, Process)>) -> Run {
     let package = Package { name: "app".to_owned(), root: "/w".into() };
-    let project = Project { workspace_root: "/w".into(), packages: vec![package] };
+    let project =
+        Project { workspace_root: "/w".into(), packages: vec![package], ..Project::default() };
     let tests = tests.into_iter().map(|(name, outcome, process)| Test {
         name: name.to_owned(),
         identity: TestIdentity {

@@ -68,6 +68,48 @@ impl Messages {
     }
 }
 
+impl Messages {
+    /// Sources that only a test build of a library or a program has, and the plain one has
+    /// not: `#[cfg(test)] mod helpers;`. Of a package whose plain library was not compiled,
+    /// nothing is known. Relative paths are those of `root`.
+    pub fn sources_of_tests_alone(&self, root: &Utf8Path) -> BTreeSet<Utf8PathBuf> {
+        let mut plain: BTreeMap<&PackageId, BTreeSet<Utf8PathBuf>> = BTreeMap::new();
+        let mut tested: BTreeMap<&PackageId, BTreeSet<Utf8PathBuf>> = BTreeMap::new();
+        for artifact in &self.artifacts {
+            if !matches!(kind_of(&artifact.target), TargetKind::Lib | TargetKind::Bin) {
+                continue;
+            }
+            let of = if artifact.profile.test { &mut tested } else { &mut plain };
+            for file in artifact.filenames.iter().chain(&artifact.executable) {
+                of.entry(&artifact.package_id).or_default().extend(sources(file, root));
+            }
+        }
+        let alone = tested.into_iter().filter_map(|(package, files)| {
+            let plain = plain.get(package).filter(|plain| !plain.is_empty())?;
+            Some(files.difference(plain).cloned().collect::<Vec<_>>())
+        });
+        alone.flatten().collect()
+    }
+}
+
+/// The sources of an artifact, by what the compiler wrote beside it.
+fn sources(artifact: &Utf8Path, root: &Utf8Path) -> BTreeSet<Utf8PathBuf> {
+    let stem = artifact.file_stem().unwrap_or_default();
+    let is_library = matches!(artifact.extension(), Some("rmeta" | "rlib"));
+    let stem = if is_library { stem.strip_prefix("lib").unwrap_or(stem) } else { stem };
+    let text = fs::read_to_string(artifact.with_file_name(format!("{stem}.d")));
+    sources_in(&text.unwrap_or_default(), root)
+}
+
+/// Each source has a line of its own, so that make does not mind where one is gone.
+fn sources_in(text: &str, root: &Utf8Path) -> BTreeSet<Utf8PathBuf> {
+    text.lines()
+        .filter_map(|line| line.strip_suffix(':'))
+        .map(|file| root.join(file.replace("\\ ", " ")))
+        .filter(|file| file.extension() == Some("rs"))
+        .collect()
+}
+
 /// A library of the graph.
 #[derive(Debug)]
 pub struct Library<'a> {
@@ -241,6 +283,14 @@ mod tests {
             assert_eq!(version_in(&id), version);
             assert!(matches!(name_in(&id), Some("tokio" | "t")), "{id}");
         }
+    }
+
+    #[test]
+    fn sources_are_those_with_a_line_of_their_own() {
+        let text = "/t/debug/deps/app-1.d: src/lib.rs src/my\\ tests.rs\n\n/t/debug/deps/app-1: \
+                    src/lib.rs\n\nsrc/lib.rs:\nsrc/my\\ tests.rs:\n/abs/x.rs:\nREADME.md:\n\n# env-dep:A\n";
+        let found: Vec<_> = sources_in(text, "/w".into()).into_iter().collect();
+        assert_eq!(found, ["/abs/x.rs", "/w/src/lib.rs", "/w/src/my tests.rs"]);
     }
 
     #[test]

@@ -276,7 +276,9 @@ pub fn build(
     let (instrumented, not_instrumented) = (coverage.instrumented(), coverage.missed());
     let with_doctests =
         if args.has_default_targets() { coverage.with_doctests() } else { Vec::new() };
-    let project = Arc::new(workspace.project());
+    let mut project = workspace.project();
+    project.test_sources = messages.sources_of_tests_alone(&project.workspace_root);
+    let project = Arc::new(project);
     let first_party_losses = coverage.first_party_losses(&project);
     let binaries =
         test_binaries(&messages, &workspace, &toolchain, &configuration, &target, &output)?;
@@ -551,6 +553,7 @@ impl Workspace {
         Project {
             workspace_root: canonical(&self.metadata.workspace_root),
             packages: packages.collect(),
+            test_sources: BTreeSet::new(),
         }
     }
 }

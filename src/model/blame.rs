@@ -139,10 +139,13 @@ pub fn origin_of_frame(project: &Project, frame: &Frame, test: &TestIdentity) ->
     }
 }
 
-/// Under `tests/`, `benches/` or `examples/` of its package, or a file or
-/// folder of `src/` that is named as test code is.
+/// Under `tests/`, `benches/` or `examples/` of its package, a file that only a test build
+/// has, or a file or folder of `src/` that is named as test code is.
 fn is_test_file(project: &Project, file: &Utf8Path) -> bool {
     let Some(package) = project.package_of(file) else { return false };
+    if project.test_sources.contains(file) {
+        return true;
+    }
     let Ok(inside) = file.strip_prefix(&package.root) else { return false };
     let mut parts = inside.components().map(|part| part.as_str());
     match parts.next() {

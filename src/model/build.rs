@@ -720,7 +720,8 @@ mod tests {
 
     fn process(update: proto::Update) -> Process {
         let package = Package { name: "app".to_owned(), root: "/w".into() };
-        let project = Project { workspace_root: "/w".into(), packages: vec![package] };
+        let project =
+            Project { workspace_root: "/w".into(), packages: vec![package], ..Project::default() };
         let mut recording = Recording::default();
         recording.apply(update);
         process_from(&recording, &Symboliser::new(Arc::new(project)))

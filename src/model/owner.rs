@@ -182,7 +182,8 @@ mod tests {
     #[test]
     fn the_file_decides_whose_code_it_is() {
         let package = Package { name: "my-app".into(), root: "/w".into() };
-        let project = Project { workspace_root: "/w".into(), packages: vec![package] };
+        let project =
+            Project { workspace_root: "/w".into(), packages: vec![package], ..Project::default() };
         let ours = Owner::Workspace("my-app".into());
         let dep = |name: &str| Owner::Dependency(name.into());
         let ours2 = || Owner::Workspace("my-app".into());

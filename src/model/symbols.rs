@@ -594,7 +594,7 @@ mod tests {
         };
         let symbols = Symboliser::new(Arc::new(Project {
             workspace_root: root.clone(),
-            packages: Vec::new(),
+            ..Project::default()
         }));
         let base = 0x5000_0000;
         let module = Module { path, base, start: base, end: base + (1 << 30), file: None };

@@ -44,6 +44,8 @@ pub mod unit_tests {
         a_unit_test_that_drops_a_surviving_client_leaves_its_task => error(RULE, CLIENT, SURVIVES);
         a_unit_test_that_forgets_its_own_task_is_only_noted
             => note(RULE, "lingering/src/lib.rs", "forgotten-by-a-unit-test");
+        what_a_file_for_unit_tests_alone_leaves_is_only_noted
+            => note(RULE, "lingering/src/stand_in.rs", "is-of-a-stand-in");
     }
 }
 

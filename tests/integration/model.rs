@@ -28,6 +28,7 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         l::owners::TESTS,
         l::nested::TESTS,
         l::tree::TESTS,
+        l::whose::TESTS,
         crate::long_held::TESTS,
         crate::lock_order::TESTS,
         crate::thread_locks::orders::TESTS,

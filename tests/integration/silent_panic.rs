@@ -4,7 +4,7 @@ use crate::support::{Finding, Workspace, error, expectations, note, silent, warn
 
 const RULE: &str = "silent-panic";
 const LIB: &str = "silent-panic/src/lib.rs";
-const TESTS: &str = "silent-panic/tests/panics.rs";
+const PANICS: &str = "silent-panic/tests/panics.rs";
 const ROW: &str = "no-such-row";
 
 fn says_what_it_said(finding: &Finding) -> Result<(), String> {
@@ -47,11 +47,11 @@ expectations! { Workspace::Rules, "silent-panic::panics ";
     a_thread_that_panics_and_is_joined_is_fine => silent();
     a_thread_of_a_scope_that_panics_is_fine => silent();
     a_task_of_the_tests_own_whose_assertion_fails_unread_is_a_warning
-        => warning(RULE, TESTS, "does-not-hold").by("test");
+        => warning(RULE, PANICS, "does-not-hold").by("test");
     a_thread_of_the_tests_own_whose_unwrap_fails_unread_is_a_warning
-        => warning(RULE, TESTS, "is-no-number").by("test");
+        => warning(RULE, PANICS, "is-no-number").by("test");
     a_task_of_the_tests_own_that_panics_on_purpose_is_only_noted
-        => note(RULE, TESTS, "on-purpose");
+        => note(RULE, PANICS, "on-purpose");
     a_panic_that_another_hook_sees_is_told_by_its_spawn => error(RULE, LIB, "detached");
     a_hook_that_calls_the_one_before_hides_nothing => error(RULE, LIB, ROW).with(says_what_it_said);
     a_test_that_should_panic_is_not_judged => silent();
