@@ -60,6 +60,7 @@ pub mod orders {
             => possible_cycle(ORDERED, &[]);
         an_order_after_a_barrier_is_only_possible => possible_cycle(ORDERED, &[]);
         an_order_after_a_notification_is_only_possible => possible_cycle(ORDERED, &[]);
+        an_order_after_a_message_is_only_possible => possible_cycle(ORDERED, &[]);
         two_short_threads_are_a_cycle => cycle(ORDERED, &[]);
         one_inversion_among_many_pairs_of_one_place_is_a_cycle
             => cycle("thread-locks/src/list.rs", &["one-of-many", "other-of-many"]);

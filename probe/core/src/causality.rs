@@ -12,10 +12,10 @@
 //! sent in most programs carries no clock at all, and costs a relaxed load.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -428,6 +428,72 @@ impl Meeting {
         }
         let _busy = context::Busy::begin();
         let clock = guard(&self.0).clone();
+        if let Some(clock) = clock {
+            learn_here(clock);
+        }
+    }
+}
+
+/// Beside a channel of messages that come out in the order in which they went in: what
+/// goes with each.
+#[derive(Debug, Default)]
+pub struct Route {
+    sent: AtomicU64,
+    received: AtomicU64,
+    is_used: AtomicBool,
+    /// By the number of the message.
+    under_way: Mutex<VecDeque<(u64, Arc<Clock>)>>,
+}
+
+impl Route {
+    /// The current actor is about to send a message.
+    #[inline]
+    pub fn sends(&self) {
+        let number = self.sent.fetch_add(1, Ordering::Relaxed);
+        if is_any() {
+            self.sends_knowledge(number);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn sends_knowledge(&self, number: u64) {
+        if !context::watches() {
+            return;
+        }
+        let _busy = context::Busy::begin();
+        let Some(clock) = told_here() else { return };
+        let mut under_way = guard(&self.under_way);
+        if under_way.len() < MAX_UNDER_WAY {
+            under_way.push_back((number, clock));
+            self.is_used.store(true, Ordering::Release);
+        }
+    }
+
+    /// The current actor has received the next message.
+    #[inline]
+    pub fn receives(&self) {
+        let number = self.received.fetch_add(1, Ordering::Relaxed);
+        if self.is_used.load(Ordering::Acquire) {
+            self.receives_knowledge(number);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn receives_knowledge(&self, number: u64) {
+        if !context::watches() {
+            return;
+        }
+        let _busy = context::Busy::begin();
+        let mut under_way = guard(&self.under_way);
+        let mut clock = None;
+        while under_way.front().is_some_and(|(sent, _)| *sent <= number)
+            && let Some((_, of_message)) = under_way.pop_front()
+        {
+            merge_into(&mut clock, of_message);
+        }
+        drop(under_way);
         if let Some(clock) = clock {
             learn_here(clock);
         }

@@ -42,7 +42,7 @@ pub mod sync {
         pub use real::sync::mpsc::*;
 
         pub use crate::__concaudit::mpsc::{
-            IntoIter, Iter, Receiver, SyncSender, TryIter, channel, sync_channel,
+            IntoIter, Iter, Receiver, Sender, SyncSender, TryIter, channel, sync_channel,
         };
     }
 }

@@ -6,21 +6,40 @@ use core::{
     time::Duration,
 };
 
-use concaudit_core::is_active;
-use real::sync::mpsc::{
-    RecvError, RecvTimeoutError, SendError, Sender, TryRecvError, TrySendError,
+use concaudit_core::{causality::Route, is_active};
+use real::sync::{
+    Arc,
+    mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError},
 };
 
 use super::hook;
 
+/// As [`real::sync::mpsc::Sender`].
+pub struct Sender<T> {
+    inner: real::sync::mpsc::Sender<T>,
+    route: Option<Arc<Route>>,
+}
+
 /// As [`real::sync::mpsc::Receiver`].
 pub struct Receiver<T> {
     inner: real::sync::mpsc::Receiver<T>,
+    route: Option<Arc<Route>>,
 }
 
 /// As [`real::sync::mpsc::SyncSender`].
 pub struct SyncSender<T> {
     inner: real::sync::mpsc::SyncSender<T>,
+    route: Option<Arc<Route>>,
+}
+
+fn route() -> Option<Arc<Route>> {
+    is_active().then(Arc::default)
+}
+
+fn sends(route: Option<&Arc<Route>>) {
+    if let Some(route) = route {
+        route.sends();
+    }
 }
 
 /// As [`real::sync::mpsc::Iter`].
@@ -45,14 +64,24 @@ pub struct IntoIter<T> {
 #[must_use]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let (sender, inner) = real::sync::mpsc::channel();
-    (sender, Receiver { inner })
+    let route = route();
+    (Sender { inner: sender, route: route.clone() }, Receiver { inner, route })
 }
 
 /// As [`real::sync::mpsc::sync_channel`].
 #[must_use]
 pub fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
     let (sender, receiver) = real::sync::mpsc::sync_channel(bound);
-    (SyncSender { inner: sender }, Receiver { inner: receiver })
+    let route = route();
+    (SyncSender { inner: sender, route: route.clone() }, Receiver { inner: receiver, route })
+}
+
+impl<T> Sender<T> {
+    /// As [`real::sync::mpsc::Sender::send`].
+    pub fn send(&self, t: T) -> Result<(), SendError<T>> {
+        sends(self.route.as_ref());
+        self.inner.send(t)
+    }
 }
 
 impl<T> SyncSender<T> {
@@ -61,6 +90,7 @@ impl<T> SyncSender<T> {
         if !is_active() {
             return self.inner.send(t);
         }
+        sends(self.route.as_ref());
         match self.inner.try_send(t) {
             Ok(()) => Ok(()),
             Err(TrySendError::Disconnected(t)) => Err(SendError(t)),
@@ -73,14 +103,19 @@ impl<T> SyncSender<T> {
 
     /// As [`real::sync::mpsc::SyncSender::try_send`].
     pub fn try_send(&self, t: T) -> Result<(), TrySendError<T>> {
-        self.inner.try_send(t)
+        let sent = self.inner.try_send(t);
+        // Not before: a message that found no room is none.
+        if sent.is_ok() {
+            sends(self.route.as_ref());
+        }
+        sent
     }
 }
 
 impl<T> Receiver<T> {
     /// As [`real::sync::mpsc::Receiver::try_recv`].
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.inner.try_recv()
+        self.received(self.inner.try_recv())
     }
 
     /// As [`real::sync::mpsc::Receiver::recv`].
@@ -88,14 +123,23 @@ impl<T> Receiver<T> {
         if !is_active() {
             return self.inner.recv();
         }
-        match self.inner.try_recv() {
+        let received = match self.inner.try_recv() {
             Ok(t) => Ok(t),
             Err(TryRecvError::Disconnected) => Err(RecvError),
             Err(TryRecvError::Empty) => {
                 let _blocking = hook::blocking("Receiver::recv");
                 self.inner.recv()
             }
+        };
+        self.received(received)
+    }
+
+    /// What came with a message that was received.
+    fn received<E>(&self, received: Result<T, E>) -> Result<T, E> {
+        if let (Ok(_), Some(route)) = (&received, &self.route) {
+            route.receives();
         }
+        received
     }
 
     /// As [`real::sync::mpsc::Receiver::recv_timeout`].
@@ -103,14 +147,15 @@ impl<T> Receiver<T> {
         if !is_active() {
             return self.inner.recv_timeout(timeout);
         }
-        match self.inner.try_recv() {
+        let received = match self.inner.try_recv() {
             Ok(t) => Ok(t),
             Err(TryRecvError::Disconnected) => Err(RecvTimeoutError::Disconnected),
             Err(TryRecvError::Empty) => {
                 let _blocking = hook::blocking("Receiver::recv");
                 self.inner.recv_timeout(timeout)
             }
-        }
+        };
+        self.received(received)
     }
 
     /// As [`real::sync::mpsc::Receiver::iter`].
@@ -166,9 +211,35 @@ impl<T> IntoIterator for Receiver<T> {
     }
 }
 
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Sender<T> {
+        Sender { inner: self.inner.clone(), route: self.route.clone() }
+    }
+}
+
 impl<T> Clone for SyncSender<T> {
     fn clone(&self) -> SyncSender<T> {
-        SyncSender { inner: self.inner.clone() }
+        SyncSender { inner: self.inner.clone(), route: self.route.clone() }
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl<T> Deref for Sender<T> {
+    type Target = real::sync::mpsc::Sender<T>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.inner
+    }
+}
+
+impl<T> DerefMut for Sender<T> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.inner
     }
 }
 
