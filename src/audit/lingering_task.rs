@@ -147,21 +147,27 @@ impl Lingering<'_> {
 
     /// The same, or whether it waits for the end of a task of which that holds.
     fn goes_on_by_itself(&self) -> bool {
-        let mut seen = BTreeSet::from([self.task.id]);
-        let mut rest = vec![self.task];
-        while let Some(task) = rest.pop() {
-            if task.waits.iter().any(|wait| awaited(self.process, wait).must_come()) {
-                return true;
+        fn goes_on(process: &Process, task: &Task, seen: &mut BTreeSet<u64>) -> bool {
+            if !seen.insert(task.id) {
+                return false;
             }
-            let joined = task.waits.iter().filter_map(|wait| wait.task);
-            rest.extend(
-                joined
-                    .filter(|id| seen.insert(*id))
-                    .filter_map(|id| self.process.tasks.get(&id))
-                    .filter(|task| task.end.is_unfinished()),
-            );
+            let must_come = |wait: &Wait| match (awaited(process, wait), wait.task) {
+                (Awaited::Join, Some(joined)) => process
+                    .tasks
+                    .get(&joined)
+                    .is_some_and(|joined| goes_on(process, joined, &mut seen.clone())),
+                // Whom a task that was dropped had waited for nobody tells: one of its own.
+                (Awaited::Join, None) => {
+                    let is_own =
+                        |other: &&Task| other.parent == Some(task.id) && other.end.is_unfinished();
+                    let mut own = process.tasks.values().filter(is_own).peekable();
+                    own.peek().is_some() && own.all(|own| goes_on(process, own, &mut seen.clone()))
+                }
+                (awaited, _) => awaited.must_come(),
+            };
+            task.waits.iter().any(must_come)
         }
-        false
+        goes_on(self.process, self.task, &mut BTreeSet::new())
     }
 
     fn idle_ns(&self) -> u64 {
@@ -665,6 +671,30 @@ mod tests {
         let severities: Vec<Severity> = findings.iter().map(|found| found.severity).collect();
         assert_eq!(severities.len(), 2, "they are told apart");
         assert!(severities.contains(&Severity::Note) && severities.contains(&Severity::Error));
+    }
+
+    #[test]
+    fn one_that_waits_for_a_task_with_a_timer_goes_on_as_that_one_does() {
+        let join = tokio("<tokio::runtime::task::join::JoinHandle<T> as Future>::poll");
+        let joins = || Wait {
+            stack: stack([join.clone(), lib("app::Pool::supervise::{{closure}}", 30)]),
+            ..channel_wait()
+        };
+        let sleeps = || Wait {
+            stack: stack([tokio("tokio::time::sleep::Sleep::poll"), lib("app::Pool::rest", 31)]),
+            due_ns: Some(9_000 * MS),
+            ..channel_wait()
+        };
+        let severity = |wait: Wait, child_waits: Wait| {
+            let top = Task { waits: vec![wait], ..task(1) };
+            let child = Task { parent: Some(1), waits: vec![child_waits], ..task(2) };
+            let findings = LingeringTask.check(&run(process([top, child], [])), &Config::default());
+            findings[0].severity
+        };
+        assert_eq!(severity(joins(), sleeps()), Severity::Warning);
+        assert_eq!(severity(Wait { task: Some(2), ..joins() }, sleeps()), Severity::Warning);
+        assert_eq!(severity(joins(), channel_wait()), Severity::Error);
+        assert_eq!(severity(channel_wait(), sleeps()), Severity::Error);
     }
 
     #[test]

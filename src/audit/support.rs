@@ -80,18 +80,8 @@ pub fn is_of_static(process: &Process, task: &Task) -> bool {
         if in_initialiser(&task.spawn_stack) {
             return true;
         }
-        let parent = task.parent.and_then(|id| process.tasks.get(&id));
-        // What a root spawns, its thread does.
-        let thread = |task: &Task| {
-            let is_it = |other: &&Task| {
-                other.kind == TaskKind::Thread && other.thread == task.thread && other.id != task.id
-            };
-            process.tasks.values().find(is_it)
-        };
-        current = parent.or_else(|| match task.kind {
-            TaskKind::BlockOn => thread(task),
-            _ => None,
-        });
+        let by_id = |id| process.tasks.get(&id);
+        current = task.spawned_on.and_then(by_id).or_else(|| task.parent.and_then(by_id));
     }
     false
 }

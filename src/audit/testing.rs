@@ -108,6 +108,7 @@ pub fn task(id: u64) -> Task {
         spawned_at: Some(site(20)),
         spawn_stack: stack([tokio("tokio::task::spawn"), lib("app::Pool::start", 20)]),
         parent: None,
+        spawned_on: None,
         parent_kind: None,
         created_ns: 0,
         ended_ns: 4_000 * MS,

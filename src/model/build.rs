@@ -249,6 +249,7 @@ impl<'a> Builder<'a> {
             spawned_at: task.spawned_at.as_ref().and_then(|at| self.site(at)),
             spawn_stack: self.stack(task.spawn_stack),
             parent: some(task.parent),
+            spawned_on: some(task.spawned_on),
             parent_kind: some(task.parent).map(|_| task_kind(task.parent_kind())),
             created_ns: task.created_ns,
             ended_ns: task.ended_ns,

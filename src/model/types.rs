@@ -343,6 +343,8 @@ pub struct Task {
     /// The task that was being polled when this one was spawned; need not be in
     /// [`Process::tasks`] (then it completed).
     pub parent: Option<u64>,
+    /// The record of the thread on which it was spawned, if that was spawned itself.
+    pub spawned_on: Option<u64>,
     /// What kind of task the parent is.
     pub parent_kind: Option<TaskKind>,
     /// When it was spawned.

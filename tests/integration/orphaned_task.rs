@@ -25,7 +25,7 @@ expectations! { Workspace::Rules, "orphaned-task::requests ";
         => warning(RULE, LIB, "sends-updates");
     tasks_that_are_aborted_for_each_client_are_fine => silent();
     a_task_whose_awaited_handle_is_dropped_once_is_only_noted
-        => note(RULE, LIB, "sends-updates").by("library");
+        => note(RULE, LIB, "sends-updates-to-one").by("library");
     tasks_that_end_later_by_themselves_are_only_noted
         => note(RULE, LIB, "flushes").by("library");
     a_handle_that_goes_with_the_test_is_no_dropped_one => without(&[RULE]);

@@ -341,6 +341,14 @@ pub(crate) fn with_known_actor<R>(read: impl FnOnce(&Task) -> R) -> Option<R> {
     })
 }
 
+/// Reads the thread's own record, if it has one. Neither allocates nor locks.
+pub(crate) fn with_own_record<R: Default>(read: impl FnOnce(&Task) -> R) -> R {
+    with(|context| {
+        // SAFETY: null, or the thread's own record, which is there as long as it is set.
+        unsafe { context.thread.get().as_ref() }.map(read).unwrap_or_default()
+    })
+}
+
 /// The task that this thread is polling, or the thread itself.
 pub(crate) fn current_actor() -> Option<Arc<Task>> {
     current_task().or_else(current_thread)

@@ -152,6 +152,8 @@ pub struct Task {
     pub spawn_stack: StackId,
     /// Who spawned it: its parent, the parent's parent, and so on.
     pub ancestors: Box<[u64]>,
+    /// The thread on which it was spawned, if it is one that was spawned itself; else 0.
+    pub spawned_on: u64,
     /// What kind of task its parent is, where there is one.
     pub parent_kind: Option<TaskKind>,
     /// When it was spawned.
@@ -253,6 +255,8 @@ impl Task {
     ) -> Self {
         let mut task = Self::new(kind, name, tokio_id, site);
         task.parent_kind = parent.map(|parent| parent.kind);
+        task.spawned_on =
+            context::with_own_record(|thread| if thread.is_foreign { 0 } else { thread.id });
         task.ancestors = parent.map_or_else(Box::default, |parent| {
             let ancestors = std::iter::once(parent.id).chain(parent.ancestors.iter().copied());
             ancestors.take(MAX_ANCESTORS).collect()
@@ -306,6 +310,7 @@ impl Task {
             site,
             spawn_stack: 0,
             ancestors: Box::default(),
+            spawned_on: 0,
             parent_kind: None,
             created_ns: clock::now_ns(),
             ended_ns: AtomicU64::new(0),

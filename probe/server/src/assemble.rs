@@ -273,6 +273,7 @@ impl<'a> Assembler<'a> {
             spawned_at: task.site.map(location),
             spawn_stack: self.stack(task.spawn_stack),
             parent: task.ancestors.first().copied().unwrap_or(0),
+            spawned_on: task.spawned_on,
             created_ns: task.created_ns,
             ended_ns: task.ended_ns(),
             end: task_end(task.end()).into(),

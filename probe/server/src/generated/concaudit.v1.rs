@@ -234,6 +234,10 @@ pub struct Task {
     /// What kind of task `parent` is; it need not be known otherwise.
     #[prost(enumeration = "TaskKind", tag = "27")]
     pub parent_kind: i32,
+    /// The record of the thread on which it was spawned, if that one was spawned itself
+    /// through `std::thread`; else 0.
+    #[prost(uint64, tag = "50")]
+    pub spawned_on: u64,
     /// A root was held back for its sake: a drain began after it was spawned.
     #[prost(bool, tag = "29")]
     pub had_grace: bool,
