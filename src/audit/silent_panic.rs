@@ -288,7 +288,7 @@ mod tests {
             let frames = raised.iter().map(|function| std(function));
             let stack = stack(frames.chain([test_code("it::works::{{closure}}", 9)]));
             let message = Some(message.to_owned());
-            check([UnreadPanic { stack, message, ..unread() }])[0].severity
+            check([UnreadPanic { message, stack, ..unread() }])[0].severity
         };
         let (hook, fmt) = ("std::panicking::panic_with_hook", "core::panicking::panic_fmt");
         assert_eq!(of(&[hook, fmt], "on purpose"), Severity::Note);
