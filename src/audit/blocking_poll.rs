@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     model::{
-        BlockingPoll as Poll, Frame, Outcome, Owner, PollSample, Process, Run, TaskKind, Test,
-        origin, origin_of_frame, pointed_frame,
+        BlockingPoll as Poll, Frame, Owner, PollSample, Process, Run, TaskKind, Test, origin,
+        origin_of_frame, pointed_frame,
     },
     project::Project,
     report::{
@@ -51,9 +51,8 @@ impl Rule for BlockingPoll {
                     let is_short = Duration::from_nanos(length_ns(poll)) < config.blocking_poll;
                     let may_block = poll.samples.iter().any(|sample| in_place(&sample.stack));
                     // The rule about tests that hang shows those that never ended.
-                    let is_told = test.outcome == Outcome::TimedOut
-                        && !poll.is_over
-                        && config.is_enabled("hung-test");
+                    let is_told =
+                        test.outcome.is_hang() && !poll.is_over && config.is_enabled("hung-test");
                     if is_short || may_block || is_told || panics(poll) {
                         continue;
                     }
@@ -285,7 +284,7 @@ fn advice(poll: &Poll, sample: &PollSample) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::testing::*;
+    use crate::{audit::testing::*, model::Outcome};
 
     fn sample(system_call: Option<&str>, frames: Vec<Frame>, count: u64) -> PollSample {
         PollSample {

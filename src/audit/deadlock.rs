@@ -8,10 +8,11 @@ use super::{
     group::Draft,
     knots::{self, Story},
     registry::Rule,
+    support::is_once_cell,
     text,
 };
 use crate::{
-    model::{Mode, Run, TaskKind},
+    model::{Mode, ResourceKind, Run, TaskKind},
     report::finding::{Details, Finding, Severity},
 };
 
@@ -61,17 +62,61 @@ fn alone(story: &Story<'_>) -> String {
     let subject = story.subject(party);
     let what = if party.actor.kind == TaskKind::Thread { "thread" } else { "task" };
     let (Some(lock), Some(held)) = (story.wanted(party), &party.held) else {
+        if let Some(channel) = story.wanted(party) {
+            let name = text::lock_name(story.project, channel);
+            return format!(
+                "{subject} waits for room in {name}, from which its own {what} receives, for ever"
+            );
+        }
         return format!("{subject} waits for the end of its own {what}, for ever");
     };
     let name = text::lock_name(story.project, lock);
     let wants = text::purpose(lock, party.wanted_mode);
     let holds = text::purpose(lock, held.mode);
+    if is_once_cell(lock.kind) {
+        return format!("{subject} needs {name}, which its own {what} is initialising, for ever");
+    }
+    if lock.kind == ResourceKind::TokioSemaphore && story.unreleased().is_some() {
+        let name = story.name(lock, party.wanted_mode);
+        return format!(
+            "{subject} waits for {name}, which its own {what} took and has never released, for ever"
+        );
+    }
     format!("{subject} waits for {name}{wants}, which its own {what} holds{holds}, for ever")
 }
 
 fn help(story: &Story<'_>) -> &'static str {
+    let is_cell = |party: &&crate::model::Party| {
+        story.wanted(party).is_some_and(|lock| is_once_cell(lock.kind))
+    };
+    if story.parties.iter().any(is_cell) {
+        return "an initialiser must not need what it initialises, nor a lock or a cell whose \
+                holder needs that: compute what it needs first, or hand it in";
+    }
+    let is_channel = |party: &&crate::model::Party| {
+        story.wanted(party).is_some_and(|lock| lock.kind == ResourceKind::TokioMpsc)
+    };
+    if story.parties.iter().any(is_channel) {
+        return "whoever receives from a bounded channel must not wait for who sends to it: \
+                release the lock before you send, receive in a task of its own, or use `try_send`";
+    }
+    let is_bound =
+        |party: &&crate::model::Party| party.wanted.is_none() && party.operation.is_empty();
+    if story.parties.iter().any(is_bound) {
+        return "do not hold a lock across an await that others of its thread block on: release \
+                it before the await, or use an asynchronous lock";
+    }
     let waits_for_end = story.parties.iter().any(|party| party.wanted.is_none());
     match story.parties[..] {
+        [party]
+            if story.unreleased().is_some()
+                && story
+                    .wanted(party)
+                    .is_some_and(|it| it.kind == ResourceKind::TokioSemaphore) =>
+        {
+            "release the permit before another one is needed: what was forgotten or leaked is held \
+             for ever"
+        }
         [party] => match party.held.as_ref().map(|held| (held.mode, party.wanted_mode)) {
             Some((Mode::Shared | Mode::Upgradable, Mode::Exclusive)) => {
                 "release the read guard first and check again under the write guard, or take the \

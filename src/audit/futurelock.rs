@@ -55,8 +55,8 @@ fn tell(story: &Story<'_>) -> Option<Draft> {
     let polled = last_polled_at(&held.stack, &party.stack);
     let (then, now) = polled.unzip();
     let lock = story.held(party)?;
-    let kind = text::type_name(lock);
-    let lock_name = text::lock_name(project, lock);
+    let kind = knots::kind(lock, held.mode);
+    let lock_name = story.name(lock, held.mode);
     // Both may well have been polled by one function, and be of another one.
     let subject = now.map_or_else(
         || story.subject(party),
@@ -79,12 +79,12 @@ fn tell(story: &Story<'_>) -> Option<Draft> {
     let mut places = Vec::new();
     if story.parties.len() == 1 {
         let who = story.who(party);
-        let label = format!("{who} waits for the {kind} here, for ever, and polls nothing else");
+        let label = format!("{who} waits for {kind} here, for ever, and polls nothing else");
         places.push(text::at_stack(project, &party.stack, label));
         let label = if party.is_granted {
-            format!("the future that nobody polls waited for the {kind} here, and was granted it")
+            format!("the future that nobody polls waited for {kind} here, and was granted it")
         } else {
-            format!("the future that nobody polls took the {kind} here, and holds it")
+            format!("the future that nobody polls took {kind} here, and holds it")
         };
         places.push(text::at_stack(project, &held.stack, label));
         if let Some(frame) = then {

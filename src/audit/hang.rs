@@ -3,13 +3,16 @@
 //! Asked by the rule `hung-test`, and by whoever wants to see what a process is
 //! about while it runs. What is looked at is a snapshot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::support::is_worker;
 use crate::{
     model::{
-        Activity, Awaited, Hold, Owner, Process, Resource, Stack, Task, TaskEnd, TaskKind,
-        TestIdentity, Thread, Wait, awaited, pointed_frame,
+        Activity, Awaited, BlockingFunction, CallKind, Hold, Owner, Process, Resource, Stack, Task,
+        TaskEnd, TaskKind, TestIdentity, Thread, Wait, awaited, blocking_function, pointed_frame,
     },
     project::Project,
 };
@@ -18,6 +21,8 @@ use crate::{
 const SOON_NS: u64 = 100_000_000;
 /// Bytes of a thread's name that the system keeps.
 const NAME_BYTES: usize = 15;
+/// What drives a future with a runtime that others drive.
+const HANDLE_BLOCK_ON: &str = "tokio::runtime::handle::Handle::block_on";
 /// Where tokio's runtime waits for I/O.
 const DRIVER: &str = "tokio::runtime::io::driver::";
 
@@ -73,11 +78,27 @@ pub enum Standstill<'a> {
     },
     /// It is ready to run and is not polled.
     Starves {
-        /// Who keeps its thread busy, as far as known.
-        by: Option<Node>,
+        /// Why, as far as known.
+        why: Starvation,
+        /// Who has to end or to go on first.
+        by: Vec<Node>,
     },
     /// It is a thread that runs this task.
     Runs(Node),
+}
+
+/// Why a task is not polled though it is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Starvation {
+    /// The thread that would poll it is kept busy.
+    Thread,
+    /// Every thread of the pool for blocking tasks has one.
+    Pool,
+    /// It belongs to a runtime of one thread, on which there is nobody but
+    /// `Handle::block_on`: that drives its own future alone.
+    NotDriven,
+    /// Nothing is known.
+    Unknown,
 }
 
 /// What a pending task waits for, in one of its branches.
@@ -90,6 +111,8 @@ pub struct Branch<'a> {
     /// Who has to do something, where that is known: the task that it joins (or
     /// several, of which it is one or all), the holder of the lock.
     pub on: Vec<Node>,
+    /// The other branches are waited for, too: a `join!`, and no `select!`.
+    pub is_joined: bool,
 }
 
 /// A call that blocks a thread.
@@ -101,12 +124,43 @@ pub struct Call<'a> {
     pub operation: &'a str,
     /// Where.
     pub stack: &'a Stack,
+    /// Another crate's call that it is within: what for, and where that was called.
+    pub within: Option<(CallKind, Arc<Stack>)>,
     /// The lock that it waits for.
     pub lock: Option<&'a Resource>,
     /// Who has to do something, where that is known.
     pub on: Option<Node>,
     /// Since when, where that is known.
     pub since_ns: Option<u64>,
+}
+
+/// A lock whose holder waits while others wait for it.
+#[derive(Debug)]
+pub struct HeldUp<'a> {
+    /// Which.
+    pub lock: &'a Resource,
+    /// How, and where it was taken.
+    pub hold: &'a Hold,
+    /// By whom.
+    pub holder: Node,
+    /// One who waits for it.
+    pub waiter: Node,
+    /// Where.
+    pub waits: &'a Stack,
+    /// How many further ones there are.
+    pub others: usize,
+}
+
+impl Call<'_> {
+    /// The stack of who is to blame for the call.
+    pub fn blamed(&self) -> &Stack {
+        self.within.as_ref().map_or(self.stack, |(_, outer)| outer)
+    }
+
+    /// What it is for, where that is another crate's call.
+    pub fn kind(&self) -> Option<CallKind> {
+        self.within.as_ref().map(|(kind, _)| *kind)
+    }
 }
 
 impl<'a> Hang<'a> {
@@ -263,9 +317,44 @@ impl<'a> Hang<'a> {
             return self.standstill_of_poll(task);
         }
         if self.is_starved(task) {
-            return Standstill::Starves { by: self.keeps_busy(task) };
+            return self.starvation(task);
+        }
+        // Its timer has fired long ago, and it would have been polled.
+        let due = task.waits.iter().filter_map(|wait| wait.due_ns).min();
+        let is_overdue = due.is_some_and(|due| self.now_ns().saturating_sub(due) > SOON_NS);
+        if let Some(by) = self.keeps_busy(task).filter(|_| is_overdue) {
+            return Standstill::Starves { why: Starvation::Thread, by: vec![by] };
         }
         Standstill::Awaits(self.branches(task))
+    }
+
+    fn starvation(&self, task: &Task) -> Standstill<'a> {
+        if task.kind == TaskKind::Blocking {
+            let by: Vec<Node> = self
+                .tasks()
+                .filter(|other| other.kind == TaskKind::Blocking && other.running)
+                .map(|other| Node::Task(other.id))
+                .collect();
+            let why = if by.is_empty() { Starvation::Unknown } else { Starvation::Pool };
+            return Standstill::Starves { why, by };
+        }
+        if let Some(by) = self.keeps_busy(task) {
+            return Standstill::Starves { why: Starvation::Thread, by: vec![by] };
+        }
+        let why =
+            if self.is_driven_by_handles() { Starvation::NotDriven } else { Starvation::Unknown };
+        Standstill::Starves { why, by: Vec::new() }
+    }
+
+    /// Whether no root is there but those of `Handle::block_on`, and no worker.
+    fn is_driven_by_handles(&self) -> bool {
+        let of_handle = |root: &Task| {
+            let frames = &root.spawn_stack.frames;
+            let of_tokio = frames.iter().take_while(|it| !matches!(it.owner, Owner::Workspace(_)));
+            of_tokio.map(|it| it.function.as_str()).any(|it| it.contains(HANDLE_BLOCK_ON))
+        };
+        let mut roots = self.tasks().filter(|task| task.kind == TaskKind::BlockOn).peekable();
+        !self.has_workers && roots.peek().is_some() && roots.all(of_handle)
     }
 
     fn is_starved(&self, task: &Task) -> bool {
@@ -304,6 +393,13 @@ impl<'a> Hang<'a> {
         })
     }
 
+    /// Whether it is a task in the middle of a poll.
+    pub fn is_polled(&self, node: Node) -> bool {
+        self.record(node).is_some_and(|task| {
+            task.running && !matches!(task.kind, TaskKind::Thread | TaskKind::Blocking)
+        })
+    }
+
     /// Tasks that are ready to run, and are kept from it by a task's poll.
     pub fn kept_by(&self, node: Node) -> Vec<Node> {
         self.tasks()
@@ -317,7 +413,12 @@ impl<'a> Hang<'a> {
         if let Some(wait) = thread.waits.iter().max_by_key(|wait| wait.since_ns) {
             return Standstill::Blocks(self.call_of(wait, thread.joins));
         }
+        let within = within(&thread.stack);
         let name = match &thread.activity {
+            // It polls the future that it drives again and again.
+            _ if since.is_some() && matches!(within, Some((CallKind::Drive, _, _))) => {
+                String::new()
+            }
             Activity::Running => {
                 return Standstill::Computes {
                     stack: &thread.stack,
@@ -330,10 +431,15 @@ impl<'a> Hang<'a> {
             }
             Activity::Blocked(_) | Activity::Unknown => "a call".to_owned(),
         };
+        let (name, within) = match within {
+            Some((kind, known, outer)) => (format!("`{known}`"), Some((kind, outer))),
+            None => (name, None),
+        };
         Standstill::Blocks(Call {
             name,
             operation: "",
             stack: &thread.stack,
+            within,
             lock: None,
             on: None,
             since_ns: since,
@@ -342,14 +448,16 @@ impl<'a> Hang<'a> {
 
     fn call_of(&self, wait: &'a Wait, joins: Option<u64>) -> Call<'a> {
         let lock = wait.resource.and_then(|id| self.process.resources.get(&id));
+        let within = within(&wait.stack).filter(|_| lock.is_none());
         Call {
-            name: if wait.operation.is_empty() {
-                "a call".to_owned()
-            } else {
-                format!("`{}`", wait.operation)
+            name: match &within {
+                Some((_, name, _)) => format!("`{name}`"),
+                None if wait.operation.is_empty() => "a call".to_owned(),
+                None => format!("`{}`", wait.operation),
             },
             operation: &wait.operation,
             stack: &wait.stack,
+            within: within.map(|(kind, _, outer)| (kind, outer)),
             lock,
             on: match lock {
                 Some(lock) => self.holder(lock.id),
@@ -381,7 +489,12 @@ impl<'a> Hang<'a> {
         distinct
             .into_values()
             .chain(timer)
-            .map(|(awaited, wait)| Branch { on: self.on(task, &awaited, wait), awaited, wait })
+            .map(|(awaited, wait)| Branch {
+                on: self.on(task, &awaited, wait),
+                is_joined: is_joined(wait),
+                awaited,
+                wait,
+            })
             .collect()
     }
 
@@ -426,6 +539,46 @@ impl<'a> Hang<'a> {
             .filter(|(_, hold)| hold.released_ns.is_none())
             .filter(|(node, hold)| seen.insert((*node, hold.acquisition.resource)))
             .collect()
+    }
+
+    /// A lock whose holder is one of these, and waits while others wait for the lock: the
+    /// last one in their order.
+    pub fn held_up(&self, steps: impl DoubleEndedIterator<Item = Node>) -> Option<HeldUp<'a>> {
+        let waits = |node: Node| -> Vec<(u64, Node, &'a Stack)> {
+            match self.standstill(node) {
+                Some(Standstill::Awaits(branches)) => branches
+                    .iter()
+                    .filter(|branch| matches!(branch.awaited, Awaited::Lock { .. }))
+                    .filter_map(|branch| Some((branch.wait.resource?, node, &*branch.wait.stack)))
+                    .collect(),
+                Some(Standstill::Blocks(call)) => {
+                    call.lock.map(|lock| (lock.id, node, call.stack)).into_iter().collect()
+                }
+                _ => Vec::new(),
+            }
+        };
+        let all: Vec<_> =
+            self.tasks().filter_map(|task| self.node(task.id)).flat_map(waits).collect();
+        steps.rev().find_map(|holder| {
+            let standstill = self.standstill(holder)?;
+            if !matches!(standstill, Standstill::Awaits(_) | Standstill::Blocks(_)) {
+                return None;
+            }
+            self.holds.iter().filter(|(node, _)| *node == holder).find_map(|(_, hold)| {
+                let id = hold.acquisition.resource;
+                let mut waiters =
+                    all.iter().filter(|(lock, node, _)| *lock == id && *node != holder);
+                let (_, waiter, stack) = waiters.next()?;
+                Some(HeldUp {
+                    lock: self.process.resources.get(&id)?,
+                    hold,
+                    holder,
+                    waiter: *waiter,
+                    waits: stack,
+                    others: waiters.count(),
+                })
+            })
+        })
     }
 
     fn holder(&self, lock: u64) -> Option<Node> {
@@ -483,6 +636,22 @@ fn is_call_within(operation: &str) -> bool {
             | "Barrier::wait"
             | "thread::park"
     )
+}
+
+/// The call of another crate than std in which a thread with this stack is: what for, its
+/// name, and the stack from its caller outward.
+fn within(stack: &Stack) -> Option<(CallKind, &'static str, Arc<Stack>)> {
+    let BlockingFunction { name, kind, caller } = blocking_function(stack)?;
+    let outer = Stack { frames: stack.frames[caller..].to_vec() };
+    Some((kind, name, Arc::new(outer)))
+}
+
+/// Whether it is one of several futures that are all waited for.
+fn is_joined(wait: &Wait) -> bool {
+    const PARTS: &[&str] =
+        &["maybe_done::", "::join_all::", "::try_join_all::", "futures_unordered"];
+    let outside = wait.stack.frames.iter().filter(|it| !matches!(it.owner, Owner::Workspace(_)));
+    outside.map(|it| it.function.as_str()).any(|it| PARTS.iter().any(|part| it.contains(part)))
 }
 
 /// A `LocalSet` is woken when one of its tasks is: what those wait for is told of them.

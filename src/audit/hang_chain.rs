@@ -1,12 +1,14 @@
 //! Where a test hangs, in one sentence: from its body along who waits for whom to
 //! the one that waits for something that nobody provides.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::{
-    hang::{Branch, Call, Hang, Node, Standstill},
+    hang::{Branch, Call, Hang, Node, Standstill, Starvation},
     text,
 };
 use crate::{
-    model::{Awaited, Stack, Task, TaskKind, pointed_frame},
+    model::{Awaited, Frame, Owner, Stack, Task, TaskKind, pointed_frame},
     report::words::{counted, duration},
 };
 
@@ -14,6 +16,11 @@ use crate::{
 const MAX_IN_SENTENCE: usize = 5;
 /// A task that was polled more often than this waits in a loop.
 const MANY_POLLS: u64 = 1_000;
+
+/// Of those that one waits for, so many are looked at.
+const MAX_CANDIDATES: usize = 32;
+/// So far.
+const MAX_FOLLOWED: usize = 64;
 
 /// One that waits for the next one of the chain; the last one for something else.
 #[derive(Debug)]
@@ -28,10 +35,10 @@ pub struct Step<'a> {
 
 impl<'a> Step<'a> {
     /// Where it waits.
-    pub fn stack(&self) -> Option<&'a Stack> {
+    pub fn stack(&self) -> Option<&Stack> {
         match &self.standstill {
             Standstill::Awaits(branches) => branches.first().map(|branch| &*branch.wait.stack),
-            Standstill::Blocks(call) => Some(call.stack),
+            Standstill::Blocks(call) => Some(call.blamed()),
             Standstill::Computes { stack, .. } => Some(stack),
             Standstill::Starves { .. } | Standstill::Runs(_) => None,
         }
@@ -42,12 +49,13 @@ impl<'a> Hang<'a> {
     /// From the test's body to the one that keeps all of them waiting.
     pub fn chain(&self) -> Vec<Step<'a>> {
         let mut steps: Vec<Step<'a>> = Vec::new();
+        let mut seen: Vec<Node> = Vec::new();
         let mut next = self.start();
         while let Some(node) = next {
             let Some(standstill) = self.standstill(node) else { break };
-            next = on(&standstill);
-            let is_loop =
-                next.is_some_and(|next| next == node || steps.iter().any(|step| step.node == next));
+            seen.push(node);
+            next = self.leads_on(&on(&standstill), &seen);
+            let is_loop = next.is_some_and(|next| seen.contains(&next));
             // A thread that runs a task is told of by the task.
             if !matches!(standstill, Standstill::Runs(_)) {
                 steps.push(Step { node, standstill, is_loop });
@@ -57,6 +65,71 @@ impl<'a> Hang<'a> {
             }
         }
         steps
+    }
+
+    /// Whether anything is known of the test's body.
+    pub fn has_body(&self) -> bool {
+        self.start().is_some_and(|start| self.standstill(start).is_some())
+    }
+
+    /// How far those of the chain have come: the same at two looks where none of them got
+    /// on. `None`: nothing is known of the body.
+    pub fn progress(&self) -> Option<u64> {
+        let steps = self.chain();
+        let mut hasher = DefaultHasher::new();
+        for step in &steps {
+            step.node.hash(&mut hasher);
+            self.record(step.node).map(|task| task.polls).hash(&mut hasher);
+            match &step.standstill {
+                Standstill::Awaits(branches) => branches.len().hash(&mut hasher),
+                Standstill::Blocks(call) => {
+                    (&call.name, call.since_ns).hash(&mut hasher);
+                    self.place(call.stack).hash(&mut hasher);
+                }
+                // One that is in the same function for as long, and does not yield, is a loop.
+                Standstill::Computes { stack, for_ns: Some(_), .. } => {
+                    let is_own = |frame: &&Frame| matches!(frame.owner, Owner::Workspace(_));
+                    for frame in stack.frames.iter().filter(is_own) {
+                        frame.function.hash(&mut hasher);
+                    }
+                }
+                Standstill::Computes { cpu_ns, .. } => cpu_ns.hash(&mut hasher),
+                Standstill::Starves { by, .. } => by.hash(&mut hasher),
+                Standstill::Runs(node) => node.hash(&mut hasher),
+            }
+        }
+        (!steps.is_empty()).then(|| hasher.finish())
+    }
+
+    /// Of those that are all waited for, the one that leads back into the chain, else the
+    /// one behind whom most others stand: the first where they are alike.
+    fn leads_on(&self, candidates: &[Node], seen: &[Node]) -> Option<Node> {
+        let [first, others @ ..] = candidates else { return None };
+        if others.is_empty() {
+            return Some(*first);
+        }
+        let rank = |node: &Node| {
+            let (length, is_loop) = self.follow(*node, seen);
+            (!is_loop, std::cmp::Reverse(length))
+        };
+        candidates.iter().take(MAX_CANDIDATES).min_by_key(|node| rank(node)).copied()
+    }
+
+    /// How many follow, each the first that the one before waits for; and whether the last
+    /// one waits for one of them, or of those `seen`.
+    fn follow(&self, from: Node, seen: &[Node]) -> (usize, bool) {
+        let mut seen = seen.to_vec();
+        let mut next = Some(from);
+        let mut length = 0;
+        while let Some(node) = next.filter(|_| length < MAX_FOLLOWED) {
+            if seen.contains(&node) {
+                return (length, true);
+            }
+            seen.push(node);
+            length += 1;
+            next = self.standstill(node).and_then(|standstill| on(&standstill).first().copied());
+        }
+        (length, false)
     }
 
     /// "it waits at src/a.rs:10 for the task spawned at src/b.rs:20, which waits for
@@ -81,7 +154,8 @@ impl<'a> Hang<'a> {
         text
     }
 
-    fn clause(&self, step: &Step<'_>) -> String {
+    /// What one of them waits for: "waits for data on an mpsc channel at src/b.rs:31".
+    pub fn clause(&self, step: &Step<'_>) -> String {
         let next = |node: Node| {
             if step.is_loop && node == step.node { "itself".to_owned() } else { self.name(node) }
         };
@@ -99,14 +173,31 @@ impl<'a> Hang<'a> {
                     None => format!("computes{at} ({} on the CPU)", duration(*cpu_ns)),
                 }
             }
-            Standstill::Starves { by } => {
+            Standstill::Starves { why, by } => {
                 let never = self
                     .record(step.node)
                     .filter(|task| task.polls == 0)
                     .map_or("is ready to run", |_| "was never polled");
-                match by {
-                    Some(by) => format!("{never}, since its thread is kept busy by {}", next(*by)),
-                    None => format!("{never}, though it is ready to run, and nobody polls it"),
+                match (why, &by[..]) {
+                    (Starvation::Pool, [node]) => format!(
+                        "waits for a thread of the pool for blocking tasks, which is full: {} has \
+                         the one there is",
+                        next(*node)
+                    ),
+                    (Starvation::Pool, [node, ..]) => format!(
+                        "waits for a thread of the pool for blocking tasks, which is full: its {} \
+                         threads are busy with {} and its like",
+                        by.len(),
+                        self.name(*node)
+                    ),
+                    (Starvation::NotDriven, _) => format!(
+                        "{never}: `Handle::block_on` drives no task of a runtime of one thread, \
+                         and nobody else does"
+                    ),
+                    (_, [by, ..]) => {
+                        format!("{never}, since its thread is kept busy by {}", next(*by))
+                    }
+                    (_, []) => format!("{never}, though it is ready to run, and nobody polls it"),
                 }
             }
             Standstill::Runs(node) => format!("runs {}", next(*node)),
@@ -155,7 +246,8 @@ impl<'a> Hang<'a> {
                         parts.push(part);
                     }
                 }
-                format!("waits{at} {}{many}", parts.join(" or "))
+                let all = branches.iter().all(|branch| branch.is_joined);
+                format!("waits{at} {}{many}", parts.join(if all { " and " } else { " or " }))
             }
         }
     }
@@ -183,7 +275,7 @@ impl<'a> Hang<'a> {
     }
 
     fn blocks(&self, step: &Step<'_>, call: &Call<'_>, next: &dyn Fn(Node) -> String) -> String {
-        let at = self.at(call.stack);
+        let at = self.at(call.blamed());
         let kept = self.kept(step.node);
         match (call.lock, call.on) {
             (Some(lock), Some(node)) => {
@@ -283,19 +375,23 @@ impl<'a> Hang<'a> {
     }
 }
 
-/// Whom it waits for, if that is one and is known.
-fn on(standstill: &Standstill<'_>) -> Option<Node> {
+/// Whom it waits for, if that is one and is known; all of them where it needs all.
+fn on(standstill: &Standstill<'_>) -> Vec<Node> {
     match standstill {
         Standstill::Awaits(branches) => {
             // A timer beside it gives up some day, and the other one is what hangs.
-            let mut others = branches.iter().filter(|branch| !branch.awaited.must_come());
-            let first = others.next()?;
-            let is_one = others.all(|other| other.on == first.on);
-            first.on.first().copied().filter(|_| is_one)
+            let others: Vec<&Branch<'_>> =
+                branches.iter().filter(|branch| !branch.awaited.must_come()).collect();
+            let [first, rest @ ..] = &others[..] else { return Vec::new() };
+            if others.len() > 1 && others.iter().all(|branch| branch.is_joined) {
+                return others.iter().flat_map(|branch| branch.on.iter().copied()).collect();
+            }
+            let is_one = rest.iter().all(|other| other.on == first.on);
+            first.on.first().copied().filter(|_| is_one).into_iter().collect()
         }
-        Standstill::Blocks(call) => call.on,
-        Standstill::Starves { by } => *by,
-        Standstill::Runs(node) => Some(*node),
-        Standstill::Computes { .. } => None,
+        Standstill::Blocks(call) => call.on.into_iter().collect(),
+        Standstill::Starves { by, .. } => by.clone(),
+        Standstill::Runs(node) => vec![*node],
+        Standstill::Computes { .. } => Vec::new(),
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    hang::{Branch, Call, Hang, Node, Standstill},
+    hang::{Branch, Call, Hang, Node, Standstill, Starvation},
     text,
 };
 use crate::{
@@ -152,13 +152,16 @@ impl Hang<'_> {
                 frames: self.frames(stack),
                 ..HungWait::default()
             }],
-            Standstill::Starves { by } => vec![HungWait {
-                what: match by {
-                    Some(_) => "is ready to run, but its thread is busy".to_owned(),
-                    None => "is ready to run, and nobody polls it".to_owned(),
-                },
-                relation: "with".to_owned(),
-                on: below(by.as_slice()),
+            Standstill::Starves { why, by } => vec![HungWait {
+                what: match why {
+                    Starvation::Thread => "is ready to run, but its thread is busy",
+                    Starvation::Pool => "waits for a thread of the pool for blocking tasks",
+                    Starvation::NotDriven => "is ready to run, and nobody drives its runtime",
+                    Starvation::Unknown => "is ready to run, and nobody polls it",
+                }
+                .to_owned(),
+                relation: if *why == Starvation::Pool { "taken by" } else { "with" }.to_owned(),
+                on: below(by),
                 ..HungWait::default()
             }],
             Standstill::Runs(task) => vec![HungWait {

@@ -6,7 +6,7 @@
 use super::{
     config::Config,
     group::{Draft, Groups, Rank},
-    hang::{Call, Hang, Node, Standstill},
+    hang::{Call, Hang, HeldUp, Node, Standstill, Starvation},
     hang_chain::Step,
     knots::rule_of,
     lost_waker::tells_of_hanging,
@@ -14,10 +14,11 @@ use super::{
     text::{self, duration},
 };
 use crate::{
-    model::{Awaited, Outcome, Run, Stack, TaskKind, Test, origin, pointed_frame},
+    model::{Awaited, CallKind, Outcome, Run, Stack, TaskKind, Test, origin, pointed_frame},
     report::finding::{
         Confidence, Details, Finding, HungProcess, LabelledStack, Location, Origin, Severity,
     },
+    report::words::counted,
 };
 
 /// See the module.
@@ -39,15 +40,19 @@ impl Rule for HungTest {
 
     fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
-        let over_limit = run.tests.iter().filter(|test| test.outcome == Outcome::TimedOut);
-        for test in over_limit.filter(|test| !is_explained(test, config)) {
+        let ended_by_us = run
+            .tests
+            .iter()
+            .filter(|test| test.outcome.is_hang() || test.outcome == Outcome::TooSlow);
+        for test in ended_by_us.filter(|test| !is_explained(test, config)) {
             let Some(process) = test.processes.iter().find_map(|it| it.snapshot.as_deref()) else {
                 continue;
             };
             let hang = Hang::new(&run.project, process, &test.identity);
             let steps = hang.chain();
             if !is_lost(&hang, &steps, config) {
-                Hung { hang: &hang, steps, test, config }.add_to(&mut groups);
+                let held_up = hang.held_up(steps.iter().map(|step| step.node));
+                Hung { hang: &hang, steps, held_up, test, config }.add_to(&mut groups);
             }
         }
         groups.finish()
@@ -73,6 +78,8 @@ struct Hung<'a> {
     hang: &'a Hang<'a>,
     /// From the test's body to the one that keeps all waiting.
     steps: Vec<Step<'a>>,
+    /// The lock that one of them holds while others wait for it.
+    held_up: Option<HeldUp<'a>>,
     test: &'a Test,
     config: &'a Config,
 }
@@ -104,6 +111,11 @@ impl Hung<'_> {
         let own = |stack: &&Stack| {
             origin(self.hang.project, stack, &self.test.identity) != Origin::Dependency
         };
+        if let Some(HeldUp { hold, .. }) = &self.held_up
+            && own(&&*hold.acquisition.stack)
+        {
+            return Some(&hold.acquisition.stack);
+        }
         let stacks = || self.steps.iter().rev().filter_map(Step::stack);
         stacks().find(own).or_else(|| stacks().find(|stack| pointed_frame(stack).is_some()))
     }
@@ -132,17 +144,59 @@ impl Hung<'_> {
 
     fn message(&self) -> String {
         let name = self.test.identity.path.as_ref().unwrap_or(&self.test.name);
-        let ended = format!("test `{name}` did not end within {}", limit(self.limit_ms()));
+        let ended = match self.test.outcome {
+            Outcome::Hung => format!("test `{name}` hangs"),
+            _ => format!("test `{name}` did not end within {}", limit(self.limit_ms())),
+        };
+        if self.test.outcome == Outcome::TooSlow {
+            let sentence = self.hang.sentence(&self.steps);
+            return format!("{ended} nor within many times that, though it got on: {sentence}");
+        }
         if self.steps.is_empty() {
             return format!("{ended}, and nothing is known of what it waits for");
         }
-        format!("{ended}: {}", self.hang.sentence(&self.steps))
+        match &self.held_up {
+            Some(held_up) => format!("{ended}: {}", self.holds_up(held_up)),
+            None => format!("{ended}: {}", self.hang.sentence(&self.steps)),
+        }
+    }
+
+    /// "the test's body holds tokio Mutex created at src/a.rs:7:9 (taken at src/a.rs:12) and
+    /// waits for data on a oneshot channel at src/a.rs:14, while the task spawned at
+    /// src/a.rs:20 waits for that lock at src/a.rs:22".
+    fn holds_up(&self, held_up: &HeldUp<'_>) -> String {
+        let Self { hang, .. } = self;
+        let HeldUp { lock, hold, holder, waiter, waits, others } = held_up;
+        let at =
+            |stack: &Stack| hang.place(stack).map_or_else(String::new, |at| format!(" at {at}"));
+        let purpose = text::purpose(lock, hold.acquisition.mode);
+        let step = self.steps.iter().find(|step| step.node == *holder);
+        let doing = step.map_or_else(|| "waits".to_owned(), |step| hang.clause(step));
+        let others = match others {
+            0 => String::new(),
+            count => format!(", as do {}", counted(*count as u64, "other", "others")),
+        };
+        format!(
+            "{} holds {}{purpose} (taken{}) and {doing}, while {} waits for that lock{}{others}",
+            hang.name(*holder),
+            text::lock_name(hang.project, lock),
+            at(&hold.acquisition.stack),
+            hang.name(*waiter),
+            at(waits),
+        )
     }
 
     /// Where it hangs, and what leads there from the test's body; innermost first.
     fn places(&self) -> Vec<Option<Location>> {
         let Self { hang, .. } = self;
         let mut places = Vec::new();
+        if let Some(HeldUp { lock, hold, holder, waiter, waits, .. }) = &self.held_up {
+            let kind = text::type_name(lock);
+            let label = format!("{} took the {kind} here, and holds it", hang.name(*holder));
+            places.push(text::at_stack(hang.project, &hold.acquisition.stack, label));
+            let label = format!("{} waits for the {kind} here", hang.name(*waiter));
+            places.push(text::at_stack(hang.project, waits, label));
+        }
         let blamed = self.blamed();
         for step in self.steps.iter().rev() {
             let who = hang.name(step.node);
@@ -182,6 +236,23 @@ impl Hung<'_> {
 
     /// The stack where it hangs, in full.
     fn stacks(&self) -> Vec<LabelledStack> {
+        if let Some(HeldUp { hold, holder, waiter, waits, .. }) = &self.held_up {
+            let project = self.hang.project;
+            let node = *holder;
+            let (holder, waiter) = (self.hang.name(*holder), self.hang.name(*waiter));
+            let step = self.steps.iter().find(|step| step.node == node);
+            let taken = format!("where {holder} took the lock");
+            let meanwhile = format!("where {holder} waits meanwhile");
+            return [
+                text::labelled(project, &hold.acquisition.stack, taken),
+                step.and_then(Step::stack)
+                    .and_then(|stack| text::labelled(project, stack, meanwhile)),
+                text::labelled(project, waits, format!("where {waiter} waits for the lock")),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
+        }
         let Some(blamed) = self.blamed() else { return Vec::new() };
         let of = self
             .steps
@@ -194,6 +265,10 @@ impl Hung<'_> {
 
     /// What to do about the last one of the chain.
     fn help(&self) -> &'static str {
+        if self.held_up.is_some() {
+            return "release the lock before waiting: whoever is to end that wait may need the \
+                    lock first";
+        }
         let Some(step) = self.steps.last() else {
             return "end the test earlier, or raise --time-limit";
         };
@@ -213,9 +288,24 @@ impl Hung<'_> {
                 "see that the loop comes to its end; and yield in it now and then, so that others \
                  of its thread can run"
             }
-            Standstill::Starves { .. } => {
-                "keep the runtime running (`block_on`) for as long as its tasks are needed"
-            }
+            Standstill::Starves { why, .. } => match why {
+                Starvation::Pool => {
+                    "a blocking task must not wait for another one of its pool: await outside of \
+                     `spawn_blocking`, bound how many run at a time, or raise \
+                     `max_blocking_threads`"
+                }
+                Starvation::NotDriven => {
+                    "use `Runtime::block_on`, which drives the runtime's tasks, or a runtime with \
+                     workers"
+                }
+                Starvation::Thread => {
+                    "do not block or compute for long on a runtime's thread: await, yield, or \
+                     move it into `spawn_blocking`"
+                }
+                Starvation::Unknown => {
+                    "keep the runtime running (`block_on`) for as long as its tasks are needed"
+                }
+            },
             Standstill::Runs(_) => "end the test earlier, or raise --time-limit",
         }
     }
@@ -224,6 +314,29 @@ impl Hung<'_> {
         if !self.hang.kept_by(node).is_empty() {
             return "do not block a runtime's thread: await an asynchronous counterpart of the \
                     call, or move it into `spawn_blocking`";
+        }
+        match (call.kind(), call.operation) {
+            (Some(CallKind::Drive), _) if call.since_ns.is_some() && self.hang.is_polled(node) => {
+                return "do not drive a future within the poll of another one: it keeps the \
+                        runtime's thread from what it waits for. Make the function `async` and \
+                        await it, or call it in `spawn_blocking`";
+            }
+            (Some(CallKind::Drive), _) => {
+                return "see what the future waits for, and who is to bring that about";
+            }
+            (Some(CallKind::Receive), _) => {
+                return "a receiver goes on until every sender is dropped: look for one that is \
+                        kept alive, in a struct or by a thread that waits itself";
+            }
+            (Some(CallKind::Send), _) => {
+                return "see who is to receive from the channel: it is full, and nobody receives \
+                        from it";
+            }
+            (Some(CallKind::Cell), _) => {
+                return "an initialiser must not need what it initialises, nor wait for who waits \
+                        for it";
+            }
+            (None, _) => {}
         }
         match call.operation {
             "Receiver::recv" => {
@@ -248,8 +361,14 @@ impl Hung<'_> {
 fn help_with(awaited: &Awaited) -> &'static str {
     match awaited {
         Awaited::Channel { sends: true, .. } => {
-            "see who is to receive from the channel: it has no room, and nobody makes any"
+            "see who is to receive from the channel: it is full, and nobody receives from it"
         }
+        Awaited::Closed { .. } => "see who keeps the receiver, and is to drop it",
+        Awaited::Cell(_) => {
+            "see who initialises the cell: an initialiser must not need the cell itself, nor \
+             wait for who waits for it"
+        }
+        Awaited::Event => "see who is to notify the event",
         Awaited::Channel { .. } => {
             "a receiver goes on until every sender is dropped: look for one that is kept alive, \
              by the receiving task itself or by one that waits for it"
@@ -414,8 +533,9 @@ mod tests {
         let finding = check(vec![body(vec![lock]), holder]);
         assert!(
             finding.message.contains(
-                "it waits at src/lib.rs:6 for tokio Mutex created at src/lib.rs:3:9, held by the \
-                 task spawned at src/lib.rs:20, which waits for data"
+                "the task spawned at src/lib.rs:20 holds tokio Mutex created at src/lib.rs:3:9 \
+                 (taken at src/lib.rs:40) and waits for data on an mpsc channel at src/lib.rs:33, \
+                 while the test's body waits for that lock at src/lib.rs:6"
             ),
             "{}",
             finding.message

@@ -7,13 +7,13 @@ use camino::Utf8Path;
 use super::{
     config::Config,
     group::{Draft, Groups, Rank},
-    support::class_identity,
+    support::{class_identity, is_once_cell},
     text::{self, duration},
 };
 use crate::{
     model::{
         Acquisition, Frame, Knot, Mode, OrderEdge, Party, Process, Resource, ResourceKind, Run,
-        Stack, TaskKind, TestIdentity, is_paused, origin, pointed_frame,
+        Stack, TaskKind, TestIdentity, is_paused, origin, outlived_its_acquisition, pointed_frame,
     },
     project::Project,
     report::finding::{Confidence, Finding, LabelledStack, Location, Origin, Severity, StuckParty},
@@ -32,7 +32,10 @@ pub fn rule_of(knot: &Knot) -> &'static str {
     let is_alone = knot.parties.len() == 1;
     let is_left = |party: &Party| {
         party.held.as_ref().is_some_and(|held| {
-            party.is_granted || (is_alone && is_paused(&held.stack, &party.stack))
+            party.is_granted
+                || (is_alone
+                    && is_paused(&held.stack, &party.stack)
+                    && outlived_its_acquisition(&held.stack, &party.first_await, &party.stack))
         })
     };
     let is_task = |party: &Party| party.actor.kind != TaskKind::Thread;
@@ -165,6 +168,19 @@ impl<'a> Story<'a> {
         self.process.resources.get(&party.held.as_ref()?.resource)
     }
 
+    /// Whether the one before this party waits for room in a channel, and this one was the
+    /// last to receive from it.
+    fn receives(&self, at: usize) -> bool {
+        let before = self.parties[(at + self.parties.len() - 1) % self.parties.len()];
+        let is_channel = |lock: &Resource| lock.kind == ResourceKind::TokioMpsc;
+        self.parties[at].held.is_none() && self.wanted(before).is_some_and(is_channel)
+    }
+
+    /// Whether what it has is a cell whose initialiser it runs.
+    fn initialises(&self, party: &Party) -> bool {
+        self.held(party).is_some_and(|lock| is_once_cell(lock.kind))
+    }
+
     /// The party that this one (by its place) waits for.
     fn after(&self, at: usize) -> &'a Party {
         self.parties[(at + 1) % self.parties.len()]
@@ -227,6 +243,9 @@ impl<'a> Story<'a> {
         let party = self.parties[at];
         match self.wanted(party) {
             Some(lock) => self.name(lock, party.wanted_mode),
+            None if party.operation.is_empty() => {
+                format!("its thread, which {} blocks", self.who(self.after(at)))
+            }
             None => format!("the end of {}", self.who(self.after(at))),
         }
     }
@@ -238,10 +257,11 @@ impl<'a> Story<'a> {
     }
 
     /// "static `LOCK` for reading", "a permit of tokio Semaphore created at ...".
-    fn name(&self, lock: &Resource, mode: Mode) -> String {
+    pub fn name(&self, lock: &Resource, mode: Mode) -> String {
         let name = text::lock_name(self.project, lock);
         match lock.kind {
             ResourceKind::TokioSemaphore => format!("a permit of {name}"),
+            ResourceKind::TokioMpsc => format!("room in {name}"),
             _ => format!("{name}{}", text::purpose(lock, mode)),
         }
     }
@@ -257,7 +277,13 @@ impl<'a> Story<'a> {
                     Some(has) if party.is_granted => {
                         format!("{subject} was granted {has} in a future that nobody polls, and waits for {waits}")
                     }
+                    Some(has) if self.initialises(party) => {
+                        format!("{subject} is initialising {has} and waits for {waits}")
+                    }
                     Some(has) => format!("{subject} holds {has} and waits for {waits}"),
+                    None if self.receives(at) => {
+                        format!("{subject}, which receives from it, waits for {waits}")
+                    }
                     None => format!("{subject} waits for {waits}"),
                 }
             })
@@ -277,6 +303,10 @@ impl<'a> Story<'a> {
                 Some(lock) => {
                     format!("{who} waits for {} here, for ever", kind(lock, party.wanted_mode))
                 }
+                None if party.operation.is_empty() => format!(
+                    "{who} waits here, and can only be polled by the thread that {} blocks",
+                    self.who(self.after(at))
+                ),
                 None => format!("{who} waits for the end of {} here", self.who(self.after(at))),
             };
             places.push(text::at_stack(self.project, &party.stack, label));
@@ -284,6 +314,10 @@ impl<'a> Story<'a> {
                 let kind = kind(lock, held.mode);
                 let label = if party.is_granted {
                     format!("{who} was granted {kind} here, in a future that nobody polls")
+                } else if self.initialises(party) {
+                    format!("{who} began to initialise {kind} here, and is not done")
+                } else if self.unreleased().is_some() {
+                    format!("{who} took {kind} here, and has never released it")
                 } else {
                     format!("{who} took {kind} here, and holds it")
                 };
@@ -320,6 +354,8 @@ impl<'a> Story<'a> {
             let Some(held) = &party.held else { continue };
             let how = if party.is_granted {
                 "asked for what it was granted"
+            } else if self.initialises(party) {
+                "began to initialise what is waited for"
             } else {
                 "took what it holds"
             };
@@ -343,12 +379,22 @@ impl<'a> Story<'a> {
                     .to_owned(),
             );
         }
+        notes.extend(self.unreleased());
         let is_permit = |party: &&Party| {
             self.wanted(party).is_some_and(|lock| lock.kind == ResourceKind::TokioSemaphore)
         };
         if self.parties.iter().any(is_permit) {
             notes.push(
                 "anybody may add permits: nobody was left in the process who could".to_owned(),
+            );
+        }
+        let is_room = |party: &&Party| {
+            self.wanted(party).is_some_and(|lock| lock.kind == ResourceKind::TokioMpsc)
+        };
+        if self.parties.iter().any(is_room) {
+            notes.push(
+                "whoever has the receiver may make room: nobody was left in the process who could"
+                    .to_owned(),
             );
         }
         match self.knot.behind {
@@ -400,6 +446,27 @@ impl<'a> Story<'a> {
         further.sort();
         further.dedup();
         (!further.is_empty()).then(|| further.join(" and "))
+    }
+
+    /// Of one that waits for itself: the function that took what it has is over, and has not
+    /// released it.
+    pub fn unreleased(&self) -> Option<String> {
+        let [party] = self.parties[..] else { return None };
+        let held = party.held.as_ref().filter(|_| !party.is_granted)?;
+        let taker = pointed_frame(&held.stack)?;
+        let is_over = !party.stack.frames.iter().any(|frame| frame.function == taker.function);
+        let what = match self.held(party)?.kind {
+            ResourceKind::TokioSemaphore => "permit",
+            kind if is_once_cell(kind) => return None,
+            _ => "guard",
+        };
+        is_over.then(|| {
+            format!(
+                "`{}` took it, is over, and has not released it: the {what} was returned, kept in \
+                 a struct, or forgotten (`forget`, `Box::leak`)",
+                text::short(&taker.function)
+            )
+        })
     }
 
     fn note(&self, at: usize) -> String {
@@ -459,10 +526,11 @@ impl<'a> Story<'a> {
 }
 
 /// "the std RwLock for reading", "a permit of the tokio Semaphore".
-fn kind(lock: &Resource, mode: Mode) -> String {
+pub fn kind(lock: &Resource, mode: Mode) -> String {
     let kind = text::type_name(lock);
     match lock.kind {
         ResourceKind::TokioSemaphore => format!("a permit of the {kind}"),
+        ResourceKind::TokioMpsc => format!("room in the {kind}"),
         _ => format!("the {kind}{}", text::purpose(lock, mode)),
     }
 }

@@ -451,17 +451,17 @@ fn advice(awaited: &Awaited) -> (u8, &'static str) {
             "close the channel when the owner is dropped (the task must not hold an end of it that \
              keeps it open), or keep the `JoinHandle` and abort the task",
         ),
-        Awaited::Channel { sends: true, .. } => (
+        Awaited::Channel { sends: true, .. } | Awaited::Closed { .. } => (
             3,
             "drop the receiver when nobody reads it any more, so that sending fails, or keep the \
              `JoinHandle` and abort the task when its owner is dropped",
         ),
-        Awaited::Lock { .. } | Awaited::Semaphore => (
+        Awaited::Lock { .. } | Awaited::Semaphore | Awaited::Cell(_) => (
             4,
             "find out why the holder does not release it; keep the `JoinHandle` and abort the task \
              when its owner is dropped",
         ),
-        Awaited::Notify => (
+        Awaited::Notify | Awaited::Event => (
             5,
             "notify the task when its owner is dropped, for one with a `CancellationToken` and its \
              `DropGuard`, or keep the `JoinHandle` and abort it",

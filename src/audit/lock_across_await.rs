@@ -7,7 +7,7 @@ use super::{
     config::Config,
     group::{Draft, Groups, Rank},
     registry::Rule,
-    support::{class_identity, is_blocking_lock, is_internal},
+    support::{class_identity, is_blocking_lock, is_internal, is_once_cell},
     text,
 };
 use crate::{
@@ -41,8 +41,11 @@ impl Rule for LockAcrossAwait {
             for process in &test.processes {
                 for across in &process.locks_across_awaits {
                     let lock = process.resources.get(&across.acquisition.resource);
-                    let counts =
-                        |lock: &&Resource| is_blocking_lock(lock.kind) && !is_internal(lock);
+                    let counts = |lock: &&Resource| {
+                        is_blocking_lock(lock.kind)
+                            && !is_once_cell(lock.kind)
+                            && !is_internal(lock)
+                    };
                     let Some(lock) = lock.filter(counts) else { continue };
                     let stack = &across.acquisition.stack;
                     let origin = origin(&run.project, stack, &test.identity);

@@ -10,7 +10,7 @@ use super::{
     config::Config,
     group::{Draft, Groups, Rank},
     registry::Rule,
-    support::{class_identity, is_internal, is_lock},
+    support::{class_identity, is_internal, is_lock, is_once_cell},
     text,
 };
 use crate::{
@@ -47,7 +47,9 @@ impl Rule for LongHeldLock {
         for test in &run.tests {
             let was_cut = matches!(
                 test.outcome,
-                Outcome::TimedOut
+                Outcome::Hung
+                    | Outcome::TimedOut
+                    | Outcome::TooSlow
                     | Outcome::Deadlocked
                     | Outcome::Interrupted
                     | Outcome::Signalled(_)
@@ -58,8 +60,10 @@ impl Rule for LongHeldLock {
                         continue;
                     }
                     let lock = process.resources.get(&hold.acquisition.resource);
-                    let Some(lock) = lock.filter(|lock| is_lock(lock.kind) && !is_internal(lock))
-                    else {
+                    let counts = |lock: &&Resource| {
+                        is_lock(lock.kind) && !is_once_cell(lock.kind) && !is_internal(lock)
+                    };
+                    let Some(lock) = lock.filter(counts) else {
                         continue;
                     };
                     let told = Held { project: &run.project, process, hold, lock };

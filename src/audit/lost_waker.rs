@@ -42,7 +42,7 @@ impl Rule for LostWaker {
     fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {
-            let hangs = test.outcome == Outcome::TimedOut;
+            let hangs = test.outcome.is_hang();
             for (index, process) in test.processes.iter().enumerate() {
                 let is_complete = test.outcome == Outcome::Passed && !process.truncated;
                 for task in process.tasks.values() {
@@ -132,7 +132,7 @@ impl Lost<'_> {
         let spawner = pointed_frame(&self.task.spawn_stack);
         let origin = self.origin();
         let severity = match origin {
-            _ if self.is_root() && self.test.outcome == Outcome::TimedOut => Severity::Error,
+            _ if self.is_root() && self.test.outcome.is_hang() => Severity::Error,
             Origin::Library => Severity::Error,
             Origin::Test => Severity::Warning,
             Origin::Dependency => Severity::Note,

@@ -25,8 +25,12 @@ pub fn is_lock(kind: ResourceKind) -> bool {
         | ResourceKind::ParkingLotRwLock
         | ResourceKind::LockApiMutex
         | ResourceKind::LockApiRwLock
+        | ResourceKind::StdOnce
+        | ResourceKind::StdOnceLock
+        | ResourceKind::StdLazyLock
         | ResourceKind::TokioWatch => true,
         ResourceKind::TokioSemaphore
+        | ResourceKind::TokioMpsc
         | ResourceKind::TokioSleep
         | ResourceKind::TokioInterval
         | ResourceKind::TokioOneshot
@@ -38,6 +42,12 @@ pub fn is_lock(kind: ResourceKind) -> bool {
 /// Whether a lock blocks the thread of who waits for it.
 pub fn is_blocking_lock(kind: ResourceKind) -> bool {
     is_lock(kind) && !matches!(kind, ResourceKind::TokioMutex | ResourceKind::TokioRwLock)
+}
+
+/// Whether it is a cell that is initialised once, and held while its initialiser runs:
+/// that others wait meanwhile is what it is for.
+pub fn is_once_cell(kind: ResourceKind) -> bool {
+    matches!(kind, ResourceKind::StdOnce | ResourceKind::StdOnceLock | ResourceKind::StdLazyLock)
 }
 
 /// Whether a lock is the inside of something that everybody uses and nobody orders:
@@ -115,9 +125,13 @@ fn is_of_project(project: &Project, name: &str) -> bool {
 /// Whether it is no more than a worker of a multi-thread runtime, which tokio has as a
 /// blocking task. Holds for tokio 1.20 to 1.54.
 pub fn is_worker(task: &Task) -> bool {
-    const PARTS: &[&str] = &["::worker::Launch::launch", "::Launch>::launch"];
+    const PARTS: &[&str] =
+        &["::worker::Launch::launch", "::Launch>::launch", "::worker::block_in_place"];
+    // What is spawned within `block_in_place` has somebody's own frames before that.
+    let of_runtime =
+        |frame: &&Frame| !matches!(frame.owner, Owner::Workspace(_) | Owner::Dependency(_));
     task.kind == TaskKind::Blocking
-        && task.spawn_stack.frames.iter().any(|frame| {
+        && task.spawn_stack.frames.iter().take_while(of_runtime).any(|frame| {
             let name = &frame.function;
             name.contains("tokio::runtime::") && PARTS.iter().any(|part| name.contains(part))
         })

@@ -292,6 +292,7 @@ pub fn party(task: u64, held: (u64, &str, u32), wanted: (u64, &str, u32)) -> Par
         held: Some(acquisition(held.0, held.1, held.2)),
         held_since_ns: 2_000 * MS,
         is_granted: false,
+        first_await: Arc::default(),
         holds: Vec::new(),
     }
 }

@@ -18,8 +18,11 @@ use crate::{
     model::{self, Symboliser, process_from},
     project::Project,
     report::{finding::Finding, summary::CutOff, words::counted},
-    run::{self, ExecuteOptions, Guard, Interrupts, RunEvent, TestArguments, TestCase, TestRun},
-    telemetry::{ProbeOptions, Reach, Recording, Registry},
+    run::{
+        self, ExecuteOptions, Guard, Interrupts, RunEvent, TestArguments, TestCase, TestRun,
+        Verdict,
+    },
+    telemetry::{LookedAt, ProbeOptions, Reach, Recording, Registry},
 };
 
 /// With `--console`: how long a process that is done waits for somebody to look.
@@ -202,8 +205,12 @@ async fn run_tests(
         }
         event => console.borrow_mut().run_event(&event),
     };
+    let mut judge =
+        |case: &TestCase, processes: &[LookedAt]| verdict(&build.project, symbols, case, processes);
     let mut running =
-        pin!(run::execute(listing, &registry, options, &mut interrupts, &mut on_event));
+        pin!(
+            run::execute(listing, &registry, options, &mut interrupts, &mut on_event, &mut judge,)
+        );
     let executed = loop {
         tokio::select! {
             executed = &mut running => break executed,
@@ -223,6 +230,24 @@ async fn run_tests(
         garbled_announcements: registry.bad_lines(),
         elapsed: executed.elapsed,
     })
+}
+
+/// What can be said of a test by a look at its processes, its own first.
+fn verdict(
+    project: &Project,
+    symbols: &Symboliser,
+    case: &TestCase,
+    processes: &[LookedAt],
+) -> Verdict {
+    let identity = identity(case);
+    let snapshots = processes.iter().filter_map(|process| process.snapshot.as_ref());
+    let seen: Vec<model::Process> = snapshots.map(|it| process_from(it, symbols)).collect();
+    let mut hangs = seen.iter().map(|process| Hang::new(project, process, &identity)).peekable();
+    let progress = hangs.peek().and_then(Hang::progress);
+    let is_still = seen.len() == processes.len()
+        && hangs.peek().is_some_and(Hang::has_body)
+        && hangs.all(|hang| hang.is_still());
+    Verdict { is_still, progress }
 }
 
 /// What a process is about now.

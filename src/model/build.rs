@@ -207,14 +207,20 @@ impl<'a> Builder<'a> {
                     .iter()
                     .find_map(|module| self.symbols.symbol_of_data(module, resource.address))
             })
-            .flatten();
+            .flatten()
+            .map(declared_static);
         let created_stack = self.stack(resource.created_at_stack);
         let recorded = resource.created_at.as_ref().and_then(|at| self.site(at));
         let creator = match &recorded {
             Some(site) => owner_of(self.symbols.project(), Some(&site.file), ""),
             None => site_frame(&created_stack).map_or(Owner::Unknown, |frame| frame.owner.clone()),
         };
-        let kind = resource_kind(resource.kind(), &creator);
+        let kind = match resource_kind(resource.kind(), &creator) {
+            ResourceKind::TokioSemaphore if is_within_channel(&created_stack) => {
+                ResourceKind::TokioMpsc
+            }
+            kind => kind,
+        };
         // A facade's own line is nobody's, and so is that within tokio's `watch`.
         let is_nobodys = kind == ResourceKind::TokioWatch
             || (is_blocking_lock(kind) && matches!(creator, Owner::Probe | Owner::Std));
@@ -225,7 +231,7 @@ impl<'a> Builder<'a> {
             concrete_type: resource.concrete_type.clone(),
             // Of tokio's own locks, those without a position are `const`.
             created_at: match &recorded {
-                None if !is_blocking_lock(kind) => None,
+                None if !is_blocking_lock(kind) && kind != ResourceKind::TokioMpsc => None,
                 _ => self.creation(recorded.clone(), &created_stack),
             },
             is_first_use: recorded.is_none() && is_blocking_lock(kind),
@@ -471,6 +477,7 @@ impl<'a> Builder<'a> {
             held_since_ns: party.held_since_ns,
             is_granted: party.is_granted,
             holds: party.holds.iter().filter_map(|hold| self.hold(hold, known)).collect(),
+            first_await: self.stack(party.first_await_stack),
         })
     }
 
@@ -588,8 +595,30 @@ fn resource_kind(kind: proto::ResourceKind, creator: &Owner) -> ResourceKind {
         proto::ResourceKind::ParkingLotRwlock => ResourceKind::ParkingLotRwLock,
         proto::ResourceKind::LockApiMutex => ResourceKind::LockApiMutex,
         proto::ResourceKind::LockApiRwlock => ResourceKind::LockApiRwLock,
+        proto::ResourceKind::StdOnce => ResourceKind::StdOnce,
+        proto::ResourceKind::StdOnceLock => ResourceKind::StdOnceLock,
+        proto::ResourceKind::StdLazyLock => ResourceKind::StdLazyLock,
         proto::ResourceKind::Other => ResourceKind::Other,
     }
+}
+
+/// The static as it was declared: `lazy_static!` has one within a function of its own.
+fn declared_static(name: String) -> String {
+    let of_lazy_static = name
+        .strip_suffix("::deref::__stability::LAZY")
+        .and_then(|owner| owner.strip_prefix('<')?.split_once(" as "));
+    match of_lazy_static {
+        Some((declared, _)) => declared.to_owned(),
+        None => name,
+    }
+}
+
+/// Whether a semaphore was made for the room in a bounded channel.
+fn is_within_channel(created: &Stack) -> bool {
+    let of_tokio = created.frames.iter().take_while(|frame| frame.owner != Owner::Unknown);
+    of_tokio
+        .take_while(|frame| !matches!(frame.owner, Owner::Workspace(_)))
+        .any(|frame| frame.function.starts_with("tokio::sync::mpsc::"))
 }
 
 /// A lock of std, of `parking_lot` or built on `lock_api`. Its constructor may not be
@@ -603,6 +632,9 @@ fn is_blocking_lock(kind: ResourceKind) -> bool {
             | ResourceKind::ParkingLotRwLock
             | ResourceKind::LockApiMutex
             | ResourceKind::LockApiRwLock
+            | ResourceKind::StdOnce
+            | ResourceKind::StdOnceLock
+            | ResourceKind::StdLazyLock
     )
 }
 

@@ -15,8 +15,8 @@ pub use blame::{
     pointed_frame, site_frame, spawner, user_frames,
 };
 pub use build::process_from;
-pub use nesting::{Nesting, is_paused, last_polled_at, nested};
+pub use nesting::{Nesting, is_paused, last_polled_at, nested, outlived_its_acquisition};
 pub use owner::crate_of;
 pub use symbols::{FileId, Module, Symboliser};
 pub use types::*;
-pub use waits::{Awaited, awaited};
+pub use waits::{Awaited, BlockingFunction, CallKind, awaited, blocking_function};

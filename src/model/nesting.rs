@@ -70,6 +70,15 @@ pub fn is_paused(held: &Stack, waiting: &Stack) -> bool {
         })
 }
 
+/// Whether the future that took a lock was still there when its task began to wait right
+/// after that: it is the one that waited. Else it was over, and had given its guard away.
+pub fn outlived_its_acquisition(held: &Stack, first_await: &Stack, waiting: &Stack) -> bool {
+    let held: Vec<&Frame> = within_task(held).collect();
+    let first: Vec<&Frame> = within_task(first_await).collect();
+    let waiting: Vec<&Frame> = within_task(waiting).collect();
+    first.is_empty() || common(&held, &first) > common(&held, &waiting)
+}
+
 /// Where a task polled the future that took the one stack, and where it is now that
 /// it waits with the other one: the last function of the workspace that both are in,
 /// then and now.

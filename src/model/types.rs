@@ -28,14 +28,25 @@ pub enum Outcome {
     Failed,
     /// Ended by a signal that we did not send; the number.
     Signalled(i32),
-    /// Over its time limit, ended by us.
+    /// Nothing in it could go on by itself, and nobody outside could help; ended by us.
+    Hung,
+    /// Over its time limit, and it did not get on; ended by us.
     TimedOut,
+    /// Over many times its time limit though it got on; ended by us.
+    TooSlow,
     /// Some of it could never go on ([`Knot`]), ended by us.
     Deadlocked,
     /// Ended by us since the user interrupted the run.
     Interrupted,
     /// Could not be started.
     SpawnFailed,
+}
+
+impl Outcome {
+    /// It would not have ended by itself, as far as could be seen.
+    pub fn is_hang(self) -> bool {
+        matches!(self, Self::Hung | Self::TimedOut)
+    }
 }
 
 /// A test, with the processes it consisted of.
@@ -232,6 +243,8 @@ pub enum ResourceKind {
     TokioRwLock,
     /// `tokio::sync::Semaphore`, those within other types aside.
     TokioSemaphore,
+    /// `tokio::sync::mpsc`, bounded: the semaphore in there, whose permits are its room.
+    TokioMpsc,
     /// `tokio::time::Sleep`
     TokioSleep,
     /// `tokio::time::Interval`
@@ -253,6 +266,12 @@ pub enum ResourceKind {
     /// A reader-writer lock that another crate built on `lock_api`: a shard of a
     /// `DashMap`, for one.
     LockApiRwLock,
+    /// `std::sync::Once`, held while its closure runs.
+    StdOnce,
+    /// `std::sync::OnceLock`, held while its initialiser runs.
+    StdOnceLock,
+    /// `std::sync::LazyLock`, held while its initialiser runs.
+    StdLazyLock,
     /// The lock within a `tokio::sync::watch` channel, which a `borrow()` holds.
     TokioWatch,
     /// Whatever else tokio tells of: see [`Resource::concrete_type`].
@@ -711,6 +730,9 @@ pub struct Party {
     pub is_granted: bool,
     /// Whatever else it holds.
     pub holds: Vec<Hold>,
+    /// Where it began to wait right after it had acquired what it has; empty where that
+    /// is not known.
+    pub first_await: Arc<Stack>,
 }
 
 /// A task or thread that panicked, and whose `JoinHandle` told nobody so by the end.

@@ -104,6 +104,8 @@ pub enum TestOutcome {
     Failed,
     /// Ended by a signal that was not ours.
     Signalled,
+    /// Nothing in it could go on by itself, ended by us.
+    Hung,
     /// Over its time limit, ended by us.
     TimedOut,
     /// Some of it waited for itself for ever, ended by us.

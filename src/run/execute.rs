@@ -9,7 +9,7 @@ use std::{ffi::OsString, num::NonZeroUsize, panic, sync::Arc, thread, time::Dura
 
 use nix::unistd::Pid;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time::Instant,
 };
@@ -80,7 +80,8 @@ pub struct Executed {
     pub elapsed: Duration,
 }
 
-/// Runs the listed tests, each in a process of its own. Returns when all have
+/// Runs the listed tests, each in a process of its own; of one that rests or takes long,
+/// `judge` says whether it gets on. Returns when all have
 /// ended; an interrupt makes that soon, a second one sooner.
 pub async fn execute(
     listing: Listing,
@@ -88,6 +89,7 @@ pub async fn execute(
     options: ExecuteOptions,
     interrupts: &mut Interrupts,
     on_event: &mut dyn FnMut(RunEvent<'_>),
+    judge: &mut dyn FnMut(&TestCase, &[LookedAt]) -> Verdict,
 ) -> Executed {
     let Listing { cases, skipped, binaries, .. } = listing;
     let started = Instant::now();
@@ -97,6 +99,7 @@ pub async fn execute(
     let total = cases.len();
     let (slow_sender, mut slow) = mpsc::unbounded_channel();
     let (look_sender, mut looks) = mpsc::unbounded_channel();
+    let (question_sender, mut questions) = mpsc::unbounded_channel::<Question>();
     // Of each test that was started: its token, and when.
     let mut starts: Vec<(u64, Instant)> = Vec::new();
     let stop = watch::Sender::new(Stop::No);
@@ -104,6 +107,7 @@ pub async fn execute(
         registry: Arc::clone(registry),
         options,
         slow: slow_sender,
+        questions: question_sender,
         stop: stop.subscribe(),
     });
     on_event(RunEvent::RunStarted { tests: total, binaries, skipped });
@@ -156,6 +160,12 @@ pub async fn execute(
                 // It may have finished while its message was on its way.
                 if runs.get(index).is_some_and(Option::is_none) {
                     on_event(RunEvent::TestSlow { case: &cases[index], elapsed });
+                }
+            }
+            Some((index, processes, reply)) = questions.recv() => {
+                // It may have finished, and then nobody waits for the answer.
+                if runs.get(index).is_some_and(Option::is_none) {
+                    let _ = reply.send(judge(&cases[index], &processes));
                 }
             }
             Some((index, processes)) = looks.recv() => {
@@ -211,6 +221,7 @@ struct Context {
     registry: Arc<Registry>,
     options: ExecuteOptions,
     slow: mpsc::UnboundedSender<(usize, Duration)>,
+    questions: mpsc::UnboundedSender<Question>,
     stop: watch::Receiver<Stop>,
 }
 
@@ -227,13 +238,87 @@ fn look(
     });
 }
 
+/// What can be said of a test that runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Nothing in it goes on by itself, and what it waits for lives in its process.
+    pub is_still: bool,
+    /// Who waits for whom, from its body on, and how far each of them has come: the same
+    /// as before where none of them got on. `None`: it cannot be seen.
+    pub progress: Option<u64>,
+}
+
+/// A test's processes, and where to send what is said of them.
+type Question = (usize, Vec<LookedAt>, oneshot::Sender<Verdict>);
+
+/// Whom to ask about a test.
+#[derive(Debug, Clone)]
+struct Inquiry {
+    index: usize,
+    token: u64,
+    registry: Arc<Registry>,
+    questions: mpsc::UnboundedSender<Question>,
+}
+
+impl Inquiry {
+    /// What can be said of the test now.
+    async fn verdict(self) -> Verdict {
+        let (reply, answer) = oneshot::channel();
+        let looks = self.registry.look(self.token).await;
+        // At the end of the run nobody asks.
+        let _ = self.questions.send((self.index, looks, reply));
+        answer.await.unwrap_or_default()
+    }
+}
+
+/// Returns when the test stands still for good.
+async fn stands_still(inquiry: &Inquiry) {
+    let mut known = 0;
+    loop {
+        known = inquiry.registry.stood_still(inquiry.token, known).await;
+        if inquiry.clone().verdict().await.is_still {
+            return;
+        }
+    }
+}
+
+/// Stays with a test that is over its time limit: for as long as it gets on, up to many
+/// times that.
+async fn outlasts<F>(limit: Duration, ask: impl Fn() -> F) -> Outcome
+where
+    F: Future<Output = Verdict>,
+{
+    /// Of its time limit.
+    const TIMES: u32 = 10;
+    let pause = (limit / 4).clamp(Duration::from_millis(200), Duration::from_secs(5));
+    let end = Instant::now() + limit * (TIMES - 1);
+    let mut known = ask().await.progress;
+    let mut since = None;
+    loop {
+        if known.is_none() {
+            return Outcome::TimedOut;
+        }
+        tokio::time::sleep(pause).await;
+        let progress = ask().await.progress;
+        if progress != known {
+            known = progress;
+            since = Some(Instant::now());
+        } else if since.is_none_or(|since| since.elapsed() >= limit) {
+            return Outcome::TimedOut;
+        }
+        if Instant::now() >= end {
+            return Outcome::TooSlow;
+        }
+    }
+}
+
 async fn run_test(
     index: usize,
     case: TestCase,
     token: u64,
     context: Arc<Context>,
 ) -> (usize, TestRun) {
-    let Context { registry, options, slow, stop } = &*context;
+    let Context { registry, options, slow, stop, questions } = &*context;
     let mut command = command(&case.binary);
     match &case.path {
         Some(path) => {
@@ -255,13 +340,18 @@ async fn run_test(
         grace: options.grace,
         slow_after: options.slow_after,
     };
-    let deadlocked = async {
-        if options.ends_deadlocked {
-            registry.knotted(token).await;
-        } else {
-            std::future::pending::<()>().await;
+    let inquiry =
+        Inquiry { index, token, registry: Arc::clone(registry), questions: questions.clone() };
+    let hopeless = async {
+        if !options.ends_deadlocked {
+            return std::future::pending().await;
+        }
+        tokio::select! {
+            () = registry.knotted(token) => Outcome::Deadlocked,
+            () = stands_still(&inquiry) => Outcome::Hung,
         }
     };
+    let overdue = outlasts(options.time_limit.unwrap_or_default(), || inquiry.clone().verdict());
     let is_for_console = !options.probe.console_wait.is_zero();
     let last_words = async {
         // A process that is done, and was there for the console only, ends as it would
@@ -280,7 +370,7 @@ async fn run_test(
         |elapsed| {
             let _ = slow.send((index, elapsed));
         },
-        Telemetry { deadlocked, last_words },
+        Telemetry { hopeless, overdue, last_words },
     )
     .await;
     let left = match ended.pid {
@@ -322,8 +412,8 @@ async fn find_left(
         let others = descendants(&variables, Some(leader));
         others.into_iter().filter(|it| it.group != leader).collect::<Vec<Descendant>>()
     };
-    let is_ended =
-        matches!(outcome, Outcome::TimedOut | Outcome::Deadlocked | Outcome::Interrupted);
+    let is_ended = matches!(outcome, Outcome::Deadlocked | Outcome::Interrupted | Outcome::TooSlow)
+        || outcome.is_hang();
     let mut left = look();
     for found in left.iter().filter(|_| is_ended) {
         end(found);
@@ -347,6 +437,8 @@ async fn find_left(
 #[cfg(test)]
 mod tests {
     use nix::{errno::Errno, sys::signal::kill};
+
+    use std::{cell::Cell, future::ready};
 
     use super::*;
     use crate::{
@@ -379,10 +471,15 @@ mod tests {
         }
     }
 
+    /// Nothing can be said of anybody.
+    fn unseen(_: &TestCase, _: &[LookedAt]) -> Verdict {
+        Verdict::default()
+    }
+
     async fn run(listing: Listing, options: ExecuteOptions) -> Executed {
         let registry = Arc::new(Registry::bind(Reach::Auditor).unwrap());
         let (_sender, mut interrupts) = Interrupts::by_hand();
-        execute(listing, &registry, options, &mut interrupts, &mut |_| {}).await
+        execute(listing, &registry, options, &mut interrupts, &mut |_| {}, &mut unseen).await
     }
 
     async fn run_one(script: &str, options: ExecuteOptions) -> TestRun {
@@ -561,7 +658,8 @@ mod tests {
             ..ExecuteOptions::default()
         };
         let hanging = listing(&[("hanging", "sleep 1000")]);
-        let mut executed = execute(hanging, &registry, options, &mut interrupts, &mut |_| {}).await;
+        let mut executed =
+            execute(hanging, &registry, options, &mut interrupts, &mut |_| {}, &mut unseen).await;
         dying.await.unwrap();
         let recording = executed.runs.remove(0).recordings.remove(0).unpack();
         assert_eq!(recording.snapshot_ns, Some(FakeProbe::SNAPSHOT_NS));
@@ -586,7 +684,8 @@ mod tests {
             }
         });
         let listing = listing(&[("knotted", script)]);
-        let mut executed = execute(listing, &registry, options, &mut interrupts, &mut |_| {}).await;
+        let mut executed =
+            execute(listing, &registry, options, &mut interrupts, &mut |_| {}, &mut unseen).await;
         dying.await.unwrap();
         let mut run = executed.runs.remove(0);
         (run.outcome, run.recordings.remove(0).unpack().knots.len())
@@ -610,7 +709,7 @@ mod tests {
         };
         let (mut started, mut told) = (0, 0);
         let listing = listing(&[("deaf", deaf), ("deaf too", deaf), ("never", "exit 0")]);
-        let executed = execute(listing, &registry, options, &mut interrupts, &mut |event| {
+        let mut on_event = |event: RunEvent<'_>| {
             if matches!(event, RunEvent::TestStarted { .. }) {
                 started += 1;
                 if started == 2 {
@@ -620,8 +719,9 @@ mod tests {
                 }
             }
             told += usize::from(matches!(event, RunEvent::Interrupted));
-        })
-        .await;
+        };
+        let executed =
+            execute(listing, &registry, options, &mut interrupts, &mut on_event, &mut unseen).await;
         let outcomes: Vec<_> = executed.runs.iter().map(|run| run.outcome).collect();
         assert_eq!(outcomes, [Outcome::Interrupted; 2]);
         assert_eq!(executed.not_run, 1);
@@ -656,6 +756,7 @@ mod tests {
                     RunEvent::RunFinished => "run finished",
                 });
             },
+            &mut unseen,
         )
         .await;
         events.dedup();
@@ -684,6 +785,7 @@ mod tests {
                 }
                 _ => {}
             },
+            &mut unseen,
         )
         .await;
         assert_eq!(looks, [("waiting".to_owned(), 0)], "it has not announced itself");
@@ -714,5 +816,25 @@ mod tests {
         let scripts = [("passing", "exit 0"), ("failing", "exit 1"), ("later", "exit 0")];
         let executed = run(listing(&scripts), options).await;
         assert_eq!((executed.runs.len(), executed.not_run), (2, 1));
+    }
+
+    /// What becomes of a test over a limit of a second, of which each look shows this.
+    async fn outlasting(progress: impl Fn(u64) -> Option<u64>) -> (Outcome, u64) {
+        let (looks, started) = (Cell::new(0), Instant::now());
+        let ask = || {
+            looks.set(looks.get() + 1);
+            ready(Verdict { progress: progress(looks.get()), ..Verdict::default() })
+        };
+        let outcome = outlasts(Duration::from_secs(1), ask).await;
+        (outcome, started.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_test_goes_on_beyond_its_time_limit_for_as_long_as_it_gets_on() {
+        assert_eq!(outlasting(|_| None).await, (Outcome::TimedOut, 0));
+        assert_eq!(outlasting(|_| Some(7)).await, (Outcome::TimedOut, 0));
+        assert_eq!(outlasting(Some).await, (Outcome::TooSlow, 9));
+        // It gets on for eight looks, two seconds, and then it does not for one.
+        assert_eq!(outlasting(|look| Some(look.min(9))).await, (Outcome::TimedOut, 3));
     }
 }

@@ -19,7 +19,7 @@ mod testing;
 mod types;
 
 pub use arguments::TestArguments;
-pub use execute::{ExecuteOptions, execute};
+pub use execute::{ExecuteOptions, Verdict, execute};
 pub use guard::{Guard, is_guard_call, stand_guard};
 pub use interrupts::Interrupts;
 pub use keys::are_heard;

@@ -62,9 +62,12 @@ pub enum Stop {
 
 /// What is heard from a process while it runs.
 #[derive(Debug)]
-pub struct Telemetry<Deadlocked, LastWords> {
+pub struct Telemetry<Hopeless, Overdue, LastWords> {
     /// Resolves when the process can never go on.
-    pub deadlocked: Deadlocked,
+    pub hopeless: Hopeless,
+    /// Polled when the process is over its time limit; resolves when it is to be ended for
+    /// that.
+    pub overdue: Overdue,
     /// Polled before we end the process.
     pub last_words: LastWords,
 }
@@ -93,7 +96,11 @@ pub async fn supervise(
     limits: Limits,
     mut stop: watch::Receiver<Stop>,
     mut on_slow: impl FnMut(Duration),
-    telemetry: Telemetry<impl Future<Output = ()>, impl Future<Output = ()>>,
+    telemetry: Telemetry<
+        impl Future<Output = Outcome>,
+        impl Future<Output = Outcome>,
+        impl Future<Output = ()>,
+    >,
 ) -> Ended {
     let started = Instant::now();
     let could_not = |what: &str, error: &io::Error| Ended {
@@ -130,21 +137,22 @@ pub async fn supervise(
 
     let ended_by_us = OnceLock::new();
     let end = async {
+        let Telemetry { hopeless, overdue, last_words } = telemetry;
         let time_limit = async {
             match limits.time_limit {
                 Some(limit) => sleep_until(started + limit).await,
                 None => std::future::pending().await,
             }
+            overdue.await
         };
-        let Telemetry { deadlocked, last_words } = telemetry;
-        tokio::pin!(time_limit, deadlocked);
+        tokio::pin!(time_limit, hopeless);
         let slow_after = limits.slow_after.max(Duration::from_millis(1));
         let mut next_slow = slow_after;
         let outcome = loop {
             tokio::select! {
                 () = reached(&mut stop, Stop::Terminate) => break Outcome::Interrupted,
-                () = &mut deadlocked => break Outcome::Deadlocked,
-                () = &mut time_limit => break Outcome::TimedOut,
+                outcome = &mut hopeless => break outcome,
+                outcome = &mut time_limit => break outcome,
                 () = sleep_until(started + next_slow) => {
                     on_slow(started.elapsed());
                     // At growing distances: an hour is told in ten lines.

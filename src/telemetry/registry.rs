@@ -11,7 +11,7 @@
 //! folder, for whoever cannot use the other (see [`super::address`]).
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     ffi::OsString,
     io,
     path::{Component, Path, PathBuf},
@@ -144,6 +144,8 @@ struct Shared {
     unread_changed: watch::Sender<()>,
     /// Tests of which a process told of a knot.
     knotted: watch::Sender<BTreeSet<u64>>,
+    /// By test: how often a process of it was found to rest.
+    still: watch::Sender<BTreeMap<u64, u32>>,
 }
 
 #[derive(Debug, Default)]
@@ -173,6 +175,8 @@ struct Link {
     done: watch::Sender<bool>,
     /// See [`Shared::knotted`].
     knotted: watch::Sender<BTreeSet<u64>>,
+    /// See [`Shared::still`].
+    still: watch::Sender<BTreeMap<u64, u32>>,
 }
 
 impl Registry {
@@ -203,6 +207,7 @@ impl Registry {
                 next_connection: AtomicU64::new(0),
                 unread_changed: watch::Sender::new(()),
                 knotted: watch::Sender::default(),
+                still: watch::Sender::default(),
             }),
             in_folder: Mutex::new(folder),
             accepting: Mutex::default(),
@@ -385,6 +390,17 @@ impl Registry {
         }
     }
 
+    /// Resolves when a process of a test was found to rest more often than so often, with
+    /// how often it was.
+    pub async fn stood_still(&self, token: u64, known: u32) -> u32 {
+        let mut tests = self.shared.still.subscribe();
+        let count = |tests: &BTreeMap<u64, u32>| tests.get(&token).copied().unwrap_or(0);
+        if tests.wait_for(|tests| count(tests) > known).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        count(&tests.borrow())
+    }
+
     /// Every process that announces itself from now on.
     pub fn announcements(&self) -> mpsc::UnboundedReceiver<LiveProcess> {
         let (sender, receiver) = mpsc::unbounded_channel();
@@ -549,6 +565,7 @@ fn welcome(shared: &Shared, announcement: Announcement) {
         updates: AtomicU64::new(0),
         done: watch::Sender::new(false),
         knotted: shared.knotted.clone(),
+        still: shared.still.clone(),
     });
     let mut state = shared.state();
     if state.finished.contains(&process.token) {
@@ -611,11 +628,15 @@ async fn follow_audit(link: &Link, channel: Channel) {
         while let Ok(Some(update)) = updates.message().await {
             let (sequence, last) = (update.sequence, update.last);
             let is_knotted = !update.knots.is_empty();
+            let is_still = update.still_ns != 0;
             link.recording().apply(update);
             link.updates.fetch_add(1, Ordering::Relaxed);
             if is_knotted {
                 let token = link.process.token;
                 link.knotted.send_if_modified(|tokens| tokens.insert(token));
+            }
+            if is_still {
+                link.still.send_modify(|tests| *tests.entry(link.process.token).or_default() += 1);
             }
             arrived.send_replace(sequence);
             if last {

@@ -98,6 +98,7 @@ cases! { "pass", passes:
     lock_results
     macros_of_std
     no_std
+    once_cells
     poisoning
     read_write_locks
     scoped_threads

@@ -120,6 +120,12 @@ macro_rules! on_tasks {
                     );
                 permits_that_somebody_adds_pass => no_knot();
                 a_permit_that_is_passed_on_passes => no_knot();
+                a_feeder_with_the_lock_of_who_receives_hangs
+                    => knot("src/channels.rs", &["adder-waits", "feeder-waits"], &["feeder-holds"]);
+                a_feeder_without_a_lock_passes => no_knot();
+                an_actor_that_sends_to_itself_hangs
+                    => knot("src/channels.rs", &["own-channel-waits"], &[]);
+                an_actor_that_keeps_to_itself_passes => no_knot();
                 a_shop_under_load_passes => no_knot();
             }
         }
@@ -128,6 +134,17 @@ macro_rules! on_tasks {
 
 on_tasks!(one, "deadlock::one_thread ");
 on_tasks!(many, "deadlock::many_threads ");
+
+/// What needs that the runtime has one thread.
+pub mod bound {
+    use super::*;
+
+    expectations! { Workspace::Deadlock, "deadlock::one_thread ";
+        a_task_that_blocks_who_holds_its_lock_hangs
+            => knot("src/bound.rs", &["bound-waits"], &["bound-holds"]);
+        a_task_that_blocks_nobody_passes => no_knot();
+    }
+}
 
 /// What needs several threads of a runtime.
 pub mod own {
@@ -160,6 +177,8 @@ pub mod threads {
     use super::*;
 
     const THREADS: &str = "src/threads.rs";
+    const CELLS: &str = "src/cells.rs";
+    const SCOPES: &str = "src/scopes.rs";
 
     expectations! { Workspace::Deadlock, "deadlock::threads ";
         two_threads_that_lock_in_both_orders_hang
@@ -197,6 +216,23 @@ pub mod threads {
         a_thread_that_joins_who_waits_for_its_lock_hangs
             => knot("src/joins.rs", &["worker-waits", "stop-waits"], &["stop-holds"]);
         a_thread_that_joins_and_lets_go_passes => no_knot();
+        a_cell_that_needs_itself_hangs => knot(CELLS, &["once-lock-waits"], &[]);
+        two_lazy_statics_that_need_each_other_hang => knot(CELLS, &["lazy-lock-waits"], &[]);
+        a_lazy_static_that_needs_another_passes => no_knot();
+        two_threads_that_fill_each_others_cells_hang
+            => knot(CELLS, &["left-waits", "right-waits"], &["left-holds", "right-holds"]);
+        two_threads_that_fill_one_cell_by_the_other_pass => no_knot();
+        an_initialiser_that_wants_the_lock_of_who_waits_for_it_hangs
+            => knot(CELLS, &["once-waits", "started-waits"], &["once-holds", "started-holds"]);
+        an_initialiser_that_wants_a_free_lock_passes => no_knot();
+        a_scope_that_ends_under_a_lock_hangs
+            => knot(SCOPES, &["scoped-waits", "scope-waits"], &["scope-holds"]);
+        a_scope_that_ends_after_a_lock_passes => no_knot();
+        a_thread_that_was_notified_and_is_locked_out_hangs
+            => knot(SCOPES, &["notified-waits", "data-waits"], &["data-holds", "flag-holds"])
+                // Before that wait the flag is locked, which alone can end so.
+                .besides(&["lock-order-cycle"]);
+        a_thread_that_was_notified_and_finds_its_lock_free_passes => no_knot();
         timed_waits_in_both_orders_pass => no_knot();
         a_message_that_can_untie_it_passes => no_knot();
         a_shop_under_load_passes => no_knot();

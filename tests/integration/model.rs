@@ -62,11 +62,13 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         crate::deadlock::one::TESTS,
         crate::deadlock::many::TESTS,
         crate::deadlock::own::TESTS,
+        crate::deadlock::bound::TESTS,
         crate::deadlock::runtimes::TESTS,
         crate::deadlock::threads::TESTS,
     ];
     assert_eq!(missing(Workspace::Deadlock, &expected), [""; 0]);
     let expected = [
+        crate::hung_test::waits::TESTS,
         crate::hung_test::one::TESTS,
         crate::hung_test::many::TESTS,
         crate::hung_test::starved::TESTS,

@@ -39,6 +39,12 @@ pub fn coarse_ns() -> u64 {
     read(COARSE).saturating_sub(START.load(Ordering::Relaxed)).max(1)
 }
 
+/// The CPU time that all threads of the process but the calling one have used.
+pub(crate) fn cpu_of_others_ns() -> u64 {
+    let own = read(libc::CLOCK_THREAD_CPUTIME_ID);
+    read(libc::CLOCK_PROCESS_CPUTIME_ID).saturating_sub(own)
+}
+
 /// Adds to [`starved_ns`].
 pub fn add_starved(ns: u64) {
     STARVED.fetch_add(ns, Ordering::Relaxed);

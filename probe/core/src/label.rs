@@ -27,7 +27,7 @@ use crate::{
     context::{self, Busy, Context},
     counters, events,
     hash::fold,
-    held::{self, Held},
+    held::{self, Held, HeldLocks},
     is_active,
     lock::{self, Acquisition, Mode},
     next_id, options,
@@ -162,6 +162,23 @@ impl Label {
         }
     }
 
+    /// To be called where this is a cell that is initialised once, has been, and is used:
+    /// in another run this thread might have had to wait for the initialiser, with all
+    /// that it holds. Nothing is taken.
+    #[inline]
+    pub fn passed(&self) {
+        if is_active() {
+            let holds = context::with(|context| {
+                let count = context.held().map_or(0, HeldLocks::len);
+                count > 0 || context.carried_key() != 0
+            });
+            if holds {
+                // Dropped: it only tells the order.
+                drop(self.intend_audited(Mode::Shared, How::Wait));
+            }
+        }
+    }
+
     #[inline(never)]
     fn intend_audited(&self, mode: Mode, how: How) -> Intent {
         context::with(|context| {
@@ -267,11 +284,33 @@ impl Label {
         Waiting(Some(wait), PhantomData)
     }
 
+    /// To be called where the lock was released for a wait on a `Condvar`, and will be
+    /// taken again as `intent` says. The lock is at this `place`.
+    #[inline(never)]
+    pub fn wait_to_be_notified(
+        &self,
+        intent: &Intent,
+        operation: &'static str,
+        place: std::ops::Range<usize>,
+    ) -> Blocking {
+        if matches!(intent.id, 0 | ALLOCATORS) || context::with(Context::is_busy) {
+            return thread::blocking(operation);
+        }
+        let wanted = {
+            let _busy = Busy::begin();
+            self.acquisition(intent)
+        };
+        thread::blocking_for(operation, Awaited::Condvar { wanted, place })
+    }
+
     fn operation(&self, mode: Mode) -> &'static str {
         match (self.kind.concrete_type(), mode) {
             ("RwLock", Mode::Exclusive) => "RwLock::write",
             ("RwLock", Mode::Shared) => "RwLock::read",
             ("RwLock", Mode::Upgradable) => "RwLock::upgradable_read",
+            ("Once", _) => "Once::call_once",
+            ("OnceLock", _) => "OnceLock::get_or_init",
+            ("LazyLock", _) => "LazyLock::force",
             _ => "Mutex::lock",
         }
     }

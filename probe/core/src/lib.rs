@@ -29,6 +29,7 @@
 //! | [`joins`] | who waits for the end of which task |
 //! | `handle` | what tokio tells of the `JoinHandle` of a task |
 //! | `last_waker` | tasks whose last waker was dropped without a wake |
+//! | [`standstill`] | whether the whole process rests |
 //! | [`storms`] | how many tasks of one spawn site are alive at once |
 //! | [`orphans`] | tasks that outlive a cancelled parent |
 //! | [`drain`] | the moment of grace after a root future |
@@ -62,6 +63,7 @@ pub mod roster;
 pub mod sample;
 mod seat;
 pub mod stack;
+pub mod standstill;
 pub mod storms;
 pub mod stuck;
 mod sync;

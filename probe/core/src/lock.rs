@@ -87,12 +87,15 @@ pub struct Hold {
     pub awaited_ns: u64,
     /// Its await stack.
     pub await_stack: StackId,
+    /// Where the holder began to wait for something right after it had acquired the lock;
+    /// 0: it has not yet.
+    pub first_await: StackId,
 }
 
 impl Hold {
     /// A hold that begins, without any await yet.
     pub(crate) fn new(acquisition: Acquisition, acquired_ns: u64, starved_at: u64) -> Self {
-        Self { acquisition, acquired_ns, starved_at, awaited_ns: 0, await_stack: 0 }
+        Self { acquisition, acquired_ns, starved_at, awaited_ns: 0, await_stack: 0, first_await: 0 }
     }
 
     /// How much of the hold the machine withheld.

@@ -11,7 +11,7 @@ use std::{
 use crate::{
     clock, counters, events,
     lock::{self, LongHold, OrderEdge},
-    options,
+    options, standstill,
     stuck::{self, Knot},
     sync::lock as guard,
     task::{Task, TaskEnd},
@@ -45,6 +45,8 @@ pub struct Batch {
     pub events: events::News,
     /// Actors that can never go on.
     pub knots: Vec<Arc<Knot>>,
+    /// When the whole process was found to rest; 0: it was not.
+    pub still_ns: u64,
 }
 
 impl Batch {
@@ -56,6 +58,7 @@ impl Batch {
             && self.edges.is_empty()
             && self.events.is_empty()
             && self.knots.is_empty()
+            && self.still_ns == 0
     }
 }
 
@@ -70,7 +73,7 @@ fn batch(edges: Vec<Arc<OrderEdge>>, events: events::News) -> Batch {
         let mut outbox = guard(&OUTBOX);
         (std::mem::take(&mut outbox.ended), std::mem::take(&mut outbox.holds))
     };
-    Batch { ended, holds, edges, events, knots: stuck::take() }
+    Batch { ended, holds, edges, events, knots: stuck::take(), still_ns: standstill::take() }
 }
 
 /// Takes everything that is new, and every order edge once more, since the

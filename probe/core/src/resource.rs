@@ -72,10 +72,16 @@ pub enum ResourceKind {
     LockApiMutex,
     /// A reader-writer lock that a crate built on `lock_api`.
     LockApiRwLock,
+    /// `std::sync::Once`, held while its closure runs.
+    StdOnce,
+    /// `std::sync::OnceLock`, held while its initialiser runs.
+    StdOnceLock,
+    /// `std::sync::LazyLock`, held while its initialiser runs.
+    StdLazyLock,
 }
 
 impl ResourceKind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 17] = [
         Self::Other,
         Self::Mutex,
         Self::RwLock,
@@ -90,6 +96,9 @@ impl ResourceKind {
         Self::ParkingLotRwLock,
         Self::LockApiMutex,
         Self::LockApiRwLock,
+        Self::StdOnce,
+        Self::StdOnceLock,
+        Self::StdLazyLock,
     ];
 
     pub(crate) fn from_word(word: u64) -> Self {
@@ -123,6 +132,9 @@ impl ResourceKind {
                 | ParkingLotRwLock
                 | LockApiMutex
                 | LockApiRwLock
+                | StdOnce
+                | StdOnceLock
+                | StdLazyLock
         )
     }
 
@@ -140,6 +152,9 @@ impl ResourceKind {
             Self::Interval => "Interval",
             Self::Oneshot => "Sender|Receiver",
             Self::Barrier => "Barrier",
+            Self::StdOnce => "Once",
+            Self::StdOnceLock => "OnceLock",
+            Self::StdLazyLock => "LazyLock",
         }
     }
 }
@@ -169,6 +184,8 @@ pub struct Resource {
     pub(crate) holders: Mutex<Vec<Holder>>,
     /// See [`Resource::permit_holders`].
     permit_holders: Mutex<Vec<PermitHolder>>,
+    /// See [`Resource::giver`].
+    giver: Mutex<Weak<Task>>,
     pub(crate) waiters: Mutex<Waiters>,
     /// Of what passes something on: a oneshot, a barrier, permits that nobody had.
     pub(crate) meeting: Meeting,
@@ -234,8 +251,7 @@ impl Resource {
         address: u64,
         is_internal: bool,
     ) -> Arc<Self> {
-        let wants_stack =
-            address != 0 || kind.is_lock() || (kind == ResourceKind::Semaphore && !is_internal);
+        let wants_stack = address != 0 || kind.is_lock() || kind == ResourceKind::Semaphore;
         let stack = if wants_stack { stack::capture(Extent::Task) } else { 0 };
         let mut resource = Self::bare(next_id(), kind, site, address, stack);
         resource.is_internal = is_internal;
@@ -268,6 +284,7 @@ impl Resource {
             writer: AtomicU32::new(NOBODY),
             holders: Mutex::default(),
             permit_holders: Mutex::default(),
+            giver: Mutex::new(Weak::new()),
             waiters: Mutex::default(),
             meeting: Meeting::new(),
         }
@@ -329,6 +346,20 @@ impl Resource {
     /// passed on and forgotten, so this is who is likely to have them.
     pub(crate) fn permit_holders(&self) -> Vec<PermitHolder> {
         guard(&self.permit_holders).clone()
+    }
+
+    /// Of the semaphore within a bounded channel: who made room in it last, by receiving.
+    pub(crate) fn giver(&self) -> Option<Arc<Task>> {
+        guard(&self.giver).upgrade()
+    }
+
+    /// The calling actor made room.
+    fn room_made(&self) {
+        let Some(actor) = context::current_actor() else { return };
+        let mut giver = guard(&self.giver);
+        if giver.as_ptr() != Arc::as_ptr(&actor) {
+            *giver = Arc::downgrade(&actor);
+        }
     }
 
     fn permits_acquired(&self) {

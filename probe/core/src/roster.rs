@@ -120,6 +120,18 @@ pub(crate) fn others_are_still(is_still: impl Fn(u64) -> bool) -> bool {
     })
 }
 
+/// Whether every thread of the program waits for another one or for I/O, without a time
+/// limit; those of which `is_idle` says so by their number with the probe may have one,
+/// and so may the main thread of a test binary, which waits for the tests' threads.
+pub(crate) fn all_wait(is_idle: impl Fn(u64) -> bool) -> bool {
+    others().into_iter().all(|os_thread| {
+        let Seen { id, record, .. } = see(os_thread);
+        let may_be_timed =
+            (id != 0 && is_idle(id)) || (os_thread == std::process::id() && record.is_none());
+        sample::waits_for_a_thread(os_thread, may_be_timed) || sample::waits_for_events(os_thread)
+    })
+}
+
 /// A thread at some moment.
 #[derive(Debug)]
 pub struct Seen {
@@ -178,12 +190,18 @@ impl Look {
     #[must_use]
     pub fn finish(mut self) -> Vec<Seen> {
         for call in thread::blocked() {
-            let Awaited::Thread(joined) = &call.awaited else { continue };
+            let joined = match &call.awaited {
+                Awaited::Thread(joined) => joined.id,
+                Awaited::Scope(scope) => {
+                    thread::threads_of_scope(*scope).first().map_or(0, |joined| joined.id)
+                }
+                Awaited::Event | Awaited::Lock { .. } | Awaited::Condvar { .. } => continue,
+            };
             let waiter = self.seen.iter_mut().find(|seen| {
                 seen.record.as_ref().is_some_and(|record| Arc::ptr_eq(record, &call.thread))
             });
             if let Some(waiter) = waiter {
-                waiter.joins = joined.id;
+                waiter.joins = joined;
             }
         }
         self.seen

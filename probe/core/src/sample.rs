@@ -147,6 +147,26 @@ pub(crate) fn is_at_work(os_thread: u32) -> bool {
     }
 }
 
+/// Whether a thread waits for I/O of any of several kinds, without a time limit.
+pub(crate) fn waits_for_events(os_thread: u32) -> bool {
+    matches!(
+        system_call::blocked(os_thread),
+        Some(system_call::State::Blocked { name: "epoll_wait", is_endless: true, .. })
+    )
+}
+
+/// The address of the word at which a thread waits for another one, without a time limit.
+pub(crate) fn waits_at(os_thread: u32) -> Option<usize> {
+    match system_call::blocked(os_thread) {
+        Some(system_call::State::Blocked {
+            futex: Some(system_call::Futex::Endless),
+            word,
+            ..
+        }) => Some(word),
+        _ => None,
+    }
+}
+
 /// The stack of this thread, beyond functions that keep no frame pointers, as far as
 /// it can be found; 0 where there is nothing but those.
 #[inline(never)]

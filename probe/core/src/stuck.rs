@@ -64,6 +64,8 @@ pub struct Party {
     pub held: Option<Acquisition>,
     /// Since when.
     pub held_since_ns: u64,
+    /// Where it began to wait right after it had acquired that, or 0.
+    pub first_await: StackId,
     /// It has a place in the queue that was granted, and no guard.
     pub is_granted: bool,
 }
@@ -211,14 +213,17 @@ fn tell(graph: &Graph, cycle: &[u64]) -> (u64, Knot) {
         parties.push(Party {
             actor: Arc::clone(&candidate.actor),
             wanted: match &wait.target {
-                Target::Lock(wanted, _) | Target::Permits(wanted) => Some(wanted.clone()),
-                Target::End(_) => None,
+                Target::Lock(wanted, _) | Target::Permits(wanted) | Target::Room(wanted) => {
+                    Some(wanted.clone())
+                }
+                Target::Ends(_) | Target::Thread(_) => None,
             },
             stack: wait.stack,
             operation: wait.operation,
             since_ns: wait.since_ns,
             held: had.held.as_ref().map(|(held, _)| held.clone()),
             held_since_ns: had.held.as_ref().map_or(0, |(_, since)| *since),
+            first_await: had.first_await,
             is_granted: had.is_granted,
         });
     }

@@ -177,6 +177,8 @@ pub struct Task {
     is_foreign: bool,
     /// Of a thread: see [`Task::look_after`].
     is_looked_after: AtomicBool,
+    /// Of a thread of a `thread::scope`: where that is, else 0.
+    scope: AtomicUsize,
     woken_by_drop_of: AtomicU64,
     wakes: AtomicU64,
     self_wakes: AtomicU64,
@@ -329,6 +331,7 @@ impl Task {
             is_dropping: AtomicBool::new(false),
             is_foreign: false,
             is_looked_after: AtomicBool::new(false),
+            scope: AtomicUsize::new(0),
             woken_by_drop_of: AtomicU64::new(0),
             wakes: AtomicU64::new(0),
             self_wakes: AtomicU64::new(0),
@@ -385,6 +388,18 @@ impl Task {
     /// Of a thread: how it ends cannot go unnoticed, or would in a way that is not seen.
     pub fn look_after(&self) {
         self.is_looked_after.store(true, Ordering::Relaxed);
+    }
+
+    /// Of a thread: it belongs to the `thread::scope` at this address, which waits for
+    /// its end and panics where it did.
+    pub fn enter_scope(&self, scope: usize) {
+        self.scope.store(scope, Ordering::Relaxed);
+        self.look_after();
+    }
+
+    /// The `thread::scope` of a thread; 0: none.
+    pub(crate) fn scope(&self) -> usize {
+        self.scope.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_looked_after(&self) -> bool {
@@ -534,6 +549,23 @@ impl Task {
         let wait = guard(&self.operations).remove(&id);
         // Outside of our lock: it may be the last of its resource.
         drop(wait);
+    }
+
+    /// Whether it holds locks that are told of by task: tokio's, and others across an
+    /// await.
+    pub(crate) fn holds_locks(&self) -> bool {
+        self.held_count.load(Ordering::Relaxed) > 0
+    }
+
+    /// It begins to wait at this place. Where it has acquired a lock in this poll, that
+    /// shows whether the future which did is still there.
+    pub(crate) fn awaits_at(&self, stack: StackId) {
+        if !self.holds_locks() {
+            return;
+        }
+        for hold in guard(&self.held).iter_mut().filter(|hold| hold.first_await == 0) {
+            hold.first_await = stack;
+        }
     }
 
     /// The locks that it holds.

@@ -13,7 +13,7 @@ use crate::{
     hash::FastMap,
     held::HeldLocks,
     label::{Holders, How},
-    lock::Mode,
+    lock::{Acquisition, Mode},
     next_id, options, panics,
     resource::Resource,
     sample,
@@ -124,14 +124,28 @@ pub(crate) enum Awaited {
     Lock { resource: Arc<Resource>, mode: Mode, how: How },
     /// The end of a thread.
     Thread(Arc<Task>),
+    /// The end of all threads of the `thread::scope` at this address.
+    Scope(usize),
+    /// To be notified, and then a lock.
+    Condvar {
+        /// As it will be taken.
+        wanted: Acquisition,
+        /// Where the lock is in memory: whoever waits there has been notified.
+        place: std::ops::Range<usize>,
+    },
 }
 
 impl Awaited {
     fn resource(&self) -> Option<&Arc<Resource>> {
         match self {
             Self::Lock { resource, .. } => Some(resource),
-            Self::Event | Self::Thread(_) => None,
+            Self::Event | Self::Thread(_) | Self::Scope(_) | Self::Condvar { .. } => None,
         }
+    }
+
+    /// Whether this wait may be the last step into a knot.
+    fn may_tie(&self) -> bool {
+        matches!(self, Self::Lock { .. } | Self::Thread(_) | Self::Scope(_))
     }
 }
 
@@ -161,6 +175,19 @@ pub fn joining(record: Option<&Arc<Task>>) -> Blocking {
         Some(record) => blocking_for("JoinHandle::join", Awaited::Thread(Arc::clone(record))),
         None => blocking("JoinHandle::join"),
     }
+}
+
+/// Begins to wait for the end of all threads of the `thread::scope` at this address.
+#[inline(never)]
+pub fn leaving_scope(scope: usize) -> Blocking {
+    blocking_for("thread::scope", Awaited::Scope(scope))
+}
+
+/// Those that live.
+pub(crate) fn threads_of_scope(scope: usize) -> Vec<Arc<Task>> {
+    let mut threads = task::live_threads();
+    threads.retain(|thread| thread.scope() == scope);
+    threads
 }
 
 /// Begins a call that blocks until what is `awaited` is there.
@@ -212,7 +239,9 @@ pub(crate) fn blocking_for_holders(
     if !is_event {
         let blocked = BLOCKED.get_or_init(Sharded::default);
         guard(blocked.shard(call.id)).insert(call.id, Arc::clone(&call));
-        stuck::note_wait();
+        if call.awaited.may_tie() {
+            stuck::note_wait();
+        }
     }
     Blocking(Some(call))
 }

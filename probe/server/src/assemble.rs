@@ -120,6 +120,7 @@ impl<'a> Assembler<'a> {
     }
 
     fn add_batch(&mut self, batch: &Batch) {
+        self.update.still_ns = batch.still_ns;
         for task in &batch.ended {
             let task = self.task(task);
             self.update.tasks.push(task);
@@ -487,6 +488,7 @@ impl<'a> Assembler<'a> {
             waits_since_ns: party.since_ns,
             held: party.held.as_ref().map(|held| self.acquisition(held)),
             held_since_ns: party.held_since_ns,
+            first_await_stack: self.stack(party.first_await),
             is_granted: party.is_granted,
             holds: holds.iter().map(|hold| self.hold(hold, &party.actor)).collect(),
         }
@@ -663,6 +665,9 @@ fn resource_kind(kind: ResourceKind) -> proto::ResourceKind {
         ResourceKind::ParkingLotRwLock => proto::ResourceKind::ParkingLotRwlock,
         ResourceKind::LockApiMutex => proto::ResourceKind::LockApiMutex,
         ResourceKind::LockApiRwLock => proto::ResourceKind::LockApiRwlock,
+        ResourceKind::StdOnce => proto::ResourceKind::StdOnce,
+        ResourceKind::StdOnceLock => proto::ResourceKind::StdOnceLock,
+        ResourceKind::StdLazyLock => proto::ResourceKind::StdLazyLock,
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concaudit_core::{clock, ending, outbox, polls, roster, stuck};
+use concaudit_core::{clock, ending, outbox, polls, roster, standstill, stuck};
 use console_api::instrument::instrument_server::InstrumentServer;
 use hyper::{Request, Response, body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -178,6 +178,7 @@ async fn keep_time(exit: Arc<watch::Sender<bool>>) {
     const TICKS_PER_LOOK: u32 = 3;
     let mut ticks = 0;
     let mut stuck = stuck::Watch::default();
+    let mut standstill = standstill::Watch::default();
     loop {
         let asleep = Instant::now();
         tokio::time::sleep(PERIOD).await;
@@ -191,6 +192,7 @@ async fn keep_time(exit: Arc<watch::Sender<bool>>) {
             ending::look();
         }
         polls::tick();
+        standstill.tick();
         pass_on_exit(&exit);
     }
 }

@@ -25,16 +25,22 @@ pub use real::*;
 mod __concaudit;
 
 pub mod sync {
-    //! [`real::sync`], with locks, channels and barriers that the probe sees.
+    //! [`real::sync`], with locks, once cells, channels and barriers that the probe sees.
 
     pub use real::sync::*;
 
     pub use crate::__concaudit::{
         barrier::Barrier,
         condvar::Condvar,
+        lazy_lock::LazyLock,
         mutex::{Mutex, MutexGuard},
+        once::Once,
+        once_lock::OnceLock,
         rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard},
     };
+
+    #[expect(deprecated, reason = "std has it still")]
+    pub use crate::__concaudit::once::ONCE_INIT;
 
     pub mod mpsc {
         //! [`real::sync::mpsc`], with channels whose waits the probe sees.

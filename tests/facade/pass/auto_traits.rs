@@ -7,8 +7,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 use std::sync::mpsc::{IntoIter, Iter, Receiver, Sender, SyncSender, TryIter};
 use std::sync::{
-    Arc, Barrier, BarrierWaitResult, Condvar, LockResult, Mutex, MutexGuard, PoisonError, RwLock,
-    RwLockReadGuard, RwLockWriteGuard, TryLockResult, WaitTimeoutResult,
+    Arc, Barrier, BarrierWaitResult, Condvar, LazyLock, LockResult, Mutex, MutexGuard, Once,
+    OnceLock, OnceState, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockResult, WaitTimeoutResult,
 };
 use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
@@ -53,6 +53,7 @@ macro_rules! sized_tables {
             Sender<$inner>, SyncSender<$inner>, Receiver<$inner>,
             Iter<'static, $inner>, TryIter<'static, $inner>, IntoIter<$inner>,
             JoinHandle<$inner>, ScopedJoinHandle<'static, $inner>,
+            OnceLock<$inner>, LazyLock<$inner>, LazyLock<u8, $inner>,
         ];
     )*};
 }
@@ -91,7 +92,8 @@ fn main() {
         Builder,
         Scope<'static, 'static>,
         std::thread::Thread,
-        std::sync::Once,
+        Once,
+        OnceState,
     ];
     has!(Mutex<u8>: From<u8>);
     has!(RwLock<u8>: From<u8>);

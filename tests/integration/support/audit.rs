@@ -90,7 +90,7 @@ impl Workspace {
         let before = Tree::of(&folder);
         let limit = match self {
             // Its other tests are to have time enough.
-            Self::Hung => "8s",
+            Self::Hung => "5s",
             _ if self.has_failing_tests() => "4s",
             _ => "60s",
         };

@@ -100,6 +100,7 @@ pub struct Finding {
     pub notes: Vec<String>,
     #[serde(default)]
     pub minor_notes: Vec<String>,
+    pub help: Option<String>,
     pub tests: Vec<String>,
     pub occurrences: u64,
     pub details: Value,

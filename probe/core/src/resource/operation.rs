@@ -125,6 +125,12 @@ impl Operation {
         self.mode.is_none() && self.source.starts_with("Semaphore::acquire")
     }
 
+    /// It waits for room in a bounded channel: for the semaphore in there, which is not
+    /// the program's own.
+    pub(crate) fn takes_room(&self) -> bool {
+        self.mode.is_none() && self.source == "Acquire::new"
+    }
+
     /// What it acquires need not stay with who acquires it.
     pub(super) fn is_owned(&self) -> bool {
         self.source.ends_with("_owned")
@@ -148,6 +154,7 @@ impl Operation {
             poll,
         };
         let (since_ns, stack) = (wait.since_ns, wait.stack);
+        actor.awaits_at(stack);
         actor.operation_begins(self.id, wait);
         *guard(&self.wait) = Some(OperationWait { actor: Arc::clone(&actor), since_ns, stack });
         self.is_waiting.store(true, Ordering::Relaxed);

@@ -125,6 +125,9 @@ pub fn granted(permits: u64) {
                 wait.actor.gets_lock();
             }
         }
+        if operation.takes_room() {
+            operation.resource.room_made();
+        }
         stuck::note_wait();
     }
 }
@@ -139,6 +142,7 @@ pub fn permits_added() {
         if !resource.is_own_permit() {
             resource.meeting.leave();
         }
+        resource.room_made();
         resource.permits_released();
     }
 }

@@ -15,6 +15,10 @@ pub(super) enum State {
         counter: usize,
         /// Where it waits for another thread: how.
         futex: Option<Futex>,
+        /// And at the address of which word.
+        word: usize,
+        /// Of `epoll_wait`: it has no time limit.
+        is_endless: bool,
     },
 }
 
@@ -40,11 +44,19 @@ pub(super) fn blocked(os_thread: u32) -> Option<State> {
     let (counter, pointer) = (address()?, address()?);
     let name = name(number);
     // Its arguments are the word, the operation, the value, the time.
-    let futex = (name == "futex").then(|| match words.nth(3) {
-        Some("0x0") => Futex::Endless,
-        _ => Futex::Timed,
+    let mut word = 0;
+    let futex = (name == "futex").then(|| {
+        let hex = words.next().and_then(|word| word.strip_prefix("0x"));
+        word = hex.and_then(|hex| usize::from_str_radix(hex, 16).ok()).unwrap_or(0);
+        match words.nth(2) {
+            Some("0x0") => Futex::Endless,
+            _ => Futex::Timed,
+        }
     });
-    Some(State::Blocked { name, pointer, counter, futex })
+    // Its arguments are the descriptor, the events, their number, the time: -1 as an int.
+    let is_endless = name == "epoll_wait"
+        && words.nth(3).is_some_and(|time| time.trim_end_matches('f') == "0x" && time.len() >= 10);
+    Some(State::Blocked { name, pointer, counter, futex, word, is_endless })
 }
 
 /// Whether a system call is one in which nobody waits for anybody: it ends by itself, and

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     label::How,
     lock::{Acquisition, Hold, Mode},
     resource::{self, Resource},
-    roster,
+    roster, sample,
     stack::StackId,
     task::{self, Task, TaskEnd, TaskKind},
     thread::{self, Awaited},
@@ -32,8 +32,12 @@ pub(super) enum Target {
     Lock(Acquisition, How),
     /// Permits of a semaphore.
     Permits(Acquisition),
-    /// The end of a task or a thread.
-    End(Arc<Task>),
+    /// Room in a bounded channel.
+    Room(Acquisition),
+    /// The end of all of these tasks or threads.
+    Ends(Vec<Arc<Task>>),
+    /// The only thread that can poll it, which this task blocks.
+    Thread(Arc<Task>),
 }
 
 /// An actor that may be stuck.
@@ -51,6 +55,8 @@ pub(super) struct Blocker {
     /// A key of the candidates.
     pub candidate: u64,
     pub held: Option<(Acquisition, u64)>,
+    /// See [`Hold::first_await`].
+    pub first_await: StackId,
     pub is_granted: bool,
     /// It alone can let go of that. Permits, and guards that can be sent, may be with
     /// somebody else by now, or be given by anybody.
@@ -97,7 +103,7 @@ fn add_joins(tasks: &mut Waiting) {
                 stack: place.map_or(0, |place| place.stack),
                 operation,
                 since_ns: place.map_or(awaited.created_ns, |place| place.since_ns),
-                target: Target::End(awaited),
+                target: Target::Ends(vec![awaited]),
             }));
         }
     }
@@ -108,10 +114,16 @@ pub(super) struct Graph {
     pub candidates: BTreeMap<u64, Candidate>,
     /// By thread: the candidate that it cannot go on without, and since when.
     driven: BTreeMap<u64, (u64, u64)>,
+    /// Of those, the ones that are blocked, and not merely in a `block_on` that waits.
+    blocked: BTreeMap<u64, (u64, u64)>,
     /// By task that is being polled by such a thread, below the candidate: that one.
     hosted: BTreeMap<u64, u64>,
     /// By lock: the futures that were granted it and have not been polled since.
     granted: BTreeMap<u64, Vec<Blocker>>,
+    /// There is a runtime whose tasks any of its threads may poll.
+    has_workers: bool,
+    /// By thread: since when it has been in its latest `block_on`.
+    roots: BTreeMap<u64, u64>,
 }
 
 impl Graph {
@@ -129,8 +141,17 @@ impl Graph {
                     },
                     *how,
                 ),
-                Awaited::Thread(record) => Target::End(Arc::clone(record)),
-                Awaited::Lock { .. } | Awaited::Event => continue,
+                Awaited::Thread(record) => Target::Ends(vec![Arc::clone(record)]),
+                Awaited::Scope(scope) => Target::Ends(thread::threads_of_scope(*scope)),
+                // It blocks where the lock is taken again: it has been notified.
+                Awaited::Condvar { wanted, place }
+                    if !held::holders_of(wanted.resource.id).is_empty()
+                        && sample::waits_at(call.thread.os_thread.load(Ordering::Relaxed))
+                            .is_some_and(|word| place.contains(&word)) =>
+                {
+                    Target::Lock(wanted.clone(), How::Wait)
+                }
+                Awaited::Lock { .. } | Awaited::Condvar { .. } | Awaited::Event => continue,
             };
             // A thread that is blocked in the middle of a poll is its task.
             let actor = call.task.as_ref().unwrap_or(&call.thread);
@@ -150,6 +171,7 @@ impl Graph {
     /// Adds an actor that blocks its `thread`.
     fn add_blocked(&mut self, thread: u64, actor: &Arc<Task>, wait: Wait) {
         self.driven.insert(thread, (actor.id, wait.since_ns));
+        self.blocked.insert(thread, (actor.id, wait.since_ns));
         let candidate =
             Candidate { actor: Arc::clone(actor), waits: vec![wait], blockers: Vec::new() };
         self.candidates.insert(actor.id, candidate);
@@ -159,7 +181,7 @@ impl Graph {
         let mut tasks = Waiting::new();
         for operation in resource::waiting_operations() {
             let Some(wait) = operation.wait() else { continue };
-            let is_permit = operation.acquires_permits();
+            let is_permit = operation.acquires_permits() || operation.takes_room();
             let Some(mode) = operation.mode.or(is_permit.then_some(Mode::Exclusive)) else {
                 continue;
             };
@@ -174,6 +196,7 @@ impl Graph {
                 self.granted.entry(wanted.resource.id).or_default().push(Blocker {
                     candidate: wait.actor.id,
                     held: Some((wanted, wait.since_ns)),
+                    first_await: 0,
                     is_granted: true,
                     is_certain: !is_permit,
                 });
@@ -182,7 +205,9 @@ impl Graph {
             let actor = wait.actor;
             let wait = Wait {
                 id: operation.id,
-                target: if is_permit {
+                target: if operation.takes_room() {
+                    Target::Room(wanted)
+                } else if is_permit {
                     Target::Permits(wanted)
                 } else {
                     Target::Lock(wanted, How::Wait)
@@ -222,27 +247,35 @@ impl Graph {
         }
         // A thread in a `block_on` goes on when its root does.
         task::all_live(|task| {
-            if task.kind == TaskKind::BlockOn
-                && let Some(candidate) = self.candidates.get(&task.id)
-            {
-                let since = (candidate.actor.id, task.created_ns);
-                self.driven.entry(task.thread()).or_insert(since);
+            self.has_workers |= task.kind == TaskKind::Worker;
+            if task.kind == TaskKind::BlockOn {
+                let began = self.roots.entry(task.thread()).or_default();
+                *began = task.created_ns.max(*began);
+                if let Some(candidate) = self.candidates.get(&task.id) {
+                    let since = (candidate.actor.id, task.created_ns);
+                    self.driven.entry(task.thread()).or_insert(since);
+                }
             }
             true
         });
         self.gather_hosts();
     }
 
-    /// A task in a poll that blocks its thread goes on when the thread does; one
-    /// that is polled by a root's thread meanwhile goes on by itself, and the thread
-    /// with it.
+    /// A task in a poll that blocks its thread goes on when the thread does, and so does
+    /// one that no other thread can poll; one that is polled by a root's thread meanwhile
+    /// goes on by itself, and the thread with it.
     fn gather_hosts(&mut self) {
         let mut busy = BTreeSet::new();
+        let mut bound = Vec::new();
         task::all_live(|task| {
-            if !task.is_running() || self.candidates.contains_key(&task.id) {
+            if self.candidates.contains_key(&task.id) {
                 return true;
             }
-            if let Some((candidate, since)) = self.driven.get(&task.thread()) {
+            if !task.is_running() {
+                if self.blocked.contains_key(&task.thread()) && self.is_bound_to_its_thread(task) {
+                    bound.push(Arc::clone(task));
+                }
+            } else if let Some((candidate, since)) = self.driven.get(&task.thread()) {
                 if task.poll_started_ns() < *since {
                     self.hosted.insert(task.id, *candidate);
                 } else {
@@ -252,6 +285,33 @@ impl Graph {
             true
         });
         self.driven.retain(|thread, _| !busy.contains(thread));
+        self.blocked.retain(|thread, _| !busy.contains(thread));
+        for task in bound {
+            self.add_bound(task);
+        }
+    }
+
+    /// Adds a task that only a blocked thread can poll. Others need only be known where
+    /// they have something.
+    fn add_bound(&mut self, task: Arc<Task>) {
+        let Some(&(blocks, since_ns)) = self.blocked.get(&task.thread()) else { return };
+        let Some(blocker) = self.candidates.get(&blocks).map(|one| Arc::clone(&one.actor)) else {
+            return;
+        };
+        if !task.holds_locks() {
+            self.hosted.insert(task.id, blocks);
+            return;
+        }
+        let wait = Wait {
+            id: task.id,
+            target: Target::Thread(blocker),
+            stack: task.await_stack(),
+            operation: "",
+            since_ns,
+        };
+        let candidate =
+            Candidate { actor: Arc::clone(&task), waits: vec![wait], blockers: Vec::new() };
+        self.candidates.insert(task.id, candidate);
     }
 
     /// The candidate that stands for an actor that holds something.
@@ -267,6 +327,23 @@ impl Graph {
         stand_in.unwrap_or(holder.id)
     }
 
+    /// Whether nobody but the thread that polled it last can poll it again: a root; a task
+    /// of a `LocalSet` or of a runtime without workers, for as long as the root lives
+    /// that the thread was in when it polled the task.
+    fn is_bound_to_its_thread(&self, task: &Task) -> bool {
+        match task.kind {
+            TaskKind::BlockOn => true,
+            TaskKind::Local => self.is_in_its_root(task),
+            TaskKind::Task => !self.has_workers && self.is_in_its_root(task),
+            TaskKind::Thread | TaskKind::Blocking | TaskKind::Worker => false,
+        }
+    }
+
+    fn is_in_its_root(&self, task: &Task) -> bool {
+        let root = self.roots.get(&task.thread());
+        root.is_some_and(|began_ns| *began_ns <= task.poll_started_ns())
+    }
+
     /// Those that are certain to have a lock, but for what threads hold of std's and
     /// the like.
     fn holders(&self, lock: &Resource) -> Vec<Blocker> {
@@ -274,11 +351,14 @@ impl Graph {
         for holder in lock.holders() {
             let hold =
                 holder.holds().into_iter().find(|hold| hold.acquisition.resource.id == lock.id);
-            holders.extend(hold.map(|Hold { acquisition, acquired_ns, .. }| Blocker {
-                candidate: self.stand_in(&holder),
-                is_certain: !acquisition.is_movable,
-                held: Some((acquisition, acquired_ns)),
-                is_granted: false,
+            holders.extend(hold.map(|Hold { acquisition, acquired_ns, first_await, .. }| {
+                Blocker {
+                    first_await,
+                    candidate: self.stand_in(&holder),
+                    is_certain: !acquisition.is_movable,
+                    held: Some((acquisition, acquired_ns)),
+                    is_granted: false,
+                }
             }));
         }
         holders.extend(self.granted.get(&lock.id).into_iter().flatten().cloned());
@@ -295,11 +375,22 @@ impl Graph {
     ) -> Vec<Blocker> {
         let mut blockers = Vec::new();
         match &wait.target {
-            Target::End(record) => {
-                let candidate = self.stand_in(record);
-                let (held, is_granted, is_certain) = (None, false, true);
-                blockers.push(Blocker { candidate, held, is_granted, is_certain });
+            Target::Ends(records) => {
+                blockers.extend(records.iter().map(|record| Blocker {
+                    candidate: self.stand_in(record),
+                    held: None,
+                    first_await: 0,
+                    is_granted: false,
+                    is_certain: true,
+                }));
             }
+            Target::Thread(blocker) => blockers.push(Blocker {
+                candidate: blocker.id,
+                held: None,
+                first_await: 0,
+                is_granted: false,
+                is_certain: true,
+            }),
             Target::Permits(wanted) => {
                 let semaphore = &wanted.resource;
                 for holder in semaphore.permit_holders() {
@@ -308,11 +399,24 @@ impl Graph {
                     blockers.push(Blocker {
                         candidate: self.stand_in(&actor),
                         held: Some((has, holder.since_ns)),
+                        first_await: 0,
                         is_granted: false,
                         is_certain: false,
                     });
                 }
                 blockers.extend(self.granted.get(&semaphore.id).into_iter().flatten().cloned());
+            }
+            Target::Room(wanted) => {
+                let channel = &wanted.resource;
+                blockers.extend(self.granted.get(&channel.id).into_iter().flatten().cloned());
+                // Somebody else may have the receiver by now.
+                blockers.extend(channel.giver().map(|receiver| Blocker {
+                    candidate: self.stand_in(&receiver),
+                    held: None,
+                    first_await: 0,
+                    is_granted: false,
+                    is_certain: false,
+                }));
             }
             Target::Lock(wanted, how) => {
                 let lock = &wanted.resource;
@@ -327,6 +431,7 @@ impl Graph {
                     blockers.push(Blocker {
                         candidate: driven,
                         held: Some((row.acquisition(), row.acquired_ns)),
+                        first_await: 0,
                         is_granted: false,
                         is_certain: !row.lock.is_sendable,
                     });

@@ -49,7 +49,7 @@ pub(crate) fn live_threads() -> Vec<Arc<Task>> {
 }
 
 /// Applies `f` to every task that is alive, until it says `false`.
-pub(crate) fn all_live(mut f: impl FnMut(&Task) -> bool) {
+pub(crate) fn all_live(mut f: impl FnMut(&Arc<Task>) -> bool) {
     let Some(live) = LIVE.get() else { return };
     for shard in live.iter() {
         for task in guard(shard).values() {

@@ -23,7 +23,7 @@ impl Task {
     pub fn begin_poll(self: &Arc<Self>, inner: &Waker, body: &Body) -> Poll {
         let frame = stack::caller_frame(stack::frame_pointer());
         let now = clock::now_ns();
-        if self.held_count.load(Ordering::Relaxed) > 0 {
+        if self.holds_locks() {
             self.note_await(now);
         }
         let replaced = {

@@ -125,6 +125,7 @@ unsafe fn clone_waker(data: *const ()) -> RawWaker {
         since_ns: clock::now_ns(),
         poll: task.polls(),
     };
+    task.awaits_at(wait.stack);
     let mut waits = guard(&task.waits);
     let replaced = if let Some(index) = waits.iter().position(|known| known.stack == wait.stack) {
         Some(waits.remove(index))

@@ -80,6 +80,10 @@ pub struct Update {
     /// Those that actors of order edges refer to, and that were not sent yet.
     #[prost(message, repeated, tag = "30")]
     pub clocks: ::prost::alloc::vec::Vec<Clock>,
+    /// When no thread had used any CPU time for a while, and each waited without a time
+    /// limit for another one or for I/O. 0: not found, or told before.
+    #[prost(uint64, tag = "22")]
+    pub still_ns: u64,
 }
 /// What somebody knew to be over, through spawns, joins, messages, notifications and
 /// barriers: for each actor the last epoch of its.
@@ -548,6 +552,10 @@ pub struct Party {
     /// Everything else that it holds.
     #[prost(message, repeated, tag = "9")]
     pub holds: ::prost::alloc::vec::Vec<Hold>,
+    /// Where it began to wait right after it had acquired what it has: in the same
+    /// future, if that is still there. 0: not known.
+    #[prost(uint64, tag = "10")]
+    pub first_await_stack: u64,
 }
 /// A task or thread that panicked, and whose `JoinHandle` told nobody so by the end of
 /// the process.
@@ -763,6 +771,10 @@ pub enum ResourceKind {
     /// A lock that a crate built on `lock_api`: a shard of a `DashMap`, for one.
     LockApiMutex = 12,
     LockApiRwlock = 13,
+    /// Cells that are initialised once: held while the initialiser runs.
+    StdOnce = 14,
+    StdOnceLock = 15,
+    StdLazyLock = 16,
 }
 impl ResourceKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -785,6 +797,9 @@ impl ResourceKind {
             Self::ParkingLotRwlock => "RESOURCE_KIND_PARKING_LOT_RWLOCK",
             Self::LockApiMutex => "RESOURCE_KIND_LOCK_API_MUTEX",
             Self::LockApiRwlock => "RESOURCE_KIND_LOCK_API_RWLOCK",
+            Self::StdOnce => "RESOURCE_KIND_STD_ONCE",
+            Self::StdOnceLock => "RESOURCE_KIND_STD_ONCE_LOCK",
+            Self::StdLazyLock => "RESOURCE_KIND_STD_LAZY_LOCK",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -804,6 +819,9 @@ impl ResourceKind {
             "RESOURCE_KIND_PARKING_LOT_RWLOCK" => Some(Self::ParkingLotRwlock),
             "RESOURCE_KIND_LOCK_API_MUTEX" => Some(Self::LockApiMutex),
             "RESOURCE_KIND_LOCK_API_RWLOCK" => Some(Self::LockApiRwlock),
+            "RESOURCE_KIND_STD_ONCE" => Some(Self::StdOnce),
+            "RESOURCE_KIND_STD_ONCE_LOCK" => Some(Self::StdOnceLock),
+            "RESOURCE_KIND_STD_LAZY_LOCK" => Some(Self::StdLazyLock),
             _ => None,
         }
     }

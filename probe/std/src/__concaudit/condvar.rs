@@ -16,7 +16,10 @@ use real::{
     time::Instant,
 };
 
-use super::{hook, mutex::MutexGuard};
+use super::{
+    hook,
+    mutex::{Mutex, MutexGuard},
+};
 
 /// As [`real::sync::Condvar`].
 pub struct Condvar {
@@ -36,7 +39,8 @@ impl Condvar {
         let MutexGuard { holding, inner } = guard;
         let label = holding.release();
         let intent = retake(label);
-        let blocking = hook::blocking("Condvar::wait");
+        let place = Mutex::<T>::place(label);
+        let blocking = hook::wait_to_be_notified(label, &intent, "Condvar::wait", place);
         let listening = self.listening();
         let taken = self.inner.wait(inner);
         drop(listening);
@@ -84,7 +88,8 @@ impl Condvar {
         let MutexGuard { holding, inner } = guard;
         let label = holding.release();
         let intent = retake(label);
-        let blocking = hook::blocking("Condvar::wait_timeout");
+        let place = Mutex::<T>::place(label);
+        let blocking = hook::wait_to_be_notified(label, &intent, "Condvar::wait_timeout", place);
         let listening = self.listening();
         let (taken, result) = match self.inner.wait_timeout(inner, dur) {
             Ok((inner, result)) => (Ok(inner), result),

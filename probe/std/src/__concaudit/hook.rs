@@ -35,6 +35,23 @@ pub fn blocking(operation: &'static str) -> Option<Blocking> {
     is_active().then(|| thread::blocking(operation))
 }
 
+/// The end of a `thread::scope` at this address.
+#[inline(never)]
+pub fn leaving_scope(scope: usize) -> Option<Blocking> {
+    is_active().then(|| thread::leaving_scope(scope))
+}
+
+/// A wait on a `Condvar`, for which a lock at this place was released.
+#[inline(never)]
+pub fn wait_to_be_notified(
+    label: &Label,
+    intent: &Intent,
+    operation: &'static str,
+    place: core::ops::Range<usize>,
+) -> Option<Blocking> {
+    is_active().then(|| label.wait_to_be_notified(intent, operation, place))
+}
+
 impl<'a> Holding<'a> {
     /// The lock is about to be released.
     pub fn release(self) -> &'a Label {

@@ -151,7 +151,7 @@ impl<T> Receiver<T> {
             Ok(t) => Ok(t),
             Err(TryRecvError::Disconnected) => Err(RecvTimeoutError::Disconnected),
             Err(TryRecvError::Empty) => {
-                let _blocking = hook::blocking("Receiver::recv");
+                let _blocking = hook::blocking("Receiver::recv_timeout");
                 self.inner.recv_timeout(timeout)
             }
         };

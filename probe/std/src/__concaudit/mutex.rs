@@ -1,9 +1,10 @@
 //! [`real::sync::Mutex`], labelled.
 
 use core::{
-    fmt,
-    ops::{Deref, DerefMut},
+    fmt, mem,
+    ops::{Deref, DerefMut, Range},
     panic::Location,
+    ptr,
 };
 
 use concaudit_core::{
@@ -37,6 +38,14 @@ impl<T> Mutex<T> {
             label: Label::new(ResourceKind::StdMutex, Location::caller()),
             inner: real::sync::Mutex::new(t),
         }
+    }
+}
+
+impl<T> Mutex<T> {
+    /// Where the lock is in memory that has this label.
+    pub(super) fn place(label: &Label) -> Range<usize> {
+        let start = ptr::from_ref(label).addr().wrapping_sub(mem::offset_of!(Self, label));
+        start..start.wrapping_add(size_of::<Self>())
     }
 }
 

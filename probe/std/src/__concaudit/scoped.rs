@@ -46,7 +46,7 @@ where
     let result = real::thread::scope(|scope| {
         address = ptr::from_ref(scope).addr();
         let result = f(Scope::from_real(scope));
-        blocking = hook::blocking("thread::scope");
+        blocking = hook::leaving_scope(address);
         result
     });
     drop(blocking);
@@ -64,25 +64,25 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         ptr::from_ref(&self.inner).addr()
     }
 
+    /// The scope waits for the thread, and panics where it did.
+    fn joined_by(&self, record: Option<Arc<Task>>) -> Option<Arc<Task>> {
+        if let Some(record) = &record {
+            record.enter_scope(self.address());
+            causality::scoped(record, self.address());
+        }
+        record
+    }
+
     /// As [`real::thread::Scope::spawn`].
     pub fn spawn<F, T>(&'scope self, f: F) -> ScopedJoinHandle<'scope, T>
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        let record = looked_after(spawning(None), self.address());
+        let record = self.joined_by(spawning(None));
         let inner = self.inner.spawn(recorded(record.clone(), f));
         ScopedJoinHandle { record, inner }
     }
-}
-
-/// A scope waits for its threads, and panics where one of them did.
-fn looked_after(record: Option<Arc<Task>>, scope: usize) -> Option<Arc<Task>> {
-    if let Some(record) = &record {
-        record.look_after();
-        causality::scoped(record, scope);
-    }
-    record
 }
 
 impl Builder {
@@ -97,7 +97,7 @@ impl Builder {
         T: Send + 'scope,
     {
         let (inner, record) = self.spawning();
-        let record = looked_after(record, scope.address());
+        let record = scope.joined_by(record);
         let inner = inner.spawn_scoped(&scope.inner, recorded(record.clone(), f))?;
         Ok(ScopedJoinHandle { record, inner })
     }
