@@ -325,6 +325,7 @@ mod tests {
     #[test]
     fn what_is_put_aside_comes_back_as_it_was() {
         let told = || proto::Update {
+            still_ns: 0,
             now_ns: 9,
             modules: vec![module("/a", 1, 2), module("/a", 5, 6)],
             stacks: vec![proto::Stack { id: 3, addresses: vec![1, 2] }],
