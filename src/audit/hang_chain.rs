@@ -33,7 +33,7 @@ pub struct Step<'a> {
     pub is_loop: bool,
 }
 
-impl<'a> Step<'a> {
+impl Step<'_> {
     /// Where it waits.
     pub fn stack(&self) -> Option<&Stack> {
         match &self.standstill {

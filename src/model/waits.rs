@@ -18,7 +18,7 @@ pub enum Awaited {
     Channel { what: &'static str, sends: bool },
     /// The end of the other side of a channel.
     Closed { what: &'static str },
-    /// The value of a cell that is initialised once; "a tokio OnceCell", ...
+    /// The value of a cell that is initialised once; "a tokio `OnceCell`", ...
     Cell(&'static str),
     /// `Notify`.
     Notify,
