@@ -489,7 +489,6 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
         ));
     }
     let dropped: Vec<String> = [
-        (dropped_order_edges, "lock order", "lock orders"),
         (dropped_stacks, "stack", "stacks"),
         (dropped_tasks, "task", "tasks"),
         (dropped_holds, "lock hold", "lock holds"),
@@ -503,6 +502,13 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
         warn(&format!(
             "{} were left out to bound memory: findings may be missing",
             dropped.join(", ")
+        ));
+    }
+    if *dropped_order_edges > 0 {
+        let pairs = counted(*dropped_order_edges, "nesting", "nestings");
+        warn(&format!(
+            "{pairs} of two locks came after so many others that they were left out to bound \
+             memory: a `lock-order-cycle` through one of them is not found"
         ));
     }
     let unheard = unaudited_tests.len() as u64;
