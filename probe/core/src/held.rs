@@ -336,6 +336,12 @@ pub(crate) fn holders_of(id: u64) -> Vec<(Arc<Task>, Held)> {
         .collect()
 }
 
+/// The same threads, by their numbers for the system.
+pub(crate) fn numbers_of_holders_of(id: u64) -> Vec<u32> {
+    let holds = |rows: &&HeldLocks| rows.iter(0).any(|held| held.lock.id == id);
+    all().into_iter().filter(holds).map(|rows| rows.seat.os_thread()).collect()
+}
+
 /// tokio's threads for blocking tasks that have none.
 pub(crate) fn idle_threads() -> BTreeSet<u64> {
     all().into_iter().filter(|rows| rows.seat.is_idle()).map(HeldLocks::thread).collect()

@@ -34,7 +34,7 @@ use crate::{
     resource::{self, Labelled, NOBODY, Resource, ResourceKind, SEVERAL},
     sample,
     stack::{self, StackId},
-    task::TaskKind,
+    task::{self, TaskKind},
     thread::{self, Awaited, Blocking},
 };
 
@@ -88,27 +88,44 @@ pub struct Intent {
     stack: StackId,
 }
 
-/// The threads that hold a lock which somebody begins to wait for, and for how long each
-/// had waited for a CPU by then.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Holders(Vec<(u32, u64)>);
+/// A thread, and for how long it had waited for a CPU at some moment.
+#[derive(Debug, Clone, Copy)]
+struct Queued {
+    os_thread: u32,
+    before_ns: u64,
+}
 
-impl Holders {
-    fn of(id: u64) -> Self {
-        let threads = held::holders_of(id).into_iter().filter_map(|(thread, _)| {
-            let number = thread.os_thread.load(Ordering::Relaxed);
-            Some((number, sample::times(number)?.1))
-        });
-        Self(threads.collect())
+impl Queued {
+    fn now(os_thread: u32) -> Option<Self> {
+        Some(Self { os_thread, before_ns: sample::times(os_thread)?.1 })
     }
 
-    /// For how long the holders were kept from a CPU meanwhile: the machine did that, and
-    /// not they.
+    fn since_ns(self) -> u64 {
+        sample::times(self.os_thread).map_or(0, |(_, now)| now.saturating_sub(self.before_ns))
+    }
+}
+
+/// Who takes part in a wait for a lock that begins: the thread that waits, and those that
+/// hold the lock.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Parties {
+    waiter: Option<Queued>,
+    holders: Vec<Queued>,
+}
+
+impl Parties {
+    fn of(id: u64) -> Self {
+        Self {
+            waiter: Queued::now(task::os_thread()),
+            holders: held::numbers_of_holders_of(id).into_iter().filter_map(Queued::now).collect(),
+        }
+    }
+
+    /// For how long the machine kept a CPU from the holders, and then from the waiter, who
+    /// was to go on: that is not the holders' doing.
     pub(crate) fn withheld_ns(&self) -> u64 {
-        let since = |&(number, before): &(u32, u64)| {
-            sample::times(number).map_or(0, |(_, now)| now.saturating_sub(before))
-        };
-        self.0.iter().map(since).max().unwrap_or(0)
+        let of_holders = self.holders.iter().map(|queued| queued.since_ns()).max();
+        of_holders.unwrap_or(0) + self.waiter.map_or(0, Queued::since_ns)
     }
 }
 
@@ -122,7 +139,6 @@ struct Wait {
     resource: Arc<Resource>,
     operation: u64,
     recursion: Option<events::RecursionKey>,
-    holder: Holders,
     _blocking: Blocking,
 }
 
@@ -262,8 +278,8 @@ impl Label {
         let wanted = self.acquisition(intent);
         let resource = Arc::clone(&wanted.resource);
         let operation = next_id();
-        lock::waits(operation, &wanted, &actor, clock::now_ns());
-        let holder = Holders::of(intent.id);
+        let parties = Parties::of(intent.id);
+        lock::waits(operation, &wanted, &actor, clock::now_ns(), parties.clone());
         let mut recursion = None;
         if matches!(intent.how, How::Wait | How::Recursive) {
             let mut held = lock::carried_by(&actor);
@@ -278,9 +294,9 @@ impl Label {
         let blocking = {
             let (mode, how) = (intent.mode, intent.how);
             let awaited = Awaited::Lock { resource: Arc::clone(&resource), mode, how };
-            thread::blocking_for_holders(self.operation(mode), awaited, holder.clone())
+            thread::blocking_for_parties(self.operation(mode), awaited, parties)
         };
-        let wait = Wait { resource, operation, recursion, holder, _blocking: blocking };
+        let wait = Wait { resource, operation, recursion, _blocking: blocking };
         Waiting(Some(wait), PhantomData)
     }
 
@@ -482,7 +498,7 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let Some(wait) = self.0.take() else { return };
         let _busy = Busy::begin();
-        lock::wait_ended(wait.operation, &wait.resource, wait.holder.withheld_ns());
+        lock::wait_ends(wait.operation, &wait.resource);
         if let Some(recursion) = wait.recursion {
             events::recursion_resolved(recursion);
         }

@@ -12,7 +12,9 @@ use crate::{
     clock, context, counters,
     events::{self, RecursionKey},
     hash::{FastMap, fold},
-    held, next_id, options, outbox,
+    held,
+    label::Parties,
+    next_id, options, outbox,
     resource::{Resource, writer_word},
     stack::{self, Extent, StackId},
     sync::{Sharded, lock as guard},
@@ -130,8 +132,9 @@ pub struct Waiter {
     pub since_ns: u64,
     /// Until when; 0: still.
     pub until_ns: u64,
-    /// Of that, what the holder waited for a CPU.
-    pub withheld_ns: u64,
+    /// Of that, where it is over, what the machine withheld.
+    withheld_ns: u64,
+    parties: Parties,
 }
 
 /// A hold that was long, or at which others waited for long.
@@ -159,7 +162,7 @@ pub(crate) fn wait_begins(
     actor: &Arc<Task>,
     since_ns: u64,
 ) -> Option<RecursionKey> {
-    waits(operation, wanted, actor, since_ns);
+    waits(operation, wanted, actor, since_ns, Parties::default());
     if wanted.mode == Mode::Exclusive {
         wanted.resource.note_writers(writer_word(actor.actor_id()));
     }
@@ -173,7 +176,13 @@ pub(crate) fn wait_begins(
 }
 
 /// As [`wait_begins`], for a lock whose orders are written down already.
-pub(crate) fn waits(operation: u64, wanted: &Acquisition, actor: &Arc<Task>, since_ns: u64) {
+pub(crate) fn waits(
+    operation: u64,
+    wanted: &Acquisition,
+    actor: &Arc<Task>,
+    since_ns: u64,
+    parties: Parties,
+) {
     guard(&wanted.resource.waiters).pending.push(Waiter {
         operation,
         actor: Arc::clone(actor),
@@ -181,6 +190,7 @@ pub(crate) fn waits(operation: u64, wanted: &Acquisition, actor: &Arc<Task>, sin
         since_ns,
         until_ns: 0,
         withheld_ns: 0,
+        parties,
     });
 }
 
@@ -209,11 +219,6 @@ pub(crate) fn carried_by(actor: &Task) -> Vec<Acquisition> {
 
 /// The wait is over, one way or the other.
 pub(crate) fn wait_ends(operation: u64, resource: &Resource) {
-    wait_ended(operation, resource, 0);
-}
-
-/// As [`wait_ends`], where so much of it was the machine's.
-pub(crate) fn wait_ended(operation: u64, resource: &Resource, withheld_ns: u64) {
     let mut waiters = guard(&resource.waiters);
     let Some(index) = waiters.pending.iter().position(|waiter| waiter.operation == operation)
     else {
@@ -221,7 +226,7 @@ pub(crate) fn wait_ended(operation: u64, resource: &Resource, withheld_ns: u64) 
     };
     let mut waiter = waiters.pending.swap_remove(index);
     waiter.until_ns = clock::now_ns();
-    waiter.withheld_ns = withheld_ns;
+    waiter.withheld_ns = waiter.parties.withheld_ns();
     // The holder reports its release only after the lock has been passed on, so
     // a wait worth telling outlives its end here.
     if waiter.until_ns.saturating_sub(waiter.since_ns) >= options::get().wait {
@@ -342,7 +347,15 @@ pub fn waiters_during(resource: &Resource, from: u64, to: u64, least: u64) -> Ve
         .filter_map(|waiter| {
             let until = if waiter.until_ns == 0 { to } else { waiter.until_ns.min(to) };
             let waited = until.saturating_sub(waiter.since_ns.max(from));
-            let waited = waited.saturating_sub(waiter.withheld_ns);
+            if waited < least {
+                return None;
+            }
+            // Who lets go of a lock tells so before whoever waits has it.
+            let withheld = match waiter.until_ns {
+                0 => waiter.parties.withheld_ns(),
+                _ => waiter.withheld_ns,
+            };
+            let waited = waited.saturating_sub(withheld);
             (waited >= least && waited > 0).then(|| (waiter.clone(), waited))
         })
         .collect();

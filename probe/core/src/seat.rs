@@ -39,6 +39,11 @@ pub(crate) struct Seen {
 }
 
 impl Seat {
+    /// The thread's number for the system; 0: nobody has it.
+    pub(crate) fn os_thread(&self) -> u32 {
+        self.os_thread.load(Ordering::Relaxed)
+    }
+
     /// The thread whose it is from now on.
     pub(crate) fn give_to(&self, os_thread: u32, high: usize) {
         self.os_thread.store(os_thread, Ordering::Relaxed);

@@ -12,7 +12,7 @@ use crate::{
     clock, context, counters, events,
     hash::FastMap,
     held::HeldLocks,
-    label::{Holders, How},
+    label::{How, Parties},
     lock::{Acquisition, Mode},
     next_id, options, panics,
     resource::Resource,
@@ -104,7 +104,7 @@ pub(crate) struct Call {
     pub(crate) task: Option<Arc<Task>>,
     pub(crate) since_ns: u64,
     starved_at: u64,
-    holders: Holders,
+    parties: Parties,
 }
 
 impl Call {
@@ -192,14 +192,14 @@ pub(crate) fn threads_of_scope(scope: usize) -> Vec<Arc<Task>> {
 
 /// Begins a call that blocks until what is `awaited` is there.
 pub(crate) fn blocking_for(operation: &'static str, awaited: Awaited) -> Blocking {
-    blocking_for_holders(operation, awaited, Holders::default())
+    blocking_for_parties(operation, awaited, Parties::default())
 }
 
-/// As [`blocking_for`], where these hold the lock that is awaited.
-pub(crate) fn blocking_for_holders(
+/// As [`blocking_for`], where these take part in the wait for a lock.
+pub(crate) fn blocking_for_parties(
     operation: &'static str,
     awaited: Awaited,
-    holders: Holders,
+    parties: Parties,
 ) -> Blocking {
     if !context::watches() {
         return Blocking(None);
@@ -216,7 +216,7 @@ pub(crate) fn blocking_for_holders(
         task: context::current_task(),
         since_ns: clock::now_ns(),
         starved_at: clock::starved_ns(),
-        holders,
+        parties,
     });
     for record in call.records() {
         record.ending.note_call();
@@ -271,7 +271,7 @@ impl Drop for Blocking {
             && task.kind != TaskKind::Blocking
         {
             let resource = call.awaited.resource().cloned();
-            let starved = starved.max(call.holders.withheld_ns());
+            let starved = starved.max(call.parties.withheld_ns());
             events::blocking_call(task, call.operation, call.stack, resource, took, starved);
         }
     }
