@@ -91,7 +91,7 @@ fn is_held_for_test(
     test: &TestIdentity,
 ) -> bool {
     let mut long = holds(process).filter(|hold| hold.acquisition.resource == lock.id).peekable();
-    long.peek().is_some() && long.all(|hold| is_of_test(project, hold, test))
+    long.peek().is_some() && long.all(|hold| is_of_test(project, process, hold, test))
 }
 
 fn blocked_ns(call: &Call) -> u64 {

@@ -70,7 +70,7 @@ impl Rule for LongHeldLock {
                     let Some(severity) = told.severity(config) else { continue };
                     let origin = origin(&run.project, &hold.acquisition.stack, &test.identity);
                     let is_own = origin == Origin::Library
-                        && !is_of_test(&run.project, hold, &test.identity);
+                        && !is_of_test(&run.project, process, hold, &test.identity);
                     let severity = if is_own { severity } else { Severity::Note };
                     let blamed = pointed_frame(&hold.acquisition.stack);
                     let identity = vec![
@@ -90,10 +90,12 @@ impl Rule for LongHeldLock {
     }
 }
 
-/// Whether the time of a hold went into the test's own code: a closure or a future of its
-/// that the library runs under its lock, as it is asked to.
-pub fn is_of_test(project: &Project, hold: &Hold, test: &TestIdentity) -> bool {
-    hold.awaited_ns > 0 && origin(project, &hold.await_stack, test) == Origin::Test
+/// Whether most of the time of a hold went into the test's own code: a closure or a future
+/// of its that the library runs under its lock, as it is asked to.
+pub fn is_of_test(project: &Project, process: &Process, hold: &Hold, test: &TestIdentity) -> bool {
+    let held_ns = hold.released_ns.unwrap_or(process.ended_ns).saturating_sub(hold.acquired_ns);
+    hold.awaited_ns.saturating_mul(2) >= held_ns
+        && origin(project, &hold.await_stack, test) == Origin::Test
 }
 
 /// Every hold that the process has told of, once.
@@ -316,6 +318,15 @@ mod tests {
             120,
         );
         assert_eq!(findings[0].severity, Severity::Note);
+        let findings = check_hold(
+            |hold| {
+                hold.waiters = vec![waiter(90)];
+                hold.awaited_ns = 30 * MS;
+                hold.await_stack = stack([test_code("it::works::{{closure}}", 5)]);
+            },
+            120,
+        );
+        assert_eq!(findings[0].severity, Severity::Error, "the rest of it is the library's");
     }
 
     #[test]
