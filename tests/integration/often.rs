@@ -121,3 +121,26 @@ fn every_deadlock_is_found_each_time_and_nothing_else() {
     assert_eq!((all.hung, all.wrong), (0, 0), "see the table above");
     assert!(all.missed * 100 <= all.found, "too many passed that were to hang");
 }
+
+/// Of tests that hang as they begin: how long they ran until that was known. Their start is
+/// a part of it.
+#[test]
+#[ignore = "measures: benches/standstill.sh"]
+fn how_soon_a_standstill_is_found() {
+    let mut durations = Vec::new();
+    for _ in 0..number(RUNS).unwrap_or(3) {
+        let finished = Tool::new("hung")
+            .args(&["--quiet", "--format", "json", "--time-limit", "60s"])
+            .args(&["--test", "waits", "--", "a_full", "a_receiver_in_place_hangs"])
+            .run();
+        let report = Report::parse(&finished.stdout);
+        for test in &report.tests {
+            assert_eq!(test.outcome, "hung", "{}\n{finished}", test.name);
+            durations.push(test.duration_ms);
+        }
+    }
+    durations.sort_unstable();
+    let [median, late, latest] = [50, 99, 100].map(|part| percentile(&durations, part));
+    let count = durations.len();
+    eprintln!("{count} tests: median {median} ms, 99 of 100 within {late} ms, at most {latest} ms");
+}

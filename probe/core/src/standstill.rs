@@ -22,12 +22,17 @@ pub struct Watch {
     quiet: u32,
     /// How often it was told.
     told: u32,
+    /// It was found to rest: ticks until that is told, unless a knot is found meanwhile.
+    left: Option<u32>,
 }
 
 /// Of the calls of [`Watch::tick`], those between two looks.
 const TICKS_PER_LOOK: u32 = 5;
 /// Looks in a row that must find nothing used.
-const QUIET: u32 = 6;
+const QUIET: u32 = 4;
+/// Ticks in which knots are looked for, before it is told that the process rests: a knot
+/// explains it.
+const TICKS_FOR_KNOTS: u32 = 30;
 /// What the kernel may charge to somebody though nobody ran, in nanoseconds.
 const NOTHING_NS: u64 = 20_000;
 /// A process that goes on after it was told of is told of so often, no more.
@@ -43,30 +48,45 @@ pub fn take() -> u64 {
 }
 
 impl Watch {
-    /// To be called by the probe's thread every 10 ms.
-    pub fn tick(&mut self) {
+    /// To be called by the probe's thread every 10 ms, with whether a knot was found since.
+    /// Returns whether knots should be looked for now.
+    pub fn tick(&mut self, is_knotted: bool) -> bool {
+        if is_knotted {
+            self.left = None;
+        }
+        match &mut self.left {
+            Some(0) => {
+                self.left = None;
+                self.told += 1;
+                FOUND.store(clock::now_ns(), Ordering::Relaxed);
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
         self.ticks += 1;
         if self.told >= MAX_TOLD || !self.ticks.is_multiple_of(TICKS_PER_LOOK) {
-            return;
+            return false;
         }
         let cpu_ns = clock::cpu_of_others_ns();
         let is_quiet = cpu_ns.saturating_sub(self.cpu_ns) <= NOTHING_NS;
         self.cpu_ns = cpu_ns;
         if !is_quiet {
-            self.quiet = 0;
-            return;
+            (self.quiet, self.left) = (0, None);
+            return false;
         }
         self.quiet = self.quiet.saturating_add(1);
-        if self.quiet == QUIET {
-            let _busy = context::Busy::begin();
-            if is_still() {
-                self.told += 1;
-                FOUND.store(clock::now_ns(), Ordering::Relaxed);
-            } else {
-                // Looked at again, in case that the last step was yet to come.
-                self.quiet = 1;
-            }
+        if self.quiet != QUIET {
+            return false;
         }
+        let _busy = context::Busy::begin();
+        let rests = is_still();
+        if rests {
+            self.left = Some(TICKS_FOR_KNOTS);
+        } else {
+            // Looked at again, in case that the last step was yet to come.
+            self.quiet = 1;
+        }
+        rests
     }
 }
 

@@ -141,6 +141,11 @@ impl Watch {
         is_found
     }
 
+    /// Looks at the next ticks, though nothing has begun to wait.
+    pub fn look_again(&mut self) {
+        self.looks = 0;
+    }
+
     fn look(&mut self) -> bool {
         let _busy = context::Busy::begin();
         let mut suspects = BTreeMap::new();

@@ -186,13 +186,15 @@ async fn keep_time(exit: Arc<watch::Sender<bool>>) {
         if late > TOLERANCE {
             clock::add_starved(u64::try_from(late.as_nanos()).unwrap_or(u64::MAX));
         }
-        stuck.tick();
+        let is_knotted = stuck.tick();
+        if standstill.tick(is_knotted) {
+            stuck.look_again();
+        }
         ticks = (ticks + 1) % TICKS_PER_LOOK;
         if ticks == 0 {
             ending::look();
         }
         polls::tick();
-        standstill.tick();
         pass_on_exit(&exit);
     }
 }
