@@ -14,7 +14,10 @@ use super::{
     text::{self, duration},
 };
 use crate::{
-    model::{Awaited, CallKind, Outcome, Run, Stack, TaskKind, Test, origin, pointed_frame},
+    model::{
+        Awaited, CallKind, Outcome, Run, Stack, Task, TaskEnd, TaskKind, Test, origin,
+        pointed_frame,
+    },
     report::finding::{
         Confidence, Details, Finding, HungProcess, LabelledStack, Location, Origin, Severity,
     },
@@ -130,11 +133,27 @@ impl Hung<'_> {
             message: self.message(),
             locations: text::places(self.places()).unwrap_or_default(),
             stacks: self.stacks(),
-            notes: notes(&process, self.limit_ms()),
+            notes: self.panicked().into_iter().chain(notes(&process, self.limit_ms())).collect(),
             minor_notes: Vec::new(),
             help: self.help().to_owned(),
             details: Details::HungTest { limit_ms: self.limit_ms(), process },
         }
+    }
+
+    /// Tasks that have panicked: what they were to do is not done.
+    fn panicked(&self) -> Option<String> {
+        let tasks = self.test.processes.iter().flat_map(|process| process.tasks.values());
+        let panicked: Vec<&Task> = tasks.filter(|task| task.end == TaskEnd::Panicked).collect();
+        let (last, others) = panicked.split_last()?;
+        let whence = self.hang.whence(last);
+        let spawned = whence.map_or_else(String::new, |at| format!(" spawned at {at}"));
+        Some(match others.len() {
+            0 => format!("the task{spawned} has panicked: what it was to do is not done"),
+            others => format!(
+                "{} have panicked, the last of them{spawned}: what they were to do is not done",
+                counted(others as u64 + 1, "task", "tasks")
+            ),
+        })
     }
 
     fn limit_ms(&self) -> u64 {

@@ -193,7 +193,7 @@ pub struct RunOptions {
     /// Tests that run at once [default: number of cores]
     #[arg(long, value_name = "N", help_heading = "Run options")]
     pub test_threads: Option<NonZeroUsize>,
-    /// End a test after this time; 0s for never
+    /// End a test that does not get on any more after this time; 0s for never
     #[arg(
         long,
         value_name = "TIME",
@@ -202,8 +202,8 @@ pub struct RunOptions {
         help_heading = "Run options"
     )]
     pub time_limit: Duration,
-    /// What to do with a test as soon as a deadlock is found in it: kill it, or wait until it
-    /// ends or is over its time limit
+    /// What to do with a test as soon as a deadlock is found in it, or it stands still: kill it,
+    /// or wait until it ends or is over its time limit
     #[arg(
         long,
         value_name = "kill|wait",

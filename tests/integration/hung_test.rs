@@ -214,6 +214,13 @@ pub mod waits {
                     ])
                 });
         a_lock_released_before_its_next_holder_is_asked_passes => silent();
+        an_answer_of_a_worker_that_panicked_hangs
+            => hangs("src/server.rs", "never-answered").besides(&["silent-panic"]).with(|finding| {
+                let panicked = "the task spawned at src/server.rs:";
+                assert!(finding.notes.iter().any(|note| note.starts_with(panicked)), "{finding:?}");
+                says(finding, &["it waits for data on a oneshot channel at src/server.rs:"])
+            });
+        an_answer_of_a_worker_passes => silent();
     }
 }
 
