@@ -30,6 +30,7 @@ outcomes! {
     output_that_is_no_text_passes => "passed";
     a_test_that_closes_every_descriptor_passes => "passed";
     a_hanging_test_runs_into_its_time_limit => "timed-out";
+    a_test_that_stands_still_is_ended_before_that => "hung";
     a_blocked_test_runs_into_its_time_limit => "timed-out";
     a_test_that_ignores_the_polite_signal_is_killed => "timed-out";
 }
@@ -38,7 +39,7 @@ outcomes! {
 fn failing_tests_are_exit_code_100_and_the_report_is_there() {
     let audit = Workspace::Behaviour.audit();
     audit.finished.assert_code(100);
-    assert_eq!(audit.report.summary.tests_failed, 9);
+    assert_eq!(audit.report.summary.tests_failed, 10);
     assert_eq!(audit.report.summary.tests_skipped, 1);
 }
 

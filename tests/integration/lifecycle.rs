@@ -239,7 +239,9 @@ const NEXT: &str = "c_a_test_sleeps_while_it_is_stopped";
 
 /// Interrupts once a test is said to be slow: then it has come to where it stays.
 fn interrupted(tool: Tool) -> Finished {
-    let running = tool.args(&["--test", "interrupted", "--slow-after", "2s"]).start();
+    let running = tool
+        .args(&["--test", "interrupted", "--slow-after", "2s", "--on-deadlock", "wait"])
+        .start();
     wait_until("a slow test", LIMIT, || running.stderr().contains("SLOW").then_some(()));
     kill(pid(running.pid()), Signal::SIGINT).expect("the tool runs");
     running.wait()

@@ -75,7 +75,7 @@ pub mod stuck {
         for test in &audit.report.tests {
             let expected = match &test.name {
                 name if name.ends_with("_hangs") => "deadlocked",
-                name if name.ends_with("_limit") => "timed-out",
+                name if name.ends_with("_limit") => "hung",
                 _ => "passed",
             };
             assert_eq!(test.outcome, expected, "{}\n{}", test.name, audit.finished);
