@@ -196,7 +196,7 @@ fn tests_are_selected_as_cargo_test_does() {
     };
     let report = run(&["well_behaved"]);
     assert_eq!(names(&report), ["a_well_behaved_test_passes"]);
-    assert_eq!(report.summary.tests_skipped, 16);
+    assert_eq!(report.summary.tests_skipped, 17);
 
     let report = run(&["a_test_that_leaves", "well_behaved", "--skip", "leaves"]);
     assert_eq!(names(&report), ["a_well_behaved_test_passes"]);
