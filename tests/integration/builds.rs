@@ -70,7 +70,7 @@ fn a_users_own_error_is_cargos_at_once_though_locks_cross() {
 fn a_program_that_does_not_link_with_the_server_is_linked_without_and_not_audited() {
     let folder = tempfile::tempdir().unwrap();
     let linker = folder.path().join("linker");
-    let tool = |refused: &str| {
+    let tool = |refused: &str, target: &str| {
         let script = format!(
             "#!/bin/sh\ncase \"$*\" in *{refused}*) echo refused >&2; exit 1;; esac\nexec cc \"$@\"\n"
         );
@@ -78,13 +78,13 @@ fn a_program_that_does_not_link_with_the_server_is_linked_without_and_not_audite
         fs::set_permissions(&linker, Permissions::from_mode(0o755)).unwrap();
         Tool::bare(&fixture("no-tokio"))
             .arg("--target-dir")
-            .arg(folder.path().join(refused))
+            .arg(folder.path().join(target))
             .args(&["--format", "json"])
             .env("RUSTFLAGS", format!("-Clinker={}", linker.display()))
             .run()
     };
     // A test that passes without a word is none that was audited.
-    let finished = tool("concaudit_server");
+    let finished = tool("concaudit_server", "refused");
     finished.assert_code(4);
     let report = Report::parse(&finished.stdout);
     assert_eq!((report.summary.tests_run, report.summary.tests_failed), (1, 0), "{finished}");
@@ -94,7 +94,7 @@ fn a_program_that_does_not_link_with_the_server_is_linked_without_and_not_audite
     assert!(loss.len() == 1 && loss[0].starts_with(said), "{loss:?}");
     assert_eq!(report.coverage.first_party_losses.iter().collect::<Vec<_>>(), loss);
 
-    let finished = tool("what-nobody-links");
+    let finished = tool("what-nobody-links", "linked");
     finished.assert_code(0);
     let report = Report::parse(&finished.stdout);
     assert_eq!(report.coverage.losses(), [""; 0], "{finished}");
