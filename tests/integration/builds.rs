@@ -67,6 +67,24 @@ fn a_users_own_error_is_cargos_at_once_though_locks_cross() {
 }
 
 #[test]
+fn a_lint_that_only_a_facade_breaks_costs_nothing() {
+    let finished = Tool::new("lock-sizes").args(&["-p", "idioms", "--format", "json"]).run();
+    finished.assert_code(0);
+    let report = Report::parse(&finished.stdout);
+    // In a test's own code it is a note.
+    assert_eq!(report.findings[0].rule, "lock-order-cycle", "{finished}");
+    assert_eq!(report.coverage.losses(), [""; 0], "{finished}");
+    assert!(!finished.stderr.contains("extern crate"), "{finished}");
+
+    let finished = Tool::new("lock-sizes").args(&["-p", "unidiomatic"]).run();
+    finished.assert_code(101);
+    finished.assert_says(&["hidden lifetime parameters", "unidiomatic/src/lib.rs:9"]);
+    for word in ["facade", "concaudit_", "extern crate", "again"] {
+        assert!(!finished.stderr.contains(word), "{word}\n{finished}");
+    }
+}
+
+#[test]
 fn a_program_that_does_not_link_with_the_server_is_linked_without_and_not_audited() {
     let folder = tempfile::tempdir().unwrap();
     let linker = folder.path().join("linker");

@@ -51,6 +51,14 @@ pub fn is_same(error: &CompileError, other: &CompileError) -> bool {
         && is_of_linker(error) == is_of_linker(other)
 }
 
+/// Whether they are lints alone, which the crate denies.
+pub fn are_lints(errors: &[CompileError]) -> bool {
+    // The last one, without a place, counts the others.
+    let mut placed = errors.iter().filter(|error| error.place.is_some()).peekable();
+    let is_lint = |code: &str| code.starts_with(|first: char| first.is_ascii_lowercase());
+    placed.peek().is_some() && placed.all(|error| error.code.as_deref().is_some_and(is_lint))
+}
+
 /// What to leave out when a crate is compiled once more: each element is an
 /// attempt. Empty where nothing of ours was applied.
 pub fn attempts(plan: &Plan, errors: &[CompileError]) -> Vec<Facades> {
@@ -337,6 +345,15 @@ mod tests {
         let (std, lock_api) = (Facade::Std, Facade::LockApi);
         assert_eq!(of(&both), [vec![lock_api], vec![std], vec![std, lock_api]]);
         assert!(of(&plan_of("parking_lot", "0.12.0", "")).is_empty());
+    }
+
+    #[test]
+    fn lints_are_told_from_errors() {
+        let lint = || error("unused_extern_crates", 1, "");
+        let count = || CompileError { code: None, place: None, ..error("", 1, "") };
+        assert!(are_lints(&[lint(), count()]));
+        assert!(!are_lints(&[lint(), error("E0308", 2, "")]));
+        assert!(!are_lints(&[count()]) && !are_lints(&[of_linker()]));
     }
 
     #[test]

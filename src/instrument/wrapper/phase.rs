@@ -195,6 +195,11 @@ impl Phase<'_> {
 
     /// A crate does not compile with the facades: without, perhaps.
     fn blame(&self, plan: &Plan, failed: Attempt) -> Result<ExitCode, WrapperError> {
+        if blame::are_lints(&failed.errors)
+            && let Some(ended) = self.blame_lints(plan)?
+        {
+            return Ok(ended);
+        }
         let mut last = None;
         for facades in blame::attempts(plan, &failed.errors) {
             let Some(reduced) = self.plan(&facades) else { break };
@@ -232,6 +237,27 @@ impl Phase<'_> {
         }
         let packages = blame::between(plan, self.state, &facades, errors);
         self.fail(plan, &failed, facades, packages)
+    }
+
+    /// A crate compiles with the facades, but for lints that it denies. What is only broken
+    /// with them, as by an `extern crate std` where std is named on the command line, is no
+    /// reason to see less. `None` where that does not help.
+    fn blame_lints(&self, plan: &Plan) -> Result<Option<ExitCode>, WrapperError> {
+        let facades = &plan.applied - &Facades::from([Facade::Server]);
+        let Some(plain) = self.plan(&facades) else { return Ok(None) };
+        let plain = self.silent_attempt(&plain.args)?;
+        if !plain.status.success() && blame::are_lints(&plain.errors) {
+            return Ok(Some(plain.end()));
+        }
+        let mut args = plan.args.clone();
+        args.extend(["--cap-lints", "warn"].map(OsString::from));
+        let lenient = self.silent_attempt(&args)?;
+        Ok(match (lenient.status.success(), plain.status.success()) {
+            (true, true) => Some(plain.end()),
+            // Types of the facades come from other crates as well.
+            (true, false) => Some(lenient.end()),
+            (false, _) => None,
+        })
     }
 
     /// Has the build begin anew, with some packages without some facades.
