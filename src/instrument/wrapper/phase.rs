@@ -244,16 +244,16 @@ impl Phase<'_> {
     /// reason to see less. `None` where that does not help.
     fn blame_lints(&self, plan: &Plan) -> Result<Option<ExitCode>, WrapperError> {
         let facades = &plan.applied - &Facades::from([Facade::Server]);
-        let Some(plain) = self.plan(&facades) else { return Ok(None) };
-        let plain = self.silent_attempt(&plain.args)?;
-        if !plain.status.success() && blame::are_lints(&plain.errors) {
-            return Ok(Some(plain.end()));
+        let Some(reduced) = self.plan(&facades) else { return Ok(None) };
+        let without = self.silent_attempt(&reduced.args)?;
+        if !without.status.success() && blame::are_lints(&without.errors) {
+            return Ok(Some(without.end()));
         }
         let mut args = plan.args.clone();
         args.extend(["--cap-lints", "warn"].map(OsString::from));
         let lenient = self.silent_attempt(&args)?;
-        Ok(match (lenient.status.success(), plain.status.success()) {
-            (true, true) => Some(plain.end()),
+        Ok(match (lenient.status.success(), without.status.success()) {
+            (true, true) => Some(without.end()),
             // Types of the facades come from other crates as well.
             (true, false) => Some(lenient.end()),
             (false, _) => None,
