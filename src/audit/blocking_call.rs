@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{
     config::Config,
-    group::{Draft, Groups, Rank},
+    group::{Draft, Groups, Rank, Which},
     long_held_lock::{holds, is_of_test},
     registry::Rule,
     support::{class_identity, in_place, is_internal},
@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     model::{
-        BlockingCall as Call, Process, Resource, Run, TaskKind, TestIdentity, origin, pointed_frame,
+        BlockingCall as Call, Owner, Process, Resource, Run, TaskKind, TestIdentity, origin,
+        pointed_frame,
     },
     project::Project,
     report::{
@@ -54,6 +55,7 @@ impl Rule for BlockingCall {
                     }
                     let origin = origin(&run.project, &call.stack, &test.identity);
                     let severity = match origin {
+                        Origin::Library | Origin::Test if stops_all(call) => Severity::Warning,
                         Origin::Library if call.actor.kind == TaskKind::BlockOn => Severity::Note,
                         // The lock was the library's, and its time went into the test's code.
                         Origin::Library
@@ -69,11 +71,13 @@ impl Rule for BlockingCall {
                     let blamed = pointed_frame(&call.stack);
                     let mut identity = vec![call.operation.clone(), text::identity(blamed)];
                     identity.extend(lock.map(|lock| class_identity(&run.project, lock)));
-                    let spot = text::spot(&run.project, blamed);
+                    let which = Which::from(text::spot(&run.project, blamed))
+                        .of(lock
+                            .map_or_else(String::new, |lock| text::lock_name(&run.project, lock)));
                     let confidence = Confidence::Observed;
                     let rank = Rank { severity, confidence, weight: blocked_ns(call) };
                     let tests = [test.name.clone()];
-                    groups.add_times(identity, spot, rank, call.count, tests, || {
+                    groups.add_times(identity, which, rank, call.count, tests, || {
                         tell(&run.project, process, call, lock, origin)
                     });
                 }
@@ -106,6 +110,57 @@ fn may_block(call: &Call) -> bool {
         TaskKind::BlockOn if call.parent_kind == Some(TaskKind::Blocking) => true,
         TaskKind::BlockOn | TaskKind::Task | TaskKind::Local => in_place(&call.stack),
     }
+}
+
+/// The scheduler of a runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flavor {
+    /// The thread of its `block_on` runs all of its tasks.
+    CurrentThread,
+    /// Its tasks have threads of their own.
+    MultiThread,
+}
+
+impl Flavor {
+    fn name(self) -> &'static str {
+        match self {
+            Self::CurrentThread => "current-thread",
+            Self::MultiThread => "multi-thread",
+        }
+    }
+}
+
+/// That of the runtime whose `block_on` the call was made in, by the innermost frame of
+/// a scheduler; `None`: none is seen, as where a `Handle` runs it. Holds for tokio 1.20 to
+/// 1.54.
+fn flavor(call: &Call) -> Option<Flavor> {
+    let mut frames = call.thread_stack.frames.iter().filter(|frame| frame.owner == Owner::Tokio);
+    frames.find_map(|frame| {
+        let file = frame.file.as_ref().map_or("", |file| file.as_str());
+        // In an optimised build, the name may lack its path.
+        let is_of = |module: &str| {
+            frame.function.contains(&format!("::{module}::"))
+                || file.contains(&format!("/runtime/scheduler/{module}"))
+                || file.contains(&format!("/runtime/{module}"))
+        };
+        if is_of("current_thread") || is_of("basic_scheduler") {
+            Some(Flavor::CurrentThread)
+        } else if is_of("multi_thread") || is_of("thread_pool") {
+            Some(Flavor::MultiThread)
+        } else {
+            None
+        }
+    })
+}
+
+/// Whether a whole runtime stands still: its `block_on` sleeps on its one thread, and
+/// there are tasks that this thread should run. Other calls of a test are often how it
+/// arranges what it tests; this one is a `sleep` of the wrong library.
+fn stops_all(call: &Call) -> bool {
+    call.operation == "thread::sleep"
+        && call.actor.kind == TaskKind::BlockOn
+        && call.others > 0
+        && flavor(call) == Some(Flavor::CurrentThread)
 }
 
 fn tell(
@@ -151,12 +206,31 @@ fn tell(
         let calls = counted(call.count, "call", "calls");
         notes.push(format!("the longest of {calls}"));
     }
-    if is_root {
-        notes.push(
+    let flavor = flavor(call).filter(|_| is_root);
+    match flavor {
+        Some(Flavor::CurrentThread) if call.others > 0 => notes.push(format!(
+            "it runs in the argument of a `block_on`, or in the body of `#[tokio::test]`, on a \
+             current-thread runtime: {} that {} alive could not run, and no timer could fire",
+            counted(call.others, "other task", "other tasks"),
+            if call.others == 1 { "was" } else { "were" },
+        )),
+        Some(Flavor::CurrentThread) => notes.push(
+            "it runs in the argument of a `block_on`, or in the body of `#[tokio::test]`; no \
+             other task was alive that could have run meanwhile"
+                .to_owned(),
+        ),
+        Some(Flavor::MultiThread) => notes.push(
+            "it runs in the argument of a `block_on`, or in the body of `#[tokio::test]`, on a \
+             multi-thread runtime: other tasks go on, and only what is beside it in the same \
+             `join!` or `select!` waits"
+                .to_owned(),
+        ),
+        None if is_root => notes.push(
             "it runs in the argument of a `block_on`, or in the body of `#[tokio::test]`, which \
              holds up other tasks on a current-thread runtime only"
                 .to_owned(),
-        );
+        ),
+        None => {}
     }
     Some(Draft {
         origin,
@@ -170,6 +244,8 @@ fn tell(
             operation: operation.clone(),
             blocked_ms: blocked_ns(call) / 1_000_000,
             task_kind: if is_root { "block-on" } else { "task" }.to_owned(),
+            runtime: flavor.map(|flavor| flavor.name().to_owned()),
+            others: (flavor == Some(Flavor::CurrentThread)).then_some(call.others),
         },
     })
 }
@@ -214,6 +290,8 @@ mod tests {
             longest_ns: 50 * MS,
             starved_ns: 0,
             count: 2,
+            thread_stack: stack([]),
+            others: 0,
         };
         change(&mut call);
         let process = Process { blocking_calls: vec![call], ..process([], [std_mutex(7, 3)]) };
@@ -279,5 +357,44 @@ mod tests {
         for frame in [test_code("it::works", 9), dependency("dep::go")] {
             assert_eq!(check(|call| call.stack = stack([frame]))[0].severity, Severity::Note);
         }
+    }
+
+    #[test]
+    fn a_test_that_sleeps_is_a_warning_where_that_stops_other_tasks() {
+        let sleep = |scheduler: &str, others: u64| {
+            check(|call| {
+                call.actor.kind = TaskKind::BlockOn;
+                call.stack = stack([test_code("it::works::{{closure}}", 5)]);
+                call.thread_stack = stack([
+                    test_code("it::works::{{closure}}", 5),
+                    tokio(&format!("tokio::runtime::scheduler::{scheduler}::block_on")),
+                ]);
+                call.others = others;
+            })
+            .remove(0)
+        };
+        let stops = sleep("current_thread::CurrentThread", 2);
+        assert_eq!((stops.severity, stops.origin), (Severity::Warning, Origin::Test));
+        assert!(
+            stops
+                .notes
+                .iter()
+                .any(|note| note.contains("2 other tasks that were alive could not run"))
+        );
+        assert_eq!(sleep("current_thread::CurrentThread", 0).severity, Severity::Note);
+        assert_eq!(sleep("multi_thread::MultiThread", 2).severity, Severity::Note);
+        assert_eq!(sleep("", 2).severity, Severity::Note, "not known");
+    }
+
+    #[test]
+    fn what_else_a_test_waits_for_is_no_more_than_a_note() {
+        let findings = check(|call| {
+            call.operation = "Receiver::recv".to_owned();
+            call.actor.kind = TaskKind::BlockOn;
+            call.thread_stack =
+                stack([tokio("tokio::runtime::scheduler::current_thread::CoreGuard::block_on")]);
+            call.others = 2;
+        });
+        assert_eq!(findings[0].severity, Severity::Note);
     }
 }

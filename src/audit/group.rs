@@ -6,12 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::report::{
-    finding::{Confidence, Details, Finding, LabelledStack, Location, Origin, Role, Severity},
+    finding::{
+        Confidence, Details, Finding, LabelledStack, Location, Origin, Role, Severity, Variant,
+    },
     fingerprint::fingerprint,
 };
 
-/// Further places of one cause that are listed.
-const MAX_LIKEWISE: usize = 8;
+/// Variants of one cause that are told; of the others there is a count.
+const MAX_VARIANTS: usize = 9;
 
 /// Function names and the like that identify a cause across edits; no lines,
 /// paths or counts.
@@ -19,6 +21,35 @@ pub type Identity = Vec<String>;
 
 /// A file and line, by which occurrences of one cause are told apart.
 pub type Spot = (String, u32);
+
+/// Which occurrences of one cause are alike: the lines that take part and the things
+/// that are meant. The cause is that of a function; it may have several such lines, or
+/// take several locks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Which {
+    lines: Vec<Spot>,
+    things: Vec<String>,
+}
+
+impl From<Spot> for Which {
+    fn from(line: Spot) -> Self {
+        Self { lines: vec![line], things: Vec::new() }
+    }
+}
+
+impl Which {
+    /// The same, with another line; the order counts.
+    pub fn at(mut self, line: Spot) -> Self {
+        self.lines.push(line);
+        self
+    }
+
+    /// The same, of this thing: a lock, a message.
+    pub fn of(mut self, thing: impl Into<String>) -> Self {
+        self.things.push(thing.into());
+        self
+    }
+}
 
 /// One occurrence, told in full.
 #[derive(Debug)]
@@ -52,14 +83,32 @@ pub struct Rank {
     pub weight: u64,
 }
 
+/// Occurrences of one cause that are alike.
 #[derive(Debug)]
-struct Group {
+struct Alike {
     rank: Rank,
     draft: Draft,
-    /// The primary location of each spot.
-    spots: BTreeMap<Spot, Location>,
     tests: BTreeSet<String>,
     occurrences: u64,
+    /// Its place in the order of arrival.
+    arrived: u64,
+}
+
+impl Alike {
+    /// Where it comes among equally severe ones: the first to arrive before the others.
+    fn order(&self) -> (Rank, std::cmp::Reverse<u64>) {
+        (self.rank, std::cmp::Reverse(self.arrived))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    variants: BTreeMap<Which, Alike>,
+    /// Of those that were left out.
+    further: u64,
+    /// Of all.
+    tests: BTreeSet<String>,
+    arrivals: u64,
 }
 
 /// The findings of one rule in the making, by cause.
@@ -76,56 +125,62 @@ impl Groups {
     }
 
     /// Adds one occurrence. `tell` is called only where the occurrence is worse
-    /// than those seen before or at a spot of its own, since telling symbolised
-    /// stacks is dear and a cause may occur thousands of times. `tell` may find
-    /// that there is nothing to point at; then the occurrence is dropped.
+    /// than those like it that were seen before, since telling symbolised stacks
+    /// is dear and a cause may occur thousands of times. `tell` may find that
+    /// there is nothing to point at; then the occurrence is dropped.
     pub fn add(
         &mut self,
         identity: Identity,
-        spot: Spot,
+        which: impl Into<Which>,
         rank: Rank,
         tests: impl IntoIterator<Item = String>,
         tell: impl FnOnce() -> Option<Draft>,
     ) {
-        self.add_times(identity, spot, rank, 1, tests, tell);
+        self.add_times(identity, which, rank, 1, tests, tell);
     }
 
     /// The same for what was seen several times.
     pub fn add_times(
         &mut self,
         identity: Identity,
-        spot: Spot,
+        which: impl Into<Which>,
         rank: Rank,
         times: u64,
         tests: impl IntoIterator<Item = String>,
         tell: impl FnOnce() -> Option<Draft>,
     ) {
-        let Some(group) = self.groups.get_mut(&identity) else {
-            let Some(draft) = tell() else { return };
-            let spots = draft.locations.first().map(|place| (spot, place.clone()));
-            let group = Group {
-                rank,
-                draft,
-                spots: spots.into_iter().collect(),
-                tests: tests.into_iter().collect(),
-                occurrences: times,
-            };
-            self.groups.insert(identity, group);
+        let which = which.into();
+        let group = self.groups.entry(identity).or_default();
+        let tests: BTreeSet<String> = tests.into_iter().collect();
+        if let Some(alike) = group.variants.get_mut(&which) {
+            if rank > alike.rank {
+                let Some(draft) = tell() else { return };
+                (alike.rank, alike.draft) = (rank, draft);
+            }
+            group.tests.extend(tests.iter().cloned());
+            alike.tests.extend(tests);
+            alike.occurrences += times;
             return;
-        };
-        let is_worse = rank > group.rank;
-        let is_elsewhere = group.spots.len() <= MAX_LIKEWISE && !group.spots.contains_key(&spot);
-        if is_worse || is_elsewhere {
-            let Some(draft) = tell() else { return };
-            if let Some(place) = draft.locations.first() {
-                group.spots.insert(spot, place.clone());
-            }
-            if is_worse {
-                (group.rank, group.draft) = (rank, draft);
-            }
         }
-        group.tests.extend(tests);
-        group.occurrences += times;
+        if group.variants.len() >= MAX_VARIANTS {
+            // The least of them makes room for one that is worse.
+            let least = group.variants.iter().min_by_key(|(_, alike)| alike.order());
+            let least =
+                least.filter(|(_, alike)| rank > alike.rank).map(|(which, _)| which.clone());
+            let Some(least) = least else {
+                group.further += times;
+                group.tests.extend(tests);
+                return;
+            };
+            let gone = group.variants.remove(&least);
+            group.further += gone.map_or(0, |gone| gone.occurrences);
+        }
+        // A group that has none of them is no finding.
+        let Some(draft) = tell() else { return };
+        group.tests.extend(tests.iter().cloned());
+        let arrived = group.arrivals;
+        group.arrivals += 1;
+        group.variants.insert(which, Alike { rank, draft, tests, occurrences: times, arrived });
     }
 
     /// One finding per cause, in the order of the identities.
@@ -133,37 +188,69 @@ impl Groups {
         let rule = self.rule;
         self.groups
             .into_iter()
-            .map(|(identity, Group { rank, mut draft, spots, tests, occurrences })| {
-                let parts: Vec<&str> = identity.iter().map(String::as_str).collect();
-                for mut place in spots.into_values() {
-                    let told =
-                        |other: &Location| (&other.file, other.line) == (&place.file, place.line);
-                    if !draft.locations.iter().any(told) {
-                        place.role = Role::Secondary;
-                        place.label = format!("likewise: {}", place.label);
-                        draft.locations.push(place);
-                    }
-                }
-                Finding {
-                    rule: rule.to_owned(),
-                    severity: rank.severity,
-                    confidence: rank.confidence,
-                    origin: draft.origin,
-                    message: draft.message,
-                    fingerprint: fingerprint(rule, &parts),
-                    locations: draft.locations,
-                    stacks: draft.stacks,
-                    notes: draft.notes,
-                    minor_notes: draft.minor_notes,
-                    help: draft.help,
-                    // One that took several tests together happened in each.
-                    occurrences: occurrences.max(tests.len() as u64),
-                    tests: tests.into_iter().collect(),
-                    details: draft.details,
-                    suppressed: None,
-                }
-            })
+            .filter_map(|(identity, group)| group.finish(rule, &identity))
             .collect()
+    }
+}
+
+impl Group {
+    /// The worst supplies the text; the others are told beside it.
+    fn finish(self, rule: &str, identity: &Identity) -> Option<Finding> {
+        let parts: Vec<&str> = identity.iter().map(String::as_str).collect();
+        let mut alike: Vec<Alike> = self.variants.into_values().collect();
+        alike.sort_by_key(|alike| std::cmp::Reverse(alike.order()));
+        let variants: Vec<Variant> =
+            if alike.len() > 1 { alike.iter().map(Alike::variant).collect() } else { Vec::new() };
+        let occurrences = alike.iter().map(|alike| alike.occurrences).sum::<u64>() + self.further;
+        let Alike { rank, draft, .. } = alike.into_iter().next()?;
+        let mut locations = draft.locations;
+        for other in variants.iter().skip(1).flat_map(|variant| &variant.locations) {
+            let is_told = |place: &Location| {
+                (&place.file, place.line, place.column) == (&other.file, other.line, other.column)
+            };
+            if !locations.iter().any(is_told) {
+                locations.push(Location {
+                    role: Role::Secondary,
+                    label: format!("likewise: {}", other.label),
+                    ..other.clone()
+                });
+            }
+        }
+        Some(Finding {
+            rule: rule.to_owned(),
+            severity: rank.severity,
+            confidence: rank.confidence,
+            origin: draft.origin,
+            message: draft.message,
+            fingerprint: fingerprint(rule, &parts),
+            locations,
+            stacks: draft.stacks,
+            notes: draft.notes,
+            minor_notes: draft.minor_notes,
+            help: draft.help,
+            // One that took several tests together happened in each.
+            occurrences: occurrences.max(self.tests.len() as u64),
+            tests: self.tests.into_iter().collect(),
+            variants,
+            further_occurrences: self.further,
+            details: draft.details,
+            suppressed: None,
+        })
+    }
+}
+
+impl Alike {
+    fn variant(&self) -> Variant {
+        Variant {
+            severity: self.rank.severity,
+            message: self.draft.message.clone(),
+            locations: self.draft.locations.clone(),
+            stacks: self.draft.stacks.clone(),
+            notes: self.draft.notes.clone(),
+            tests: self.tests.iter().cloned().collect(),
+            occurrences: self.occurrences.max(self.tests.len() as u64),
+            details: self.draft.details.clone(),
+        }
     }
 }
 
@@ -230,5 +317,49 @@ mod tests {
         let places: Vec<_> = finding.locations.iter().map(told).collect();
         let likewise = (3, "likewise: here".to_owned(), Role::Secondary);
         assert_eq!(places, [(7, "here".to_owned(), Role::Primary), likewise]);
+    }
+
+    #[test]
+    fn what_differs_in_one_function_has_places_and_counts_of_its_own() {
+        let mut groups = Groups::new("r");
+        let lock = |name: &str| Which::from(spot(5)).of(name);
+        groups.add_times(identity(), lock("m"), rank(1), 2, ["a".to_owned()], || {
+            Some(draft("m is held", 5))
+        });
+        groups.add_times(identity(), lock("n"), rank(1), 3, ["b".to_owned()], || {
+            Some(draft("n is held", 5))
+        });
+        groups.add(identity(), lock("m"), rank(1), [], || panic!("told already"));
+        let finding = groups.finish().remove(0);
+        assert_eq!((finding.message.as_str(), finding.occurrences), ("m is held", 6));
+        assert_eq!(finding.locations.len(), 1, "one line");
+        let told: Vec<_> = finding
+            .variants
+            .iter()
+            .map(|variant| (variant.message.as_str(), variant.occurrences, variant.tests.clone()))
+            .collect();
+        let of = |test: &str| vec![test.to_owned()];
+        assert_eq!(told, [("m is held", 3, of("a")), ("n is held", 3, of("b"))]);
+    }
+
+    #[test]
+    fn the_worst_variants_are_told_and_the_rest_is_counted() {
+        let mut groups = Groups::new("r");
+        for line in 1..=20 {
+            let weight = u64::from(line);
+            groups.add(identity(), spot(line), rank(weight), [], || Some(draft("it", line)));
+        }
+        let finding = groups.finish().remove(0);
+        let lines: Vec<u32> =
+            finding.variants.iter().map(|variant| variant.locations[0].line).collect();
+        assert_eq!(lines, [20, 19, 18, 17, 16, 15, 14, 13, 12]);
+        assert_eq!((finding.occurrences, finding.further_occurrences), (20, 11));
+    }
+
+    #[test]
+    fn what_cannot_be_pointed_at_is_dropped() {
+        let mut groups = Groups::new("r");
+        groups.add(identity(), spot(1), rank(1), ["a".to_owned()], || None);
+        assert!(groups.finish().is_empty());
     }
 }

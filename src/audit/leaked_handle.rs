@@ -4,7 +4,7 @@
 
 use super::{
     config::Config,
-    group::{Draft, Groups, Rank},
+    group::{Draft, Groups, Rank, Which},
     open_files,
     registry::Rule,
     text,
@@ -45,8 +45,9 @@ impl Rule for LeakedHandle {
                         confidence: Confidence::Observed,
                         weight: 0,
                     };
-                    let spot = text::spot(&run.project, None);
-                    groups.add(identity, spot, rank, [test.name.clone()], || Some(tell_left(left)));
+                    let which = Which::from(text::spot(&run.project, None)).of(&left.command);
+                    groups
+                        .add(identity, which, rank, [test.name.clone()], || Some(tell_left(left)));
                 }
             }
             for process in test.processes.iter().filter(|process| !process.truncated) {
@@ -60,11 +61,12 @@ impl Rule for LeakedHandle {
                     let blamed = pointed_frame(&child.spawn_stack);
                     let state = if child.is_zombie { "zombie" } else { "running" };
                     let identity = vec![state.to_owned(), text::identity(blamed)];
-                    let spot = text::spot(&run.project, blamed);
+                    let which = Which::from(text::spot(&run.project, blamed))
+                        .of(child.command.as_deref().unwrap_or_default());
                     let confidence = Confidence::Observed;
                     let weight = process.ended_ns.saturating_sub(child.spawned_ns);
                     let rank = Rank { severity, confidence, weight };
-                    groups.add(identity, spot, rank, [test.name.clone()], || {
+                    groups.add(identity, which, rank, [test.name.clone()], || {
                         tell(&run.project, process, child, origin)
                     });
                 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     config::Config,
-    group::{Draft, Groups, Rank},
+    group::{Draft, Groups, Rank, Which},
     registry::Rule,
     support::{in_initialiser, is_of_static, is_worker, static_frame},
     text,
@@ -179,7 +179,11 @@ impl Leaked<'_> {
         let identity = vec![what.to_owned(), text::identity(made_by)];
         let spot = text::spot(self.project, blamed);
         let rank = Rank { severity, confidence: Confidence::Observed, weight: self.lived_ns() };
-        groups.add(identity, spot, rank, [self.test.name.clone()], || self.tell(origin));
+        let name = self.task.name.clone().filter(|_| self.what == What::Thread);
+        let which = Which::from(spot)
+            .of(self.blocked_in().unwrap_or_default())
+            .of(name.map_or_else(String::new, |name| text::without_digits(&name)));
+        groups.add(identity, which, rank, [self.test.name.clone()], || self.tell(origin));
     }
 
     fn lived_ns(&self) -> u64 {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     config::Config,
-    group::{Draft, Groups, Rank},
+    group::{Draft, Groups, Rank, Spot, Which},
     leaked_thread::threads_of_leaked_runtimes,
     lost_waker, orphaned_task,
     owners::{awaits_token, owner_of},
@@ -90,7 +90,12 @@ impl Lingering<'_> {
         let task = self.task;
         let is_static = task.end == TaskEnd::Alive && is_of_static(self.process, task);
         let spawner = self.spawner();
-        let awaiter = task.waits.first().and_then(|wait| pointed_frame(&wait.stack));
+        // The order in which a `select!` polls its branches is random; this is not.
+        let awaiter = task
+            .waits
+            .iter()
+            .filter_map(|wait| pointed_frame(&wait.stack))
+            .min_by_key(|frame| text::identity(Some(frame)));
         // What a task that runs was doing is another thing in each run.
         let state = match (task.kind, self.unstopped) {
             (TaskKind::Blocking, _) => "blocking".to_owned(),
@@ -118,7 +123,26 @@ impl Lingering<'_> {
         };
         let weight = self.unstopped.map_or_else(|| self.idle_ns(), Unstopped::weight);
         let rank = Rank { severity, confidence: Confidence::Observed, weight };
-        groups.add(identity, spot, rank, [self.test.name.clone()], || self.tell(origin));
+        groups
+            .add(identity, self.which(spot), rank, [self.test.name.clone()], || self.tell(origin));
+    }
+
+    /// Those are alike that were spawned on one line and wait on the same lines for the
+    /// same things; of what runs or blocks, another thing in each run, only the former.
+    fn which(&self, spot: Spot) -> Which {
+        let Self { project, process, task, .. } = *self;
+        let mut which = Which::from(spot);
+        if self.unstopped.is_none() && task.kind != TaskKind::Blocking {
+            for wait in self.distinct_waits() {
+                let lock = wait.resource.and_then(|id| process.resources.get(&id));
+                let lock = lock.map_or_else(String::new, |lock| text::lock_name(project, lock));
+                which = which
+                    .at(text::spot(project, pointed_frame(&wait.stack)))
+                    .of(awaited(process, wait).to_string())
+                    .of(lock);
+            }
+        }
+        which
     }
 
     /// Who is to blame for it.

@@ -5,7 +5,7 @@
 
 use super::{
     config::Config,
-    group::{Draft, Groups, Rank},
+    group::{Draft, Groups, Rank, Which},
     registry::Rule,
     support::{class_identity, is_blocking_lock, is_internal, is_once_cell},
     text,
@@ -60,11 +60,14 @@ impl Rule for LockAcrossAwait {
                         text::identity(blamed),
                         text::identity(pointed_frame(&across.await_stack)),
                     ];
-                    let spot = text::spot(&run.project, blamed);
+                    let awaits = text::spot(&run.project, pointed_frame(&across.await_stack));
+                    let which = Which::from(text::spot(&run.project, blamed))
+                        .at(awaits)
+                        .of(text::lock_name(&run.project, lock));
                     let confidence = Confidence::Observed;
                     let rank = Rank { severity, confidence, weight: across.count };
                     let tests = [test.name.clone()];
-                    groups.add_times(identity, spot, rank, across.count, tests, || {
+                    groups.add_times(identity, which, rank, across.count, tests, || {
                         tell(&run.project, process, across, lock, origin)
                     });
                 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{
     config::Config,
-    group::{Draft, Groups, Rank},
+    group::{Draft, Groups, Rank, Which},
     registry::Rule,
     support::{class_identity, is_internal, is_lock, is_once_cell},
     text,
@@ -78,11 +78,12 @@ impl Rule for LongHeldLock {
                         text::lock_kind(lock, hold.acquisition.mode),
                         text::identity(blamed),
                     ];
-                    let spot = text::spot(&run.project, blamed);
+                    let which = Which::from(text::spot(&run.project, blamed))
+                        .of(text::lock_name(&run.project, lock));
                     let rank =
                         Rank { severity, confidence: Confidence::Observed, weight: told.held_ns() };
                     let tests = [test.name.clone()];
-                    groups.add(identity, spot, rank, tests, || told.tell(origin, config));
+                    groups.add(identity, which, rank, tests, || told.tell(origin, config));
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::{
     config::Config,
-    group::{Draft, Groups, Rank},
+    group::{Draft, Groups, Rank, Which},
     registry::Rule,
     text,
 };
@@ -139,9 +139,12 @@ impl Lost<'_> {
         };
         let identity = [dropper, waiter, spawner].map(text::identity).to_vec();
         let spot = text::spot(self.project, dropper.or(waiter).or(spawner));
+        let which = Which::from(spot)
+            .at(text::spot(self.project, waiter))
+            .at(text::spot(self.project, spawner));
         let weight = self.stuck_ns();
         let rank = Rank { severity, confidence: Confidence::Observed, weight };
-        groups.add(identity, spot, rank, [self.test.name.clone()], || self.tell(origin));
+        groups.add(identity, which, rank, [self.test.name.clone()], || self.tell(origin));
     }
 
     fn spawned(&self) -> Option<Location> {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     config::Config,
-    group::{Draft, Groups, Rank},
+    group::{Draft, Groups, Rank, Which},
     registry::Rule,
     text,
 };
@@ -139,7 +139,10 @@ impl Orphaned<'_> {
         let spot = text::spot(self.project, spawner);
         let weight = self.orphan.outlived_ns;
         let rank = Rank { severity, confidence: Confidence::Observed, weight };
-        groups.add(identity, spot, rank, [self.test.name.clone()], || self.tell(origin));
+        let parent = text::spot(self.project, pointed_frame(&self.orphan.parent.spawn_stack));
+        groups.add(identity, Which::from(spot).at(parent), rank, [self.test.name.clone()], || {
+            self.tell(origin)
+        });
     }
 
     fn spawned(&self, task: &Task, label: &str) -> Option<Location> {

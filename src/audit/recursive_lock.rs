@@ -7,7 +7,7 @@
 use super::{
     config::Config,
     cycles::blocks,
-    group::{Draft, Groups, Rank},
+    group::{Draft, Groups, Rank, Which},
     knots,
     registry::Rule,
     support::{class_identity, is_internal, is_lock},
@@ -66,10 +66,13 @@ impl Rule for RecursiveLock {
                         text::lock_kind(lock, wanted.mode),
                         text::identity(blamed),
                     ];
-                    let spot = text::spot(&run.project, blamed);
+                    let first = text::spot(&run.project, pointed_frame(&held.stack));
+                    let which = Which::from(text::spot(&run.project, blamed))
+                        .at(first)
+                        .of(text::lock_name(&run.project, lock));
                     let rank = Rank { severity, confidence, weight: recursion.count };
                     let tests = [test.name.clone()];
-                    groups.add_times(identity, spot, rank, recursion.count, tests, || {
+                    groups.add_times(identity, which, rank, recursion.count, tests, || {
                         told.tell(origin)
                     });
                 }

@@ -3,7 +3,7 @@
 
 use super::{
     config::Config,
-    group::{Draft, Groups, Rank},
+    group::{Draft, Groups, Rank, Which},
     registry::Rule,
     text,
 };
@@ -129,7 +129,10 @@ impl Silent<'_> {
             (_, frame) => text::spot(self.project, frame),
         };
         let rank = Rank { severity, confidence: Confidence::Observed, weight: 0 };
-        groups.add(identity, spot, rank, [self.test.name.clone()], || self.tell(origin));
+        let which = Which::from(spot)
+            .at(text::spot(self.project, spawner))
+            .of(text::without_digits(self.panic.message.as_deref().unwrap_or_default()));
+        groups.add(identity, which, rank, [self.test.name.clone()], || self.tell(origin));
     }
 
     fn what(&self) -> &'static str {
@@ -161,9 +164,15 @@ impl Silent<'_> {
         let said = panic.message.as_deref().map(first_line);
         let said = said.map_or_else(String::new, |said| format!(" ({said})"));
         let mut notes = Vec::new();
+        let mut minor_notes = Vec::new();
         let panicked_at = panic.location.as_ref().map(|site| text::site(project, site));
         match (&panic.message, &panicked_at) {
-            (Some(message), Some(at)) => notes.push(format!("panicked at {at}: {message}")),
+            (Some(message), Some(at)) => {
+                // The headline has a short one in full, and a label says where.
+                let is_said = first_line(message) == *message;
+                let told = format!("panicked at {at}: {message}");
+                if is_said { &mut minor_notes } else { &mut notes }.push(told);
+            }
             (None, Some(at)) => notes.push(format!("panicked at {at}, without a text")),
             (_, None) => notes.push(
                 "where it panicked is not known: the panic was resumed, or the program has a panic \
@@ -194,7 +203,7 @@ impl Silent<'_> {
             locations: text::places([self.raised_at(), self.spawned_at()])?,
             stacks: stacks.into_iter().flatten().collect(),
             notes,
-            minor_notes: Vec::new(),
+            minor_notes,
             help: help.to_owned(),
             details: Details::SilentPanic {
                 task_kind: match panic.actor.kind {
@@ -255,8 +264,8 @@ mod tests {
         );
         let lines: Vec<u32> = finding.locations.iter().map(|place| place.line).collect();
         assert_eq!(lines, [33, 20]);
-        assert_eq!(finding.notes[0], "panicked at src/lib.rs:33:9: no such row: 7");
-        assert!(finding.notes[1].contains("dropped before"));
+        assert_eq!(finding.minor_notes, ["panicked at src/lib.rs:33:9: no such row: 7"]);
+        assert!(finding.notes[0].contains("dropped before"));
     }
 
     #[test]

@@ -51,6 +51,7 @@ fn frame(function: &str, file: &str, line: u32, owner: Owner) -> Frame {
         line,
         column: 5,
         owner,
+        item: None,
         inlined: false,
         address: 0,
     })

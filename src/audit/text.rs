@@ -58,9 +58,17 @@ pub fn short(function: &str) -> String {
     parts[parts.len().saturating_sub(2)..].join("::")
 }
 
-/// The function of a frame as an identity that survives edits; of no frame, "".
+/// The function of a frame as an identity that survives edits and is the same in every
+/// build; of no frame, "".
 pub fn identity(frame: Option<&Frame>) -> String {
-    frame.map_or_else(String::new, |frame| plain(&frame.function))
+    let of_frame = |frame: &Frame| frame.item.clone().unwrap_or_else(|| plain(&frame.function));
+    frame.map_or_else(String::new, of_frame)
+}
+
+/// A text without its numbers, by which texts of one making are alike: names of threads
+/// of a pool, messages of panics.
+pub fn without_digits(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_ascii_digit()).collect()
 }
 
 /// Where a frame is; of no frame, nowhere.

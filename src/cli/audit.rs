@@ -226,6 +226,7 @@ fn report(
             dropped_order_edges: sum(|counters| counters.dropped_order_edges),
             dropped_stacks: sum(|counters| counters.dropped_stacks),
             dropped_tasks: sum(|counters| counters.dropped_tasks),
+            alike_tasks: sum(|counters| counters.alike_tasks),
             dropped_holds: sum(|counters| counters.dropped_holds),
             dropped_events: sum(|counters| counters.dropped_events),
         },

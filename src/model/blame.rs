@@ -346,6 +346,7 @@ mod tests {
                 line: 1,
                 column: 0,
                 owner,
+                item: None,
                 inlined: false,
                 address: 0,
             })

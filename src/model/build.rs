@@ -395,6 +395,8 @@ impl<'a> Builder<'a> {
             longest_ns: call.longest_ns,
             starved_ns: call.starved_ns,
             count: call.count,
+            thread_stack: self.stack(call.thread_stack),
+            others: call.others.into(),
         })
     }
 
@@ -722,6 +724,7 @@ fn counters(counters: &proto::Counters) -> Counters {
         dropped_holds: counters.dropped_holds,
         dropped_events: counters.dropped_events,
         allocator_locks: counters.allocator_locks,
+        alike_tasks: counters.alike_tasks,
     }
 }
 
@@ -744,6 +747,7 @@ mod tests {
                 line: 0,
                 column: 0,
                 owner: Owner::Tokio,
+                item: None,
                 inlined: false,
                 address: 0,
             })

@@ -2,6 +2,7 @@
 
 mod blame;
 mod build;
+mod items;
 mod nesting;
 mod owner;
 #[cfg(test)]

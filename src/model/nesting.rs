@@ -235,6 +235,7 @@ mod tests {
                 line: 1,
                 column: 0,
                 owner: Owner::Unknown,
+                item: None,
                 inlined: false,
                 address: *address,
             })

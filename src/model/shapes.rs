@@ -140,6 +140,7 @@ fn frame(function: &str) -> Frame {
             "app" => Owner::Workspace("app".to_owned()),
             _ => Owner::Probe,
         },
+        item: None,
         inlined: false,
         address: 0,
     })

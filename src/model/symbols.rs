@@ -18,7 +18,11 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use object::{Object, ObjectSymbol, SymbolKind};
 use rustc_hash::FxHashMap;
 
-use super::{Frame, FrameData, Owner, Stack, owner};
+use super::{
+    Frame, FrameData, Owner, Stack,
+    items::{self, Items},
+    owner,
+};
 use crate::project::Project;
 
 /// An executable or shared object as it was mapped into a process.
@@ -67,6 +71,8 @@ pub struct Symboliser {
     binaries: Mutex<FxHashMap<FileKey, Arc<Binary>>>,
     paths: Mutex<FxHashMap<String, Utf8PathBuf>>,
     stacks: Mutex<FxHashMap<Addresses, Arc<Stack>>>,
+    /// What the project's files hold.
+    items: Mutex<FxHashMap<Utf8PathBuf, Arc<Items>>>,
 }
 
 impl fmt::Debug for Symboliser {
@@ -84,6 +90,7 @@ impl Symboliser {
             binaries: Mutex::default(),
             paths: Mutex::default(),
             stacks: Mutex::default(),
+            items: Mutex::default(),
         }
     }
 
@@ -196,6 +203,19 @@ impl Symboliser {
         resolved
     }
 
+    /// The function of the project's sources that a line lies in, with its crate and
+    /// modules; `None` of the code of others.
+    fn item(&self, file: &Utf8Path, line: u32) -> Option<String> {
+        let module = items::module_of(&self.project, file)?;
+        let known = lock(&self.items).get(file).cloned();
+        let of_file = known.unwrap_or_else(|| {
+            let read = Arc::new(Items::of_file(file));
+            lock(&self.items).insert(file.to_owned(), Arc::clone(&read));
+            read
+        });
+        Some(format!("{module}::{}", of_file.function_at(line)?))
+    }
+
     fn binary(&self, module: &Module) -> Arc<Binary> {
         let mut binaries = lock(&self.binaries);
         let number = binaries.len() + 1;
@@ -285,13 +305,21 @@ impl Symboliser {
             .into_iter()
             .enumerate()
             .map(|(index, (name, (file, line, column)))| {
+                let item = file.as_deref().and_then(|file| self.item(file, line));
                 let function = name.map_or_else(
                     || format!("<unknown at {address:#x}>"),
-                    |name| with_module(tidy(&demangle(&name)), file.as_deref(), &self.project),
+                    |name| {
+                        let name = tidy(&demangle(&name));
+                        match &item {
+                            Some(item) if is_short(&name) => in_item(item, &name),
+                            _ => with_module(name, file.as_deref(), &self.project),
+                        }
+                    },
                 );
                 let owner = owner::owner_of(&self.project, file.as_deref(), &function);
+                let item = item.filter(|_| matches!(owner, Owner::Workspace(_)));
                 let inlined = index < last;
-                FrameData { function, file, line, column, owner, inlined, address }.into()
+                FrameData { function, file, line, column, owner, item, inlined, address }.into()
             })
             .collect()
     }
@@ -345,6 +373,7 @@ fn unknown_frame(module: &str, address: u64) -> Frame {
         line: 0,
         column: 0,
         owner: Owner::Unknown,
+        item: None,
         inlined: false,
         address,
     })
@@ -396,11 +425,22 @@ fn demangle(name: &str) -> String {
         .map_or_else(|_| name.to_owned(), |demangled| format!("{demangled:#}"))
 }
 
+/// Whether a name has no path, as that of an inlined function: `lock<a::B>`.
+fn is_short(function: &str) -> bool {
+    !function.starts_with('<') && !function.split('<').next().is_some_and(|it| it.contains("::"))
+}
+
+/// An inlined function by the item that its line lies in, and what it is within it: one
+/// of its closures, where its short name says so.
+fn in_item(item: &str, name: &str) -> String {
+    if name.starts_with("{{") { format!("{item}::{{{{closure}}}}") } else { item.to_owned() }
+}
+
 /// Line tables give an inlined function a short name (`lock<T>`); its file tells
 /// the crate and the module, all but the type: `tokio::sync::mutex::lock`.
 fn with_module(function: String, file: Option<&Utf8Path>, project: &Project) -> String {
     let Some(file) = file else { return function };
-    if function.contains("::") || function.starts_with("__") {
+    if !is_short(&function) || function.starts_with("__") {
         return function;
     }
     let krate = match owner::owner_of(project, Some(file), "") {

@@ -157,6 +157,9 @@ pub struct Counters {
     pub dropped_events: u64,
     /// Locks of the program's allocator, of which nothing is told.
     pub allocator_locks: u64,
+    /// Tasks that were dropped unfinished and are not told of, since enough are that
+    /// were like them.
+    pub alike_tasks: u64,
 }
 
 /// Whose code a frame is.
@@ -208,6 +211,10 @@ pub struct FrameData {
     pub column: u32,
     /// Whose code it is.
     pub owner: Owner,
+    /// Of the project's own code, the function that the line lies in, by the source:
+    /// `my_crate::pool::Pool::start`. The same in every build, which `function` is not,
+    /// since debug info has short names for what was inlined.
+    pub item: Option<String>,
     /// Inlined into the next frame.
     pub inlined: bool,
     /// The call's address in its file, 0 where unknown: tells the instances of
@@ -618,6 +625,11 @@ pub struct BlockingCall {
     pub starved_ns: u64,
     /// How many there were.
     pub count: u64,
+    /// Of a root: the whole stack of its thread, which shows the runtime.
+    pub thread_stack: Arc<Stack>,
+    /// Of a root: other tasks that its thread had run last, or was to run first, and that
+    /// were alive meanwhile.
+    pub others: u64,
 }
 
 /// A poll that took long: all of one task, by where it was spawned, and of one stack.

@@ -149,11 +149,45 @@ pub struct Finding {
     pub tests: Vec<String>,
     /// How often it was seen in all.
     pub occurrences: u64,
+    /// Where one function does it on several lines, to several locks, or otherwise in
+    /// several ways: each of these, the worst first, which also supplies the fields
+    /// above; `locations` has the places of all. Empty where there is only one way.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub variants: Vec<Variant>,
+    /// Occurrences in further ways, beyond the variants that are told.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub further_occurrences: u64,
     /// What the rule knows beyond the above; its shape is the rule's.
     pub details: Details,
     /// Why it does not count, where it was suppressed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub suppressed: Option<String>,
+}
+
+/// One of several ways in which the cause of a finding was seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Variant {
+    /// How bad this one is.
+    pub severity: Severity,
+    /// As in [`Finding::message`], of this one.
+    pub message: String,
+    /// Its own, the primary location first.
+    pub locations: Vec<Location>,
+    /// Its own.
+    pub stacks: Vec<LabelledStack>,
+    /// Its own.
+    pub notes: Vec<String>,
+    /// The tests in which this one was seen.
+    pub tests: Vec<String>,
+    /// How often this one was seen.
+    pub occurrences: u64,
+    /// Its own.
+    pub details: Details,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A task or thread that can never go on.
@@ -313,6 +347,13 @@ pub enum Details {
         blocked_ms: u64,
         /// "task" or "block-on".
         task_kind: String,
+        /// Of a `block_on`: "current-thread" or "multi-thread", where that is known.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        runtime: Option<String>,
+        /// Of a `block_on` on a current-thread runtime: other tasks that were alive
+        /// meanwhile, none of which could run.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        others: Option<u64>,
     },
     /// `blocking-poll`
     BlockingPoll {

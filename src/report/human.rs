@@ -27,6 +27,8 @@ const FOLDED_FRAMES: usize = 3;
 /// its outer end.
 const MAX_FRAMES: usize = 10;
 const OUTER_FRAMES: usize = 3;
+/// Locations of a finding that are shown in brief, unless it has more of its own.
+const MAX_PLACES: usize = 12;
 /// How many crates a folded run of frames names.
 const CRATES_NAMED: usize = 3;
 
@@ -99,7 +101,8 @@ pub fn render_finding(
         Severity::Note => Level::NOTE,
     };
     let mut elements: Vec<Element<'_>> = Vec::new();
-    for (file, locations) in by_file(&finding.locations) {
+    let shown = if options.verbose { finding.locations.len() } else { places_shown(finding) };
+    for (file, locations) in by_file(&finding.locations[..shown]) {
         push_file(&mut elements, file, &locations, sources.source(file).as_deref());
     }
     if matches!(elements.last(), Some(Element::Origin(_))) {
@@ -108,7 +111,7 @@ pub fn render_finding(
     // The tree of a test that hangs has it all.
     let is_tree = matches!(finding.details, Details::HungTest { .. }) && !options.verbose;
     let stacks = finding.stacks.iter().filter(|stack| !stack.frames.is_empty() && !is_tree);
-    let mut told = Told::new(&finding.locations);
+    let mut told = Told::new(&finding.locations[..shown]);
     for stack in stacks {
         let text = if options.verbose {
             Some(render_stack(stack, paint))
@@ -125,6 +128,20 @@ pub fn render_finding(
     let minor = finding.minor_notes.iter().filter(|_| options.verbose);
     for note in finding.notes.iter().chain(minor) {
         elements.push(Level::NOTE.message(tame(note)).into());
+    }
+    if !finding.variants.is_empty() {
+        let text = render_variants(finding, paint);
+        elements.push(Level::NOTE.no_name().message(text).into());
+    }
+    for (at, stack) in finding.variants.iter().skip(1).flat_map(|variant| {
+        let at = variant.locations.first().map(position).unwrap_or_default();
+        variant.stacks.iter().map(move |stack| (at.clone(), stack))
+    }) {
+        if options.verbose && !stack.frames.is_empty() {
+            let label = format!("likewise at {at}: {}", stack.label);
+            let stack = LabelledStack { label, ..stack.clone() };
+            elements.push(Level::NOTE.no_name().message(render_stack(&stack, paint)).into());
+        }
     }
     if let Some(doubt) = doubt(finding.confidence) {
         elements.push(Level::NOTE.with_name("confidence").message(doubt).into());
@@ -146,6 +163,56 @@ pub fn render_finding(
     let title = level.primary_title(finding.message.as_str()).id(finding.rule.as_str());
     let renderer = if options.color { Renderer::styled() } else { Renderer::plain() };
     renderer.term_width(options.width).render(&[title.elements(elements)])
+}
+
+/// How many locations are shown in brief: those of the finding itself, and some of its
+/// variants'.
+fn places_shown(finding: &Finding) -> usize {
+    let own =
+        finding.variants.first().map_or(finding.locations.len(), |worst| worst.locations.len());
+    finding.locations.len().min(own.max(MAX_PLACES))
+}
+
+/// `src/lib.rs:7`
+fn position(location: &Location) -> String {
+    format!("{}:{}", location.file, location.line)
+}
+
+/// The ways in which one function does it, each with its count, its place, and what it
+/// is about where that is not what the headline says.
+fn render_variants(finding: &Finding, paint: Paint) -> String {
+    let mut text =
+        paint.bold(&format!("{}:", counted(finding.occurrences, "time", "times in all")));
+    let width = finding
+        .variants
+        .iter()
+        .map(|variant| group_digits(variant.occurrences).len())
+        .max()
+        .unwrap_or_default();
+    for (index, variant) in finding.variants.iter().enumerate() {
+        let count = group_digits(variant.occurrences);
+        let at = variant.locations.first().map(position);
+        let at = at.map_or_else(String::new, |at| format!(" at {}", paint.cyan(&tame(&at))));
+        let _ = write!(text, "\n  {count:>width$}{at}");
+        if index == 0 {
+            text.push_str(", as told above");
+            continue;
+        }
+        if variant.message != finding.message {
+            let _ = write!(text, ": {}", tame(&variant.message));
+        }
+        // Where neither the place nor the message says what is different, the notes do.
+        let is_alike = variant.message == finding.message
+            && variant.locations.first().map(position) == finding.locations.first().map(position);
+        let news = variant.notes.iter().filter(|note| is_alike && !finding.notes.contains(note));
+        for note in news {
+            let _ = write!(text, "\n  {:width$}   {}", "", tame(note));
+        }
+    }
+    if finding.further_occurrences > 0 {
+        let _ = write!(text, "\n  {} elsewhere", group_digits(finding.further_occurrences));
+    }
+    text
 }
 
 fn doubt(confidence: Confidence) -> Option<&'static str> {
@@ -470,6 +537,7 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
         dropped_order_edges,
         dropped_stacks,
         dropped_tasks,
+        alike_tasks,
         dropped_holds,
         dropped_events,
     } = &report.coverage;
@@ -530,6 +598,16 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
             "{}: a facade is what a crate gets in the place of std or of a crate with locks, so \
              that its locks and threads can be seen",
             paint.bold("note")
+        );
+    }
+    if *alike_tasks > 0 {
+        let verb = if *alike_tasks == 1 { "was" } else { "were" };
+        let _ = writeln!(
+            text,
+            "{}: {} that {verb} dropped unfinished {verb} only counted: 1,000 each are told of that \
+             were spawned, waited and were dropped in the same places",
+            paint.bold("note"),
+            counted(*alike_tasks, "task", "tasks"),
         );
     }
     for what in not_run.iter().filter(|_| options.verbose) {
@@ -608,12 +686,12 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
         let notes = counted(summary.notes, "note", "notes");
         further(format!("{notes} not shown; -v shows {}", them(summary.notes)));
         // What is noted of the library's own code is worth a glance.
-        let of_library = |finding: &&Finding| {
+        let is_worth_it = |finding: &&Finding| {
             finding.severity == Severity::Note
-                && finding.origin == Origin::Library
+                && (finding.origin == Origin::Library || sleeps_in_async_test(finding))
                 && finding.suppressed.is_none()
         };
-        for finding in report.findings.iter().filter(of_library).take(MAX_HIDDEN_NOTES) {
+        for finding in report.findings.iter().filter(is_worth_it).take(MAX_HIDDEN_NOTES) {
             if let Some(place) = finding.locations.first() {
                 further(format!("  {} at {}:{}", finding.rule, place.file, place.line));
             }
@@ -643,6 +721,16 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
         further(format!("for more about a rule, try `cargo concaudit explain {rule}`{stacks}"));
     }
     text
+}
+
+/// Whether it is a `thread::sleep` in the async body of a test whose runtime has other
+/// threads: hardly what was meant, and harmless as long as it has them.
+fn sleeps_in_async_test(finding: &Finding) -> bool {
+    matches!(
+        &finding.details,
+        Details::BlockingCall { operation, runtime: Some(runtime), .. }
+            if operation == "thread::sleep" && runtime == "multi-thread"
+    )
 }
 
 fn them(count: u64) -> &'static str {

@@ -51,6 +51,8 @@ fn finding(
         help: "see the page".to_owned(),
         tests: vec!["shop tests::works".to_owned()],
         occurrences: 1,
+        variants: vec![],
+        further_occurrences: 0,
         details,
         suppressed: None,
     }

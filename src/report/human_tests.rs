@@ -130,6 +130,8 @@ pub fn lingering_task() -> Finding {
             "shop::api orders",
         ]),
         occurrences: 5,
+        variants: vec![],
+        further_occurrences: 0,
         details: Details::LingeringTask {
             task_kind: "task".to_owned(),
             task_name: None,
@@ -171,6 +173,8 @@ pub fn lock_order_cycle() -> Finding {
         help: "lock both in one order everywhere, by account number for one".to_owned(),
         tests: names(&["shop bank::tests::both_ways"]),
         occurrences: 1,
+        variants: vec![],
+        further_occurrences: 0,
         details: Details::LockOrderCycle {
             locks: names(&["Mutex created at src/generated.rs:7:5", "Mutex"]),
             on_instances: true,
@@ -203,6 +207,8 @@ pub fn long_held_lock() -> Finding {
         help: "drop the guard before the slow await".to_owned(),
         tests: names(&["shop bank::tests::slow", "shop bank::tests::slower"]),
         occurrences: 2,
+        variants: vec![],
+        further_occurrences: 0,
         details: Details::LongHeldLock {
             lock: "tokio Mutex".to_owned(),
             held_ms: 1_500,
@@ -315,6 +321,8 @@ pub fn hung_test() -> Finding {
         help: "a receiver goes on until every sender is dropped".to_owned(),
         tests: names(&["shop::orders it_stops"]),
         occurrences: 1,
+        variants: vec![],
+        further_occurrences: 0,
         details: Details::HungTest { limit_ms: 60_000, process },
         suppressed: None,
     }
@@ -355,6 +363,8 @@ fn of_blocking_code() -> Vec<Finding> {
             help: "see the page".to_owned(),
             tests: names(&["shop pool::tests::works"]),
             occurrences: 1,
+            variants: vec![],
+            further_occurrences: 0,
             details,
             suppressed: None,
         }
@@ -377,6 +387,8 @@ fn of_blocking_code() -> Vec<Finding> {
                 operation: "thread::sleep".to_owned(),
                 blocked_ms: 50,
                 task_kind: "task".to_owned(),
+                runtime: None,
+                others: None,
             },
         ),
         finding(
@@ -573,6 +585,7 @@ fn what_was_not_seen_is_said_before_the_verdict() {
         truncated_processes: 1,
         dropped_order_edges: 1_200,
         dropped_tasks: 1,
+        alike_tasks: 319_000,
         ..Coverage::default()
     };
     parts.tests[0].outcome = TestOutcome::Signalled;

@@ -159,6 +159,12 @@ impl TestReport {
         }
     }
 
+    /// Whether it is a unit test of a procedural macro, which is compiled for the
+    /// compiler and so never audited.
+    pub fn is_of_procedural_macro(&self) -> bool {
+        self.binary.contains("::proc-macro/")
+    }
+
     /// Whether no process of it was heard of, though it ran.
     pub fn is_unaudited(&self) -> bool {
         self.processes == 0 && self.outcome != TestOutcome::SpawnFailed
@@ -214,6 +220,11 @@ pub struct Coverage {
     pub dropped_stacks: u64,
     /// Tasks that were left out to bound memory.
     pub dropped_tasks: u64,
+    /// Tasks that were dropped unfinished and left out to bound memory, since enough were
+    /// kept that were spawned, waited and were dropped in the same places: no finding is
+    /// missing, but occurrences are.
+    #[serde(default)]
+    pub alike_tasks: u64,
     /// Holds of locks that were left out to bound memory.
     pub dropped_holds: u64,
     /// Blocking calls, guards across awaits and recursions that were left out to

@@ -46,6 +46,7 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         crate::leaked::children::TESTS,
         crate::leaked::files::TESTS,
         crate::leaked::calls::TESTS,
+        crate::variants::TESTS,
         s::environment::TESTS,
         s::subscriber::TESTS,
         s::children::TESTS,

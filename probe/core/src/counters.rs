@@ -43,6 +43,9 @@ pub static DROPPED_ORDER_EDGES: Counter = Counter::new();
 pub static DROPPED_STACKS: Counter = Counter::new();
 /// Tasks that ended unfinished and were not kept.
 pub static DROPPED_TASKS: Counter = Counter::new();
+/// Tasks that ended unfinished and were not kept since enough are told of that are like
+/// them.
+pub static ALIKE_TASKS: Counter = Counter::new();
 /// Long holds that were not kept.
 pub static DROPPED_HOLDS: Counter = Counter::new();
 

@@ -9,11 +9,13 @@ use crate::{
     lock::Acquisition,
     next_id, polls,
     resource::Resource,
-    stack::StackId,
+    stack::{self, Extent, StackId},
     sync::lock as guard,
-    task::Task,
+    task::{self, Task, TaskKind},
 };
 
+/// Other tasks of a thread are counted up to here.
+const MAX_OTHERS: u32 = 10_000;
 /// Places that are kept, of each kind.
 const MAX_PLACES: usize = 1024;
 
@@ -34,6 +36,10 @@ pub struct BlockingCall {
     pub longest_ns: u64,
     /// Of that, what the machine withheld.
     pub starved_ns: u64,
+    /// Of a root: the thread's whole stack, which shows the runtime that polls it.
+    pub thread_stack: StackId,
+    /// Of a root: other tasks of its thread that were alive meanwhile.
+    pub others: u32,
     /// How often it took long.
     pub count: u64,
 }
@@ -160,8 +166,16 @@ pub(crate) fn blocking_call(
     starved_ns: u64,
 ) {
     let key = fold(u64::from(stack), operation.as_ptr() as u64);
+    let (thread_stack, others) = if actor.kind == TaskKind::BlockOn {
+        (stack::capture(Extent::Thread), others_of_thread(actor))
+    } else {
+        (0, 0)
+    };
     let longer = |known: &mut BlockingCall| {
         known.count += 1;
+        if others >= known.others {
+            (known.thread_stack, known.others) = (thread_stack, others);
+        }
         if took_ns.saturating_sub(starved_ns) > known.longest_ns.saturating_sub(known.starved_ns) {
             known.actor = Arc::clone(actor);
             (known.longest_ns, known.starved_ns) = (took_ns, starved_ns);
@@ -175,8 +189,25 @@ pub(crate) fn blocking_call(
         actor: Arc::clone(actor),
         longest_ns: took_ns,
         starved_ns,
+        thread_stack,
+        others,
         count: 1,
     });
+}
+
+/// How many other tasks a root's thread would have run: those that it polled last, or
+/// that were spawned on it and never polled. One that another root left behind is none
+/// of its runtime's.
+fn others_of_thread(root: &Task) -> u32 {
+    let mut others = 0;
+    task::all_live(|task| {
+        let is_task = matches!(task.kind, TaskKind::Task | TaskKind::Local);
+        let is_here = is_task && task.thread() == root.thread();
+        let is_of_root = task.parent_kind.is_none() || task.ancestors.contains(&root.id);
+        others += u32::from(is_here && is_of_root);
+        others < MAX_OTHERS
+    });
+    others
 }
 
 /// A poll that took long; its id and its count do not matter.

@@ -145,6 +145,11 @@ impl Children {
         self.known.push(Arc::downgrade(child));
     }
 
+    /// Whether there ever was one.
+    pub(crate) fn were_there(&self) -> bool {
+        self.limit > 0 || !self.known.is_empty()
+    }
+
     /// Those of which somebody has the handle.
     pub(crate) fn with_handle(&self) -> Vec<Arc<Task>> {
         let is_owned = |child: &Arc<Task>| {

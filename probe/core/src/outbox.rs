@@ -10,6 +10,7 @@ use std::{
 
 use crate::{
     clock, counters, events,
+    hash::FastMap,
     lock::{self, LongHold, OrderEdge},
     options, standstill,
     stuck::{self, Knot},
@@ -19,6 +20,11 @@ use crate::{
 
 /// Unfinished tasks that are kept until they are sent.
 const MAX_TASKS: usize = 20_000;
+/// Of unfinished tasks that are alike, so many are told of: a suite may drop hundreds of
+/// thousands, each of which would say the same.
+const MAX_ALIKE: u32 = 1000;
+/// Kinds of unfinished tasks that are told apart for that.
+const MAX_KINDS: usize = 4096;
 /// Long holds that are kept until they are sent.
 const MAX_HOLDS: usize = 4096;
 /// Finished tasks that are kept for whoever watches the console.
@@ -27,10 +33,29 @@ const MAX_FINISHED: usize = 1024;
 #[derive(Debug)]
 struct Outbox {
     ended: Vec<Arc<Task>>,
+    /// How many of each kind were to be told of, see [`Task::likeness`].
+    kinds: Option<FastMap<u64, u32>>,
     holds: Vec<LongHold>,
 }
 
-static OUTBOX: Mutex<Outbox> = Mutex::new(Outbox { ended: Vec::new(), holds: Vec::new() });
+static OUTBOX: Mutex<Outbox> =
+    Mutex::new(Outbox { ended: Vec::new(), kinds: None, holds: Vec::new() });
+
+impl Outbox {
+    /// Whether enough tasks are told of that are like this one; else it is counted.
+    fn has_enough_of(&mut self, kind: u64) -> bool {
+        let kinds = self.kinds.get_or_insert_default();
+        if kinds.len() >= MAX_KINDS && !kinds.contains_key(&kind) {
+            return false;
+        }
+        let told = kinds.entry(kind).or_default();
+        if *told < MAX_ALIKE {
+            *told += 1;
+            return false;
+        }
+        true
+    }
+}
 
 /// What the auditor has not been told.
 #[derive(Debug, Default)]
@@ -97,8 +122,11 @@ pub(crate) fn task_ended(task: &Arc<Task>, end: TaskEnd) {
     if end == TaskEnd::Completed && !task.ended_late() {
         return;
     }
+    let likeness = if task.ended_late() { None } else { task.likeness() };
     let mut outbox = guard(&OUTBOX);
-    if outbox.ended.len() < MAX_TASKS {
+    if likeness.is_some_and(|kind| outbox.has_enough_of(kind)) {
+        counters::ALIKE_TASKS.add(1);
+    } else if outbox.ended.len() < MAX_TASKS {
         outbox.ended.push(Arc::clone(task));
     } else {
         counters::DROPPED_TASKS.add(1);

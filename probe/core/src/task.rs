@@ -642,6 +642,19 @@ impl Task {
         }
     }
 
+    /// By what it is told from tasks that ended unfinished in the same way: where it was
+    /// spawned, what it waited for, and where it was dropped. `None`: there is more to it,
+    /// as it held locks, or others stand below it.
+    pub(crate) fn likeness(&self) -> Option<u64> {
+        if guard(&self.children).were_there() {
+            return None;
+        }
+        let state = guard(&self.last_state);
+        let state = state.as_ref().filter(|state| state.holds.is_empty())?;
+        let key = fold(u64::from(self.spawn_stack), u64::from(state.drop_stack));
+        Some(state.waits.iter().fold(key, |key, wait| fold(key, u64::from(wait.stack))))
+    }
+
     /// What it was about when it was dropped unfinished.
     pub fn last_state(&self) -> Option<Box<State>> {
         guard(&self.last_state).clone()

@@ -412,6 +412,8 @@ impl<'a> Assembler<'a> {
             longest_ns: call.longest_ns,
             starved_ns: call.starved_ns,
             count: call.count,
+            thread_stack: self.stack(call.thread_stack),
+            others: call.others,
         }
     }
 
@@ -618,6 +620,7 @@ fn count() -> proto::Counters {
         threads_spawned: counters::THREADS_SPAWNED.get(),
         dropped_events: counters::DROPPED_EVENTS.get(),
         allocator_locks: counters::ALLOCATOR_LOCKS.get(),
+        alike_tasks: counters::ALIKE_TASKS.get(),
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Coverage {
     pub unaudited_tests: Vec<String>,
     pub truncated_tests: Vec<String>,
     pub dropped_tasks: u64,
+    #[serde(default)]
+    pub alike_tasks: u64,
 }
 
 /// Whether it says of a crate, or of the whole graph, that it had to do without a facade
@@ -103,7 +105,16 @@ pub struct Finding {
     pub help: Option<String>,
     pub tests: Vec<String>,
     pub occurrences: u64,
+    #[serde(default)]
+    pub variants: Vec<Variant>,
     pub details: Value,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Variant {
+    pub message: String,
+    pub locations: Vec<Location>,
+    pub occurrences: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -421,6 +421,14 @@ pub struct BlockingCall {
     pub starved_ns: u64,
     #[prost(uint64, tag = "9")]
     pub count: u64,
+    /// Of a `block_on` only: the thread's whole stack, which shows the runtime that polls
+    /// its argument.
+    #[prost(uint64, tag = "10")]
+    pub thread_stack: u64,
+    /// Of a `block_on` only: other tasks that its thread had polled last, or was to poll
+    /// first, and that were alive meanwhile.
+    #[prost(uint32, tag = "11")]
+    pub others: u32,
 }
 /// A poll that took long, of a task that is to share its thread. One element per task
 /// (by where it was spawned) and stack.
@@ -751,6 +759,10 @@ pub struct Counters {
     /// Locks of the program's allocator, of which nothing is told.
     #[prost(uint64, tag = "14")]
     pub allocator_locks: u64,
+    /// Tasks that ended unfinished and are not told of, since enough are that were spawned,
+    /// waited and were dropped like them.
+    #[prost(uint64, tag = "15")]
+    pub alike_tasks: u64,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -1,0 +1,98 @@
+//! Functions that do one wrong thing in more than one way: each has its place and its
+//! count.
+
+use std::collections::BTreeMap;
+
+use crate::support::{Finding, Report, Tool, Workspace, error, expectations, silent, warning};
+
+const LIB: &str = "variants/src/lib.rs";
+
+/// The variants, each by a word of its message or of one of its labels, with how often
+/// it was seen.
+fn told(finding: &Finding, expected: &[(&str, u64)]) -> Result<(), String> {
+    let variants = &finding.variants;
+    let is_there = |&(word, count): &(&str, u64)| {
+        variants.iter().any(|variant| {
+            let labels = variant.locations.iter().map(|at| at.label.as_str());
+            variant.occurrences == count
+                && labels.chain([variant.message.as_str()]).any(|text| text.contains(word))
+        })
+    };
+    let lines: std::collections::BTreeSet<u32> =
+        variants.iter().filter_map(|variant| Some(variant.locations.first()?.line)).collect();
+    let total: u64 = variants.iter().map(|variant| variant.occurrences).sum();
+    if variants.len() == expected.len()
+        && lines.len() == expected.len()
+        && expected.iter().all(is_there)
+        && total == finding.occurrences
+    {
+        Ok(())
+    } else {
+        Err(format!("{expected:?} expected of {variants:#?}"))
+    }
+}
+
+expectations! { Workspace::Rules, "variants::ways ";
+    two_locks_held_across_awaits_of_one_function_are_both_told
+        => warning("lock-across-await", LIB, "orders")
+            .or(&["prices"])
+            .with(|finding| told(finding, &[("lib.rs:23:24", 1), ("lib.rs:23:47", 1)]));
+    two_locks_taken_after_the_awaits_are_fine => silent();
+    two_panics_of_one_function_are_both_told
+        => error("silent-panic", LIB, "stock")
+            .or(&["price"])
+            .with(|finding| told(finding, &[("out of stock", 2), ("without a price", 1)]));
+    what_does_not_panic_is_fine => silent();
+    two_channels_waited_for_by_tasks_of_one_function_are_both_told
+        => error("lingering-task", LIB, "from-orders")
+            .or(&["stopped"])
+            .with(|finding| told(finding, &[("an mpsc channel", 1), ("a oneshot channel", 1)]));
+    channels_that_are_closed_leave_nothing => silent();
+}
+
+/// Of each place and rule, the fingerprint; what depends on time is left out.
+fn fingerprints(arguments: &[&str]) -> BTreeMap<(String, String, u32), String> {
+    const RULES: [&str; 4] =
+        ["lock-order-cycle", "silent-panic", "lingering-task", "lock-across-await"];
+    let rules = RULES.iter().flat_map(|rule| ["--rule", rule]).collect::<Vec<_>>();
+    let finished = Tool::new("")
+        .args(&["-p", "variants", "-p", "lock-order", "-p", "silent-panic", "--format", "json"])
+        .args(&rules)
+        .args(arguments)
+        .run();
+    finished.assert_code(1);
+    let report = Report::parse(&finished.stdout);
+    let place = |finding: &Finding| {
+        let primary = finding.primary().expect("each has one").clone();
+        (finding.rule.clone(), primary.file, primary.line)
+    };
+    // Those of test code are notes, and may be optimised away. What branches of one task
+    // do is told by their addresses, and is another thing where they are inlined.
+    let is_of_branches = |finding: &Finding| {
+        finding.primary().is_some_and(|primary| primary.file.ends_with("branches.rs"))
+    };
+    let counts = |finding: &&Finding| finding.severity != "note" && !is_of_branches(finding);
+    let findings = report.findings.iter().filter(counts);
+    findings.map(|finding| (place(finding), finding.fingerprint.clone())).collect()
+}
+
+#[test]
+fn fingerprints_are_the_same_in_debug_and_release_builds() {
+    let debug = fingerprints(&[]);
+    assert!(debug.len() > 6, "{debug:#?}");
+    assert_eq!(debug, fingerprints(&["--release"]));
+}
+
+#[test]
+fn a_person_sees_each_with_its_line_and_its_count() {
+    let test = "two_panics_of_one_function_are_both_told";
+    let finished = Tool::new("").args(&["-p", "variants", "--exact", test]).run();
+    finished.assert_code(1);
+    for line in [
+        "3 times in all:",
+        "2 at variants/src/lib.rs:48, as told above",
+        "1 at variants/src/lib.rs:49: task spawned by `variants::check` panicked (without a price)",
+    ] {
+        assert!(finished.stdout.contains(line), "{line}\n{finished}");
+    }
+}
