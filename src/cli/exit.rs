@@ -177,7 +177,11 @@ pub fn verdict(report: &Report, options: &ReportOptions) -> Result<(), ExpectedE
 fn missing(report: &Report, options: &ReportOptions) -> Option<String> {
     let tests = |count: u64| counted(count, "test", "tests");
     let is_silent = |passed_only: bool| {
-        let tests = report.tests.iter().filter(|test| test.is_unaudited());
+        // What cannot be audited, and is named in `coverage`, is no surprise.
+        let tests = report
+            .tests
+            .iter()
+            .filter(|test| test.is_unaudited() && !test.is_of_procedural_macro());
         tests.filter(|test| !passed_only || test.outcome == TestOutcome::Passed).count() as u64
     };
     if !options.require_coverage {
@@ -254,6 +258,19 @@ mod tests {
         assert_eq!(code_with(&report, &strict), NOTHING_AUDITED);
         assert_eq!(code_with(&report, &lenient), CLEAN);
         assert_eq!(code_with(&report, &complete), NOTHING_AUDITED);
+    }
+
+    #[test]
+    fn unit_tests_of_a_procedural_macro_are_silent_by_nature() {
+        let mut report = with(&[]);
+        let mut of_macro = report.tests[0].clone();
+        of_macro.binary = "macros::proc-macro/macros".to_owned();
+        of_macro.processes = 0;
+        report.tests.push(of_macro.clone());
+        assert_eq!(code(&report, FailOn::Warning), CLEAN);
+        // But a run that saw nothing else saw nothing.
+        report.tests = vec![of_macro];
+        assert_eq!(code(&report, FailOn::Warning), NOTHING_AUDITED);
     }
 
     #[test]

@@ -72,10 +72,8 @@ fn run(command: &mut Command) -> String {
 
 #[test]
 fn crates_of_every_kind_are_audited() {
-    let finished = Tool::new("kinds")
-        .args(&["--locked", "--workspace", "--exclude", "ui", "--allow-unaudited"])
-        .args(&AUDIT)
-        .run();
+    let finished =
+        Tool::new("kinds").args(&["--locked", "--workspace", "--exclude", "ui"]).args(&AUDIT).run();
     let unseen = [
         "a_cdylib_that_is_loaded_works_and_is_not_seen",
         "the_unit_tests_of_a_procedural_macro_run",
