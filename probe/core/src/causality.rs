@@ -603,6 +603,12 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_that_has_yet_to_begin_is_not_the_one_that_spawns_it() {
+        let spawned = Task::spawning_thread("");
+        assert_ne!(spawned.thread(), context::thread_id());
+    }
+
+    #[test]
     fn clocks_merge_and_are_bounded() {
         let clock = |from: u64, to: u64| Clock::new((from..to).map(|at| (at, 1)).collect(), false);
         let merged = merge(clock(1, 100), clock(50, 200));

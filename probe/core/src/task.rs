@@ -245,7 +245,10 @@ impl Task {
     /// A thread that is being spawned here and now, and has yet to begin.
     pub(crate) fn spawning_thread(name: &str) -> Arc<Self> {
         let parent = context::current_actor();
-        Arc::new(Self::child(parent.as_ref(), TaskKind::Thread, name, 0, None))
+        let thread = Self::child(parent.as_ref(), TaskKind::Thread, name, 0, None);
+        // The calling thread it is not: who waits for its end would wait for itself.
+        thread.thread.store(0, Ordering::Relaxed);
+        Arc::new(thread)
     }
 
     fn child(
