@@ -1,7 +1,7 @@
 //! Functions that do one wrong thing in more than one way: each has its place and its
 //! count.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::support::{Finding, Report, Tool, Workspace, error, expectations, silent, warning};
 
@@ -18,7 +18,7 @@ fn told(finding: &Finding, expected: &[(&str, u64)]) -> Result<(), String> {
                 && labels.chain([variant.message.as_str()]).any(|text| text.contains(word))
         })
     };
-    let lines: std::collections::BTreeSet<u32> =
+    let lines: BTreeSet<u32> =
         variants.iter().filter_map(|variant| Some(variant.locations.first()?.line)).collect();
     let total: u64 = variants.iter().map(|variant| variant.occurrences).sum();
     if variants.len() == expected.len()
@@ -50,8 +50,9 @@ expectations! { Workspace::Rules, "variants::ways ";
     channels_that_are_closed_leave_nothing => silent();
 }
 
-/// Of each place and rule, the fingerprint; what depends on time is left out.
-fn fingerprints(arguments: &[&str]) -> BTreeMap<(String, String, u32), String> {
+/// The fingerprints, with their rules and files: which of several lines is the worst
+/// depends on time.
+fn fingerprints(arguments: &[&str]) -> BTreeSet<(String, String, String)> {
     const RULES: [&str; 4] =
         ["lock-order-cycle", "silent-panic", "lingering-task", "lock-across-await"];
     let rules = RULES.iter().flat_map(|rule| ["--rule", rule]).collect::<Vec<_>>();
@@ -62,9 +63,9 @@ fn fingerprints(arguments: &[&str]) -> BTreeMap<(String, String, u32), String> {
         .run();
     finished.assert_code(1);
     let report = Report::parse(&finished.stdout);
-    let place = |finding: &Finding| {
-        let primary = finding.primary().expect("each has one").clone();
-        (finding.rule.clone(), primary.file, primary.line)
+    let print = |finding: &Finding| {
+        let file = finding.primary().expect("each has one").file.clone();
+        (finding.rule.clone(), file, finding.fingerprint.clone())
     };
     // Those of test code are notes, and may be optimised away. What branches of one task
     // do is told by their addresses, and is another thing where they are inlined.
@@ -73,7 +74,7 @@ fn fingerprints(arguments: &[&str]) -> BTreeMap<(String, String, u32), String> {
     };
     let counts = |finding: &&Finding| finding.severity != "note" && !is_of_branches(finding);
     let findings = report.findings.iter().filter(counts);
-    findings.map(|finding| (place(finding), finding.fingerprint.clone())).collect()
+    findings.map(print).collect()
 }
 
 #[test]
