@@ -320,8 +320,8 @@ fn a_test_with_a_host_of_locks_has_its_last_word() {
 /// A run of one test that waits for ever, told of as slow once it does.
 fn waiting(folder: &Path, report: &Path) -> Tool {
     tool(folder)
-        .args(&["--test", "interrupted", "--slow-after", "2s", "--exact", WAITS])
-        .args(&["--format", "json", "--output"])
+        .args(&["--test", "interrupted", "--slow-after", "2s", "--on-deadlock", "wait"])
+        .args(&["--exact", WAITS, "--format", "json", "--output"])
         .arg(report)
 }
 
