@@ -70,22 +70,25 @@ impl Messages {
 
 impl Messages {
     /// Sources that only a test build of a library or a program has, and the plain one has
-    /// not: `#[cfg(test)] mod helpers;`. Of a package whose plain library was not compiled,
-    /// nothing is known. Relative paths are those of `root`.
+    /// not: `#[cfg(test)] mod helpers;`. Of a target that was not compiled plainly, or does not
+    /// tell of what (a program, beside which cargo writes that in another form), nothing is
+    /// known. Relative paths are those of `root`.
     pub fn sources_of_tests_alone(&self, root: &Utf8Path) -> BTreeSet<Utf8PathBuf> {
-        let mut plain: BTreeMap<&PackageId, BTreeSet<Utf8PathBuf>> = BTreeMap::new();
-        let mut tested: BTreeMap<&PackageId, BTreeSet<Utf8PathBuf>> = BTreeMap::new();
+        type Sources<'a> = BTreeMap<(&'a PackageId, &'a str, bool), BTreeSet<Utf8PathBuf>>;
+        let (mut plain, mut tested) = (Sources::new(), Sources::new());
         for artifact in &self.artifacts {
-            if !matches!(kind_of(&artifact.target), TargetKind::Lib | TargetKind::Bin) {
+            let kind = kind_of(&artifact.target);
+            if !matches!(kind, TargetKind::Lib | TargetKind::Bin) {
                 continue;
             }
             let of = if artifact.profile.test { &mut tested } else { &mut plain };
+            let target = (&artifact.package_id, &*artifact.target.name, kind == TargetKind::Lib);
             for file in artifact.filenames.iter().chain(&artifact.executable) {
-                of.entry(&artifact.package_id).or_default().extend(sources(file, root));
+                of.entry(target).or_default().extend(sources(file, root));
             }
         }
-        let alone = tested.into_iter().filter_map(|(package, files)| {
-            let plain = plain.get(package).filter(|plain| !plain.is_empty())?;
+        let alone = tested.into_iter().filter_map(|(target, files)| {
+            let plain = plain.get(&target).filter(|plain| !plain.is_empty())?;
             Some(files.difference(plain).cloned().collect::<Vec<_>>())
         });
         alone.flatten().collect()

@@ -2,7 +2,8 @@
 //!
 //! Debug info names a function in full where it stands by itself, and in short where it
 //! was inlined, which differs between builds. The source does not. Only the outline of a
-//! file is read, by its tokens: what is within a macro counts, too.
+//! file is read, by its tokens: what is within the call of a macro counts, too, and what
+//! a `macro_rules!` is made of does not.
 
 use std::str::FromStr as _;
 
@@ -67,6 +68,10 @@ fn collect(tokens: TokenStream, path: &mut Vec<String>, functions: &mut Vec<Func
     while let Some(token) = tokens.get(at) {
         let first_line = *begins.get_or_insert_with(|| token.span().start().line);
         match token {
+            // One function of a macro is many.
+            TokenTree::Ident(word) if word == "macro_rules" => {
+                (at, begins) = (block_or_end(&tokens, at + 1) + 1, None);
+            }
             TokenTree::Ident(word) if word == "fn" => {
                 let Some(TokenTree::Ident(name)) = tokens.get(at + 1) else {
                     at += 1;

@@ -148,6 +148,10 @@ fn by_function(function: &str) -> Option<Awaited> {
         ("tokio::net::tcp::stream::TcpStream::poll_read", Awaited::Io("data on a TCP stream")),
         ("tokio::net::tcp::stream::TcpStream::poll_write", Awaited::Io("room in a TCP stream")),
         ("tokio::net::tcp::stream::TcpStream::connect", Awaited::Io("a TCP connection")),
+        ("tokio::net::tcp::split::ReadHalf", Awaited::Io("data on a TCP stream")),
+        ("tokio::net::tcp::split_owned::OwnedReadHalf", Awaited::Io("data on a TCP stream")),
+        ("tokio::net::tcp::split::WriteHalf", Awaited::Io("room in a TCP stream")),
+        ("tokio::net::tcp::split_owned::OwnedWriteHalf", Awaited::Io("room in a TCP stream")),
         ("tokio::net::tcp::", Awaited::Io("a TCP stream")),
         ("tokio::net::unix::pipe::", Awaited::Io("a pipe")),
         ("tokio::net::unix::", Awaited::Io("a Unix socket")),
@@ -351,6 +355,12 @@ mod tests {
             (
                 &[
                     "<tokio::net::tcp::stream::TcpStream as tokio::io::async_read::AsyncRead>::poll_read",
+                ],
+                "waits for data on a TCP stream",
+            ),
+            (
+                &[
+                    "<tokio::net::tcp::split::ReadHalf as tokio::io::async_read::AsyncRead>::poll_read",
                 ],
                 "waits for data on a TCP stream",
             ),
