@@ -381,7 +381,7 @@ pub struct OrderEdge {
 }
 
 impl OrderEdge {
-    /// Who took it; one actor several times in a row, at most [`MAX_MOMENTS`].
+    /// Who took it; one actor several times in a row, at most 4.
     pub fn actors(&self) -> Vec<EdgeActor> {
         guard(&self.actors).clone()
     }
