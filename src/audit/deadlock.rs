@@ -86,17 +86,11 @@ fn alone(story: &Story<'_>) -> String {
 }
 
 fn help(story: &Story<'_>) -> &'static str {
-    let is_cell = |party: &&crate::model::Party| {
-        story.wanted(party).is_some_and(|lock| is_once_cell(lock.kind))
-    };
-    if story.parties.iter().any(is_cell) {
+    if story.is_any_wanted(|lock| is_once_cell(lock.kind)) {
         return "an initialiser must not need what it initialises, nor a lock or a cell whose \
                 holder needs that: compute what it needs first, or hand it in";
     }
-    let is_channel = |party: &&crate::model::Party| {
-        story.wanted(party).is_some_and(|lock| lock.kind == ResourceKind::TokioMpsc)
-    };
-    if story.parties.iter().any(is_channel) {
+    if story.is_any_wanted(|lock| lock.kind == ResourceKind::TokioMpsc) {
         return "whoever receives from a bounded channel must not wait for who sends to it: \
                 release the lock before you send, receive in a task of its own, or use `try_send`";
     }
@@ -108,11 +102,8 @@ fn help(story: &Story<'_>) -> &'static str {
     }
     let waits_for_end = story.parties.iter().any(|party| party.wanted.is_none());
     match story.parties[..] {
-        [party]
-            if story.unreleased().is_some()
-                && story
-                    .wanted(party)
-                    .is_some_and(|it| it.kind == ResourceKind::TokioSemaphore) =>
+        [_] if story.unreleased().is_some()
+            && story.is_any_wanted(|lock| lock.kind == ResourceKind::TokioSemaphore) =>
         {
             "release the permit before another one is needed: what was forgotten or leaked is held \
              for ever"

@@ -180,6 +180,11 @@ impl Hung<'_> {
         }
     }
 
+    /// That of the chain of which it is a part.
+    fn step_of(&self, node: Node) -> Option<&Step<'_>> {
+        self.steps.iter().find(|step| step.node == node)
+    }
+
     /// "the test's body holds tokio Mutex created at src/a.rs:7:9 (taken at src/a.rs:12) and
     /// waits for data on a oneshot channel at src/a.rs:14, while the task spawned at
     /// src/a.rs:20 waits for that lock at src/a.rs:22".
@@ -189,7 +194,7 @@ impl Hung<'_> {
         let at =
             |stack: &Stack| hang.place(stack).map_or_else(String::new, |at| format!(" at {at}"));
         let purpose = text::purpose(lock, hold.acquisition.mode);
-        let step = self.steps.iter().find(|step| step.node == *holder);
+        let step = self.step_of(*holder);
         let doing = step.map_or_else(|| "waits".to_owned(), |step| hang.clause(step));
         let others = match others {
             0 => String::new(),
@@ -257,9 +262,8 @@ impl Hung<'_> {
     fn stacks(&self) -> Vec<LabelledStack> {
         if let Some(HeldUp { hold, holder, waiter, waits, .. }) = &self.held_up {
             let project = self.hang.project;
-            let node = *holder;
+            let step = self.step_of(*holder);
             let (holder, waiter) = (self.hang.name(*holder), self.hang.name(*waiter));
-            let step = self.steps.iter().find(|step| step.node == node);
             let taken = format!("where {holder} took the lock");
             let meanwhile = format!("where {holder} waits meanwhile");
             return [
@@ -336,43 +340,38 @@ impl Hung<'_> {
         }
         match (call.kind(), call.operation) {
             (Some(CallKind::Drive), _) if call.since_ns.is_some() && self.hang.is_polled(node) => {
-                return "do not drive a future within the poll of another one: it keeps the \
-                        runtime's thread from what it waits for. Make the function `async` and \
-                        await it, or call it in `spawn_blocking`";
+                "do not drive a future within the poll of another one: it keeps the runtime's \
+                 thread from what it waits for. Make the function `async` and await it, or call \
+                 it in `spawn_blocking`"
             }
             (Some(CallKind::Drive), _) => {
-                return "see what the future waits for, and who is to bring that about";
+                "see what the future waits for, and who is to bring that about"
             }
-            (Some(CallKind::Receive), _) => {
-                return "a receiver goes on until every sender is dropped: look for one that is \
-                        kept alive, in a struct or by a thread that waits itself";
-            }
-            (Some(CallKind::Send), _) => {
-                return "see who is to receive from the channel: it is full, and nobody receives \
-                        from it";
-            }
-            (Some(CallKind::Cell), _) => {
-                return "an initialiser must not need what it initialises, nor wait for who waits \
-                        for it";
-            }
-            (None, _) => {}
-        }
-        match call.operation {
-            "Receiver::recv" => {
+            (Some(CallKind::Receive), _) | (None, "Receiver::recv") => {
                 "a receiver goes on until every sender is dropped: look for one that is kept \
                  alive, in a struct or by a thread that waits itself"
             }
-            "SyncSender::send" => "see who is to make room in the channel by receiving from it",
-            "Condvar::wait" => {
+            (Some(CallKind::Send), _) => {
+                "see who is to receive from the channel: it is full, and nobody receives from it"
+            }
+            (Some(CallKind::Cell), _) => {
+                "an initialiser must not need what it initialises, nor wait for who waits for it"
+            }
+            (None, "SyncSender::send") => {
+                "see who is to make room in the channel by receiving from it"
+            }
+            (None, "Condvar::wait") => {
                 "notify the Condvar after each change of what it is waited for, while the lock is \
                  held or after it; it does not remember that it was notified"
             }
-            "JoinHandle::join" => "tell the thread to end before you join it",
-            "Barrier::wait" => "see that as many wait at the Barrier as it was made for",
-            "thread::sleep" => "wait for an event rather than for time",
-            "thread::park" => "see who is to unpark the thread",
-            _ if call.lock.is_some() => "see who holds the lock, and why it is not released",
-            _ => "give the call a time limit, or see who is to end it",
+            (None, "JoinHandle::join") => "tell the thread to end before you join it",
+            (None, "Barrier::wait") => "see that as many wait at the Barrier as it was made for",
+            (None, "thread::sleep") => "wait for an event rather than for time",
+            (None, "thread::park") => "see who is to unpark the thread",
+            (None, _) if call.lock.is_some() => {
+                "see who holds the lock, and why it is not released"
+            }
+            (None, _) => "give the call a time limit, or see who is to end it",
         }
     }
 }

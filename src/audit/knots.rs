@@ -163,6 +163,11 @@ impl<'a> Story<'a> {
         self.process.resources.get(&party.wanted?)
     }
 
+    /// Whether a party waits for a resource of which this is so.
+    pub fn is_any_wanted(&self, is_it: impl Fn(&Resource) -> bool) -> bool {
+        self.parties.iter().any(|party| self.wanted(party).is_some_and(&is_it))
+    }
+
     /// The lock that a party has, where the one before it waits for that.
     pub fn held(&self, party: &Party) -> Option<&'a Resource> {
         self.process.resources.get(&party.held.as_ref()?.resource)
@@ -380,18 +385,12 @@ impl<'a> Story<'a> {
             );
         }
         notes.extend(self.unreleased());
-        let is_permit = |party: &&Party| {
-            self.wanted(party).is_some_and(|lock| lock.kind == ResourceKind::TokioSemaphore)
-        };
-        if self.parties.iter().any(is_permit) {
+        if self.is_any_wanted(|lock| lock.kind == ResourceKind::TokioSemaphore) {
             notes.push(
                 "anybody may add permits: nobody was left in the process who could".to_owned(),
             );
         }
-        let is_room = |party: &&Party| {
-            self.wanted(party).is_some_and(|lock| lock.kind == ResourceKind::TokioMpsc)
-        };
-        if self.parties.iter().any(is_room) {
+        if self.is_any_wanted(|lock| lock.kind == ResourceKind::TokioMpsc) {
             notes.push(
                 "whoever has the receiver may make room: nobody was left in the process who could"
                     .to_owned(),

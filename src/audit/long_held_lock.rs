@@ -45,15 +45,8 @@ impl Rule for LongHeldLock {
     fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {
-            let was_cut = matches!(
-                test.outcome,
-                Outcome::Hung
-                    | Outcome::TimedOut
-                    | Outcome::TooSlow
-                    | Outcome::Deadlocked
-                    | Outcome::Interrupted
-                    | Outcome::Signalled(_)
-            );
+            let was_cut =
+                test.outcome.is_ended_by_us() || matches!(test.outcome, Outcome::Signalled(_));
             for process in &test.processes {
                 for hold in holds(process) {
                     if hold.released_ns.is_none() && (was_cut || process.truncated) {

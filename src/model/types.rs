@@ -43,6 +43,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Ended by us.
+    pub fn is_ended_by_us(self) -> bool {
+        self.is_hang() || matches!(self, Self::TooSlow | Self::Deadlocked | Self::Interrupted)
+    }
+
     /// It would not have ended by itself, as far as could be seen.
     pub fn is_hang(self) -> bool {
         matches!(self, Self::Hung | Self::TimedOut)

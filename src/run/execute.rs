@@ -412,8 +412,7 @@ async fn find_left(
         let others = descendants(&variables, Some(leader));
         others.into_iter().filter(|it| it.group != leader).collect::<Vec<Descendant>>()
     };
-    let is_ended = matches!(outcome, Outcome::Deadlocked | Outcome::Interrupted | Outcome::TooSlow)
-        || outcome.is_hang();
+    let is_ended = outcome.is_ended_by_us();
     let mut left = look();
     for found in left.iter().filter(|_| is_ended) {
         end(found);

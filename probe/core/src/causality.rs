@@ -108,8 +108,6 @@ pub(crate) struct Knowledge {
     has_incoming: AtomicBool,
     /// Wakes to come that only pass a lock on.
     lock_wakes: AtomicU32,
-    /// Of a thread that a scope waits for: the scope.
-    pub(crate) scope: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -140,7 +138,6 @@ impl Knowledge {
             state: Mutex::new(State { clock, ..State::default() }),
             has_incoming: AtomicBool::new(false),
             lock_wakes: AtomicU32::new(0),
-            scope: AtomicUsize::new(0),
         }
     }
 
@@ -251,7 +248,7 @@ impl Task {
                 learn_here(clock);
             }
             TaskKind::Thread | TaskKind::Worker => {
-                let scope = self.knowledge.scope.load(Ordering::Relaxed);
+                let scope = self.scope();
                 if scope != 0 {
                     FINISHED.put(scope, clock);
                 }
@@ -390,11 +387,6 @@ pub fn scope_ended(scope: usize) {
             learn_here(clock);
         }
     }
-}
-
-/// This thread is one of the scope at this address.
-pub fn scoped(thread: &Task, scope: usize) {
-    thread.knowledge.scope.store(scope, Ordering::Relaxed);
 }
 
 /// Where actors leave what others pick up: a oneshot, a barrier.

@@ -226,10 +226,11 @@ pub(crate) fn wait_ends(operation: u64, resource: &Resource) {
     };
     let mut waiter = waiters.pending.swap_remove(index);
     waiter.until_ns = clock::now_ns();
-    waiter.withheld_ns = waiter.parties.withheld_ns();
     // The holder reports its release only after the lock has been passed on, so
     // a wait worth telling outlives its end here.
     if waiter.until_ns.saturating_sub(waiter.since_ns) >= options::get().wait {
+        // Files are read for that: not for the many short waits.
+        waiter.withheld_ns = waiter.parties.withheld_ns();
         if waiters.past.len() >= MAX_WAITERS {
             waiters.past.remove(0);
         }

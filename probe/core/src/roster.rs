@@ -113,7 +113,7 @@ pub(crate) fn somebody_runs() -> bool {
 /// for the tests' threads, which may be for no longer than some time.
 pub(crate) fn others_are_still(is_still: impl Fn(u64) -> bool) -> bool {
     others().into_iter().all(|os_thread| {
-        let Seen { id, record, .. } = see(os_thread);
+        let (id, record) = known(os_thread);
         let is_main = os_thread == std::process::id();
         (id != 0 && is_still(id))
             || (record.is_none() && sample::waits_for_a_thread(os_thread, is_main))
@@ -125,10 +125,10 @@ pub(crate) fn others_are_still(is_still: impl Fn(u64) -> bool) -> bool {
 /// and so may the main thread of a test binary, which waits for the tests' threads.
 pub(crate) fn all_wait(is_idle: impl Fn(u64) -> bool) -> bool {
     others().into_iter().all(|os_thread| {
-        let Seen { id, record, .. } = see(os_thread);
+        let (id, record) = known(os_thread);
         let may_be_timed =
             (id != 0 && is_idle(id)) || (os_thread == std::process::id() && record.is_none());
-        sample::waits_for_a_thread(os_thread, may_be_timed) || sample::waits_for_events(os_thread)
+        sample::waits_for_anybody(os_thread, may_be_timed)
     })
 }
 
@@ -208,14 +208,19 @@ impl Look {
     }
 }
 
-fn see(os_thread: u32) -> Seen {
-    let name = std::fs::read_to_string(format!("/proc/self/task/{os_thread}/comm"));
+/// What a thread has entered of itself: its number with the probe, or 0, and its record.
+fn known(os_thread: u32) -> (u64, Option<Arc<Task>>) {
     let key = u64::from(os_thread);
     let known = ROSTER.get().and_then(|roster| {
         let shard = guard(roster.shard(key));
         shard.get(&key).map(|known| (known.id, known.record.clone()))
     });
-    let (id, record) = known.unwrap_or_default();
+    known.unwrap_or_default()
+}
+
+fn see(os_thread: u32) -> Seen {
+    let name = std::fs::read_to_string(format!("/proc/self/task/{os_thread}/comm"));
+    let (id, record) = known(os_thread);
     Seen {
         os_thread,
         name: name.unwrap_or_default().trim_end().to_owned(),

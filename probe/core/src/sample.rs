@@ -131,9 +131,13 @@ pub(crate) fn of_blocked_thread(os_thread: u32, high: usize) -> StackId {
 /// Whether a thread waits for another one; where it `may_be_timed`, also for no longer
 /// than some time.
 pub(crate) fn waits_for_a_thread(os_thread: u32, may_be_timed: bool) -> bool {
-    match system_call::blocked(os_thread) {
-        Some(system_call::State::Blocked { futex: Some(futex), .. }) => {
-            may_be_timed || futex == system_call::Futex::Endless
+    system_call::blocked(os_thread).is_some_and(|state| is_wait_for_a_thread(&state, may_be_timed))
+}
+
+fn is_wait_for_a_thread(state: &system_call::State, may_be_timed: bool) -> bool {
+    match state {
+        system_call::State::Blocked { futex: Some(futex), .. } => {
+            may_be_timed || *futex == system_call::Futex::Endless
         }
         _ => false,
     }
@@ -147,12 +151,16 @@ pub(crate) fn is_at_work(os_thread: u32) -> bool {
     }
 }
 
-/// Whether a thread waits for I/O of any of several kinds, without a time limit.
-pub(crate) fn waits_for_events(os_thread: u32) -> bool {
-    matches!(
-        system_call::blocked(os_thread),
-        Some(system_call::State::Blocked { name: "epoll_wait", is_endless: true, .. })
-    )
+/// Whether a thread waits for another one, as in [`waits_for_a_thread`], or for I/O of any
+/// of several kinds, without a time limit.
+pub(crate) fn waits_for_anybody(os_thread: u32, may_be_timed: bool) -> bool {
+    system_call::blocked(os_thread).is_some_and(|state| {
+        is_wait_for_a_thread(&state, may_be_timed)
+            || matches!(
+                state,
+                system_call::State::Blocked { name: "epoll_wait", is_endless: true, .. }
+            )
+    })
 }
 
 /// The address of the word at which a thread waits for another one, without a time limit.

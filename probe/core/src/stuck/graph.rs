@@ -114,8 +114,9 @@ pub(super) struct Graph {
     pub candidates: BTreeMap<u64, Candidate>,
     /// By thread: the candidate that it cannot go on without, and since when.
     driven: BTreeMap<u64, (u64, u64)>,
-    /// Of those, the ones that are blocked, and not merely in a `block_on` that waits.
-    blocked: BTreeMap<u64, (u64, u64)>,
+    /// Of those threads, the ones that are blocked, and not merely in a `block_on` that
+    /// waits.
+    blocked: BTreeSet<u64>,
     /// By task that is being polled by such a thread, below the candidate: that one.
     hosted: BTreeMap<u64, u64>,
     /// By lock: the futures that were granted it and have not been polled since.
@@ -171,7 +172,7 @@ impl Graph {
     /// Adds an actor that blocks its `thread`.
     fn add_blocked(&mut self, thread: u64, actor: &Arc<Task>, wait: Wait) {
         self.driven.insert(thread, (actor.id, wait.since_ns));
-        self.blocked.insert(thread, (actor.id, wait.since_ns));
+        self.blocked.insert(thread);
         let candidate =
             Candidate { actor: Arc::clone(actor), waits: vec![wait], blockers: Vec::new() };
         self.candidates.insert(actor.id, candidate);
@@ -272,7 +273,7 @@ impl Graph {
                 return true;
             }
             if !task.is_running() {
-                if self.blocked.contains_key(&task.thread()) && self.is_bound_to_its_thread(task) {
+                if self.blocked.contains(&task.thread()) && self.is_bound_to_its_thread(task) {
                     bound.push(Arc::clone(task));
                 }
             } else if let Some((candidate, since)) = self.driven.get(&task.thread()) {
@@ -285,7 +286,6 @@ impl Graph {
             true
         });
         self.driven.retain(|thread, _| !busy.contains(thread));
-        self.blocked.retain(|thread, _| !busy.contains(thread));
         for task in bound {
             self.add_bound(task);
         }
@@ -294,7 +294,7 @@ impl Graph {
     /// Adds a task that only a blocked thread can poll. Others need only be known where
     /// they have something.
     fn add_bound(&mut self, task: Arc<Task>) {
-        let Some(&(blocks, since_ns)) = self.blocked.get(&task.thread()) else { return };
+        let Some(&(blocks, since_ns)) = self.driven.get(&task.thread()) else { return };
         let Some(blocker) = self.candidates.get(&blocks).map(|one| Arc::clone(&one.actor)) else {
             return;
         };

@@ -157,11 +157,7 @@ fn woken(task: &Task) {
     if task.end() == TaskEnd::Alive {
         task.is_scheduled.store(true, Ordering::Relaxed);
     }
-    let inner = guard(&task.inner).clone();
-    // Not under our lock: tokio may run whatever it likes in here.
-    if let Some(inner) = inner {
-        inner.wake();
-    }
+    task.wake_inner();
 }
 
 impl Task {
@@ -178,6 +174,11 @@ impl Task {
         self.woken_by_drop_of.store(0, Ordering::Relaxed);
         self.last_wake_ns.store(clock::now_ns(), Ordering::Relaxed);
         self.is_scheduled.store(true, Ordering::Relaxed);
+        self.wake_inner();
+    }
+
+    /// Wakes it by tokio's own waker.
+    fn wake_inner(&self) {
         let inner = guard(&self.inner).clone();
         // Not under our lock: tokio may run whatever it likes in here.
         if let Some(inner) = inner {

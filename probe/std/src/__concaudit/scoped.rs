@@ -68,7 +68,6 @@ impl<'scope, 'env> Scope<'scope, 'env> {
     fn joined_by(&self, record: Option<Arc<Task>>) -> Option<Arc<Task>> {
         if let Some(record) = &record {
             record.enter_scope(self.address());
-            causality::scoped(record, self.address());
         }
         record
     }
