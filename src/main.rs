@@ -5,12 +5,17 @@
 //! crate of an instrumented build; a run starts it as its guard; everybody else calls
 //! it as a command. Who calls whom is drawn in `cli/dispatch.rs`.
 
-mod audit;
 mod cli;
+mod deadlock;
+mod describe;
+mod finding;
+mod hang;
 mod instrument;
+mod lock_order;
 mod model;
 mod project;
 mod report;
+mod rules;
 mod run;
 mod telemetry;
 

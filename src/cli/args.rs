@@ -12,8 +12,8 @@ use clap_complete::Shell;
 
 use super::words::{self, RuleParser};
 use crate::{
+    finding::Severity,
     instrument::{BuildArgs, LockKind, MessageFormat, jobs},
-    report::finding::Severity,
 };
 
 /// Cargo's own colours.

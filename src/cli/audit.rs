@@ -19,16 +19,16 @@ use super::{
     rooms,
 };
 use crate::{
+    describe::counted,
+    finding::Finding,
     instrument::Build,
     model::{self, Outcome},
     project::Project,
     report::{
         assemble::{Parts, assemble},
-        finding::Finding,
         human::{self, HumanOptions},
         json,
         summary::{Coverage, LeftProcess, ProjectInfo, Report, TestOutcome, TestReport},
-        words::counted,
     },
     run::TestRun,
 };

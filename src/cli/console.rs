@@ -14,9 +14,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{args::GlobalOptions, color, exit::ExpectedError};
 use crate::{
+    describe::counted,
+    finding::HungProcess,
     instrument::BuildEvent,
     model::Outcome,
-    report::{finding::HungProcess, human::HumanOptions, hung, words::counted},
+    report::{human::HumanOptions, hung},
     run::{RunEvent, TestCase, TestRun, are_heard},
 };
 

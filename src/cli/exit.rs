@@ -4,11 +4,9 @@ use camino::Utf8PathBuf;
 
 use super::args::{FailOn, ReportOptions};
 use crate::{
+    describe::counted,
     instrument::is_missed_by_choice,
-    report::{
-        summary::{Report, TestOutcome},
-        words::counted,
-    },
+    report::summary::{Report, TestOutcome},
 };
 
 /// Something was audited and nothing was found at or above `--fail-on`.
@@ -221,8 +219,8 @@ mod tests {
     use super::*;
     use crate::{
         cli::args::Format,
+        finding::{Finding, Severity},
         report::{
-            finding::{Finding, Severity},
             human::tests::{lingering_task, report_of_every_rule},
             summary::Summary,
         },

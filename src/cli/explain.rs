@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{audit::RULES, report::finding::Severity};
+use crate::{finding::Severity, rules::RULES};
 
 /// Rules by name, with their pages. What has no page is no rule.
 const PAGES: &[(&str, &str)] = &[

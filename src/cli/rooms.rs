@@ -13,11 +13,14 @@ use super::{
     exit::ExpectedError,
 };
 use crate::{
-    audit::{self, Config, Hang, RULES},
+    describe::counted,
+    finding::Finding,
+    hang::Hang,
     instrument::{self, Build, BuildArgs, BuildError, BuildOptions, Rubbish},
     model::{self, Symboliser, process_from},
     project::Project,
-    report::{finding::Finding, summary::CutOff, words::counted},
+    report::summary::CutOff,
+    rules::{self, Config, RULES},
     run::{
         self, ExecuteOptions, Guard, Interrupts, RunEvent, TestArguments, TestCase, TestRun,
         Verdict,
@@ -359,7 +362,7 @@ pub fn findings(run: &model::Run, options: &TestOptions) -> Vec<Finding> {
         time_limit,
         disabled,
     };
-    audit::audit(run, &config)
+    rules::audit(run, &config)
 }
 
 /// Builds the probe ahead of its first use.

@@ -2,8 +2,8 @@
 
 use camino::Utf8Path;
 
-use super::{Frame, Owner, Site, Stack, Task, owner::crate_of};
-use crate::{project::Project, report::finding::Origin};
+use super::{Frame, Owner, Site, Stack, Task, crate_of};
+use crate::{finding::Origin, project::Project};
 
 /// The test in whose process something was seen.
 #[derive(Debug, Clone, Default)]

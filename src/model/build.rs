@@ -223,7 +223,7 @@ impl<'a> Builder<'a> {
         };
         // A facade's own line is nobody's, and so is that within tokio's `watch`.
         let is_nobodys = kind == ResourceKind::TokioWatch
-            || (is_blocking_lock(kind) && matches!(creator, Owner::Probe | Owner::Std));
+            || (kind.is_seen_through_facade() && matches!(creator, Owner::Probe | Owner::Std));
         let recorded = recorded.filter(|_| !is_nobodys);
         Resource {
             id: resource.id,
@@ -231,10 +231,10 @@ impl<'a> Builder<'a> {
             concrete_type: resource.concrete_type.clone(),
             // Of tokio's own locks, those without a position are `const`.
             created_at: match &recorded {
-                None if !is_blocking_lock(kind) && kind != ResourceKind::TokioMpsc => None,
+                None if !kind.is_seen_through_facade() && kind != ResourceKind::TokioMpsc => None,
                 _ => self.creation(recorded.clone(), &created_stack),
             },
-            is_first_use: recorded.is_none() && is_blocking_lock(kind),
+            is_first_use: recorded.is_none() && kind.is_seen_through_facade(),
             creator,
             static_name,
             handed_over: resource.handed_over,
@@ -621,23 +621,6 @@ fn is_within_channel(created: &Stack) -> bool {
     of_tokio
         .take_while(|frame| !matches!(frame.owner, Owner::Workspace(_)))
         .any(|frame| frame.function.starts_with("tokio::sync::mpsc::"))
-}
-
-/// A lock of std, of `parking_lot` or built on `lock_api`. Its constructor may not be
-/// able to tell where it was called.
-fn is_blocking_lock(kind: ResourceKind) -> bool {
-    matches!(
-        kind,
-        ResourceKind::StdMutex
-            | ResourceKind::StdRwLock
-            | ResourceKind::ParkingLotMutex
-            | ResourceKind::ParkingLotRwLock
-            | ResourceKind::LockApiMutex
-            | ResourceKind::LockApiRwLock
-            | ResourceKind::StdOnce
-            | ResourceKind::StdOnceLock
-            | ResourceKind::StdLazyLock
-    )
 }
 
 fn actor_kind(actor: &proto::Actor) -> TaskKind {

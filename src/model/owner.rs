@@ -3,7 +3,7 @@
 
 use camino::Utf8Path;
 
-use super::Owner;
+use super::{Owner, crate_of};
 use crate::project::Project;
 
 /// The owner of a function that was compiled from `file`.
@@ -70,26 +70,6 @@ fn by_function(project: &Project, function: &str) -> Owner {
             }
         }
     }
-}
-
-/// The crate in which a demangled function was defined, as far as its path
-/// tells; for `<T as Trait>::f` that of `T`. Empty where it has none.
-pub fn crate_of(function: &str) -> &str {
-    let mut rest = function;
-    loop {
-        let trimmed = rest
-            .trim_start_matches(['<', '&', '*', '(', '[', ' '])
-            .trim_start_matches("mut ")
-            .trim_start_matches("const ")
-            .trim_start_matches("dyn ")
-            .trim_start_matches("impl ");
-        if trimmed.len() == rest.len() {
-            break;
-        }
-        rest = trimmed;
-    }
-    let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
-    &rest[..end]
 }
 
 fn is_probe_function(function: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Frame, FrameData, Owner, Stack, Wait, owner::crate_of};
+use super::{Frame, FrameData, Owner, Stack, Wait, crate_of};
 
 /// `Receiver::recv`.
 pub const RECV: &[&str] = &[

@@ -3,10 +3,10 @@
 use std::{cmp::Ordering, time::Duration};
 
 use super::{
-    finding::{Finding, Severity},
     json::SCHEMA_VERSION,
     summary::{Coverage, ProjectInfo, Report, Summary, TestOutcome, TestReport, Tool},
 };
+use crate::finding::{Finding, Severity};
 
 /// What a run has come to.
 #[derive(Debug, Default)]

@@ -8,13 +8,15 @@ use annotate_snippets::{
 };
 
 use super::{
-    finding::{
-        Confidence, Details, Finding, LabelledStack, Location, Origin, Role, Severity, StackFrame,
-    },
     hung,
     paint::{Paint, tame},
     summary::{Coverage, Report, TestOutcome},
-    words::{counted, duration, group_digits},
+};
+use crate::{
+    describe::{counted, duration, group_digits},
+    finding::{
+        Confidence, Details, Finding, LabelledStack, Location, Origin, Role, Severity, StackFrame,
+    },
 };
 
 /// How many tests are named before the rest is only counted.

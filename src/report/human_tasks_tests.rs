@@ -1,10 +1,7 @@
 //! What a person sees of the rules that judge the lives of tasks.
 
 use super::*;
-use crate::report::{
-    finding::{Details, Location, Origin},
-    fingerprint::fingerprint,
-};
+use crate::finding::{Details, Location, Origin, fingerprint};
 
 const SHOP: &str = "\
 pub fn serve(orders: Vec<Order>) {

@@ -4,11 +4,14 @@
 use std::time::Duration;
 
 use super::*;
-use crate::report::{
-    assemble::{Parts, assemble},
-    finding::{Details, HungLock, HungParty, HungProcess, HungThread, HungWait, Origin},
-    fingerprint::fingerprint,
-    summary::{ProjectInfo, TestReport},
+use crate::{
+    finding::{
+        Details, HungLock, HungParty, HungProcess, HungThread, HungWait, Origin, fingerprint,
+    },
+    report::{
+        assemble::{Parts, assemble},
+        summary::{ProjectInfo, TestReport},
+    },
 };
 
 const CLIENT: &str = "\

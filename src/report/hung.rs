@@ -4,10 +4,12 @@
 use std::fmt::Write as _;
 
 use super::{
-    finding::{HungLock, HungParty, HungProcess, HungThread, HungWait, StackFrame},
     human::HumanOptions,
     paint::{Paint, tame},
-    words::{counted, duration},
+};
+use crate::{
+    describe::{counted, duration},
+    finding::{HungLock, HungParty, HungProcess, HungThread, HungWait, StackFrame},
 };
 
 /// Parties of the first level that are shown.

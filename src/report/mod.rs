@@ -5,11 +5,8 @@
 //! prints.
 
 pub mod assemble;
-pub mod finding;
-pub mod fingerprint;
 pub mod human;
 pub mod hung;
 pub mod json;
 mod paint;
 pub mod summary;
-pub mod words;

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::finding::{Finding, HungProcess};
+use crate::finding::{Finding, HungProcess};
 
 /// Everything that is reported of a run. The JSON report is this type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

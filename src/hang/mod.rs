@@ -1,0 +1,9 @@
+//! A process that hangs: who waits for whom, as a graph, as one sentence from the test's
+//! body to the cause, and as a tree.
+
+mod chain;
+mod graph;
+mod tree;
+
+pub use chain::Step;
+pub use graph::{Branch, Call, Hang, HeldUp, Node, Standstill, Starvation};

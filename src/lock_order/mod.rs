@@ -1,0 +1,3 @@
+//! Cycles among the orders in which locks are taken.
+
+pub mod cycles;
