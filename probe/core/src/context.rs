@@ -10,48 +10,36 @@ use std::{
 };
 
 use crate::{
-    held::{HeldLocks, Lease},
-    is_active,
-    resource::{Operation, Resource, ScopePtr},
-    roster,
-    stack::{Bounds, CACHE_SIZE, Cache, StackId},
-    storms::{self, SpawnSite},
-    task::Task,
+    platform::{busy::Busy, stack::StackId, thread_number},
+    record::{
+        held_locks::{Held, HeldLocks},
+        lock::Acquisition,
+        operation::{Operation, ScopePtr},
+        resource::Resource,
+        task::Task,
+        thread_records,
+        vector_clock::{Clock, is_any},
+    },
 };
 
 const MAX_TASKS: usize = 16;
+
 const MAX_SCOPES: usize = 32;
+
 /// Nestings of locks that a thread goes through over and over.
 const ORDERS: usize = 256;
 
-/// A critical section of the probe, in [`Context::busy`].
-const BUSY: u32 = 1;
-/// One in which nothing of the program's is called but its allocator.
-const AT_WORK: u32 = BUSY | 1 << 12;
-/// A lock of the program's allocator that is held; as many as fit.
-const ALLOCATING: u32 = 1 << 24;
-
 /// The state of one thread.
 pub(crate) struct Context {
-    pub(crate) stack_bounds: Cell<Bounds>,
-    /// Frame pointer of the function that polls the current task; 0: none.
-    pub(crate) poll_frame: Cell<usize>,
-    pub(crate) stack_cache: Cache,
-    /// As [`Context::stack_cache`], by [`crate::stack::capture_again`]'s key.
-    pub(crate) quick_cache: Cache,
     /// Nestings of locks that were recorded, by their hash: the tick when.
     orders: [Cell<(u64, u64)>; ORDERS],
-    /// How many of the probe's critical sections this thread is in, each counted as
-    /// [`BUSY`] or [`AT_WORK`], and how many locks of the allocator it holds, each
-    /// counted as [`ALLOCATING`].
-    busy: Cell<u32>,
     /// The std and parking_lot locks that this thread holds.
     held: Cell<Option<&'static HeldLocks>>,
     /// The thread's own record, if it has one.
     thread: Cell<*const Task>,
     /// The thread is ending, and has given back what it had.
     is_ending: Cell<bool>,
-    /// How many of the locks held do not belong to the task that is polled.
+    /// AcquireKind many of the locks held do not belong to the task that is polled.
     pub(crate) held_outside: Cell<usize>,
     /// The resource whose operation was granted last on this thread, and whether
     /// the guard is owned; tells a `lock().await` from a `try_lock`.
@@ -62,7 +50,6 @@ pub(crate) struct Context {
     /// The operation that was the last to have to wait, in what is polled here now;
     /// 0: none.
     pub(crate) pending: Cell<u64>,
-    pub(crate) spawn_sites: [Cell<Option<(u64, &'static SpawnSite)>>; storms::CACHE_SIZE],
     tasks: [Cell<*const Task>; MAX_TASKS],
     task_depth: Cell<usize>,
     scopes: [Cell<ScopePtr>; MAX_SCOPES],
@@ -72,12 +59,7 @@ pub(crate) struct Context {
 thread_local! {
     static CONTEXT: Context = const {
         Context {
-            stack_bounds: Cell::new(Bounds::UNKNOWN),
-            poll_frame: Cell::new(0),
-            stack_cache: [const { Cell::new((0_u64, 0 as StackId)) }; CACHE_SIZE],
-            quick_cache: [const { Cell::new((0_u64, 0 as StackId)) }; CACHE_SIZE],
             orders: [const { Cell::new((0, 0)) }; ORDERS],
-            busy: Cell::new(0),
             held: Cell::new(None),
             thread: Cell::new(std::ptr::null()),
             is_ending: Cell::new(false),
@@ -85,7 +67,6 @@ thread_local! {
             granted: Cell::new((0, true)),
             blocked: Cell::new((0, 0, 0)),
             pending: Cell::new(0),
-            spawn_sites: [const { Cell::new(None) }; storms::CACHE_SIZE],
             tasks: [const { Cell::new(std::ptr::null()) }; MAX_TASKS],
             task_depth: Cell::new(0),
             scopes: [const { Cell::new(ScopePtr::NONE) }; MAX_SCOPES],
@@ -95,7 +76,7 @@ thread_local! {
     /// Frees the thread's own record when it ends.
     static THREAD: RefCell<Option<Record>> = const { RefCell::new(None) };
     /// Gives back [`Context::held`] when the thread ends.
-    static LEASE: RefCell<Option<Lease>> = const { RefCell::new(None) };
+    static LENT: RefCell<Option<LentRows>> = const { RefCell::new(None) };
 }
 
 /// A thread's own record, in its context as long as this lives.
@@ -104,7 +85,7 @@ struct Record(Arc<Task>);
 impl Record {
     fn new(record: Arc<Task>) -> Self {
         with(|context| context.thread.set(Arc::as_ptr(&record)));
-        roster::note_record(&record);
+        thread_records::note_record(&record);
         Self(record)
     }
 }
@@ -116,36 +97,11 @@ impl Drop for Record {
                 context.thread.set(std::ptr::null());
             }
         });
+        thread_records::forget_record();
     }
 }
 
 impl Context {
-    /// Whether this thread is in the middle of the probe's own doings, or of the
-    /// program's allocator.
-    #[inline]
-    pub(crate) fn is_busy(&self) -> bool {
-        self.busy.get() > 0
-    }
-
-    /// Whether a lock that is taken on this thread now must be one of the program's
-    /// allocator.
-    pub(crate) fn allocates(&self) -> bool {
-        self.busy.get() >= AT_WORK
-    }
-
-    /// This thread has taken a lock of the allocator: until it is released, the probe
-    /// neither allocates nor locks on this thread.
-    pub(crate) fn allocation_begins(&self) {
-        let busy = self.busy.get();
-        self.busy.set(busy.checked_add(ALLOCATING).unwrap_or(busy));
-    }
-
-    /// Undoes the last [`Self::allocation_begins`], if there is one.
-    pub(crate) fn allocation_ends(&self) {
-        let busy = self.busy.get();
-        self.busy.set(busy.checked_sub(ALLOCATING).unwrap_or(busy));
-    }
-
     /// The locks that this thread holds, if it ever held one.
     #[inline]
     pub(crate) fn held(&self) -> Option<&'static HeldLocks> {
@@ -164,16 +120,14 @@ impl Context {
             return None;
         }
         let _busy = Busy::begin();
-        LEASE
-            .try_with(|slot| {
-                let lease = Lease::new(thread_id());
-                let held = lease.locks();
-                *slot.try_borrow_mut().ok()? = Some(lease);
-                self.held.set(Some(held));
-                Some(held)
-            })
-            .ok()
-            .flatten()
+        LENT.try_with(|slot| {
+            let held = HeldLocks::lend(thread_number::current(), current_thread());
+            *slot.try_borrow_mut().ok()? = Some(LentRows(held));
+            self.held.set(Some(held));
+            Some(held)
+        })
+        .ok()
+        .flatten()
     }
 
     /// Whether this nesting was recorded within this tick of the clock.
@@ -193,7 +147,7 @@ impl Context {
             // SAFETY: whoever pushed the pointer borrows an `Arc` for as long as
             // it is pushed.
             Some(task) => unsafe { (*task.get()).id },
-            None => thread_id(),
+            None => thread_number::current(),
         }
     }
 
@@ -206,7 +160,7 @@ impl Context {
         // it is set.
         match unsafe { actor.as_ref() } {
             Some(actor) => actor.moment_key(),
-            None => thread_id(),
+            None => thread_number::current(),
         }
     }
 
@@ -223,57 +177,6 @@ impl Context {
             _ => 0,
         }
     }
-}
-
-/// The thread's [`Lease`] is over.
-pub(crate) fn end_lease() {
-    with(|context| {
-        context.held.set(None);
-        context.is_ending.set(true);
-    });
-}
-
-/// The probe's own doings: what locks do meanwhile on this thread is not looked
-/// at.
-#[derive(Debug)]
-pub(crate) struct Busy(u32);
-
-impl Busy {
-    #[inline]
-    pub(crate) fn begin() -> Self {
-        Self::with(BUSY)
-    }
-
-    /// The same, where whatever lock is taken meanwhile is one of the program's
-    /// allocator: under a lock of the probe's, nothing else of the program's is called.
-    #[inline]
-    pub(crate) fn begin_work() -> Self {
-        Self::with(AT_WORK)
-    }
-
-    #[inline]
-    fn with(count: u32) -> Self {
-        with(|context| context.busy.set(context.busy.get() + count));
-        Self(count)
-    }
-}
-
-/// This thread is the probe's, and nothing that it does is looked at.
-pub fn is_ours() {
-    std::mem::forget(Busy::begin());
-}
-
-impl Drop for Busy {
-    #[inline]
-    fn drop(&mut self) {
-        with(|context| context.busy.set(context.busy.get() - self.0));
-    }
-}
-
-/// Whether what this thread does is the program's, and is to be watched.
-#[inline]
-pub(crate) fn watches() -> bool {
-    is_active() && !with(Context::is_busy)
 }
 
 /// Makes `record` the calling thread's own.
@@ -310,7 +213,7 @@ pub(crate) fn pop_task() {
     });
 }
 
-/// How many tasks this thread is in the middle of.
+/// AcquireKind many tasks this thread is in the middle of.
 pub(crate) fn task_depth() -> usize {
     with(|context| context.task_depth.get())
 }
@@ -361,24 +264,12 @@ pub(crate) fn current_thread() -> Option<Arc<Task>> {
             let mut thread = thread.try_borrow_mut().ok()?;
             let record = thread.get_or_insert_with(|| {
                 let _busy = Busy::begin();
-                Record::new(Task::for_this_thread())
+                Record::new(Task::for_this_thread(inherited()))
             });
             Some(Arc::clone(&record.0))
         })
         .ok()
         .flatten()
-}
-
-/// Numbers the threads as they are first met.
-pub(crate) fn thread_id() -> u64 {
-    thread_local!(static ID: Cell<u64> = const { Cell::new(0) });
-    ID.with(|id| {
-        if id.get() == 0 {
-            id.set(crate::next_id());
-            roster::enter(id.get());
-        }
-        id.get()
-    })
 }
 
 /// Enters a resource or an operation.
@@ -424,4 +315,48 @@ pub(crate) fn scope() -> ScopePtr {
             .and_then(|top| context.scopes.get(top))
             .map_or(ScopePtr::NONE, Cell::get)
     })
+}
+
+/// The rows that a thread has until it ends.
+#[derive(Debug)]
+struct LentRows(&'static HeldLocks);
+
+impl Drop for LentRows {
+    fn drop(&mut self) {
+        with(|context| {
+            context.held.set(None);
+            context.is_ending.set(true);
+        });
+        self.0.give_back();
+    }
+}
+
+/// The locks that this thread holds from row `from` on, appended.
+pub(crate) fn append_held(from: usize, to: &mut Vec<Acquisition>) {
+    if let Some(held) = with(Context::held) {
+        to.extend(held.iter(from).map(|held| held.acquisition()));
+    }
+}
+
+/// Makes the locks that the thread holds from row `from` on the task's own, who
+/// keeps them over an await.
+pub(crate) fn take_held(from: usize) -> Vec<Held> {
+    with(Context::held).map_or_else(Vec::new, |held| held.take(from))
+}
+
+/// What the current actor, if it is known, may tell.
+pub(crate) fn told_here() -> Option<Arc<Clock>> {
+    with_known_actor(Task::tell).flatten()
+}
+
+/// The current actor knows this from now on.
+pub(crate) fn learn_here(clock: Arc<Clock>) {
+    if let Some(actor) = current_actor() {
+        actor.learn(clock);
+    }
+}
+
+/// What an actor knows that is being spawned here and now.
+pub(crate) fn inherited() -> Option<Arc<Clock>> {
+    if is_any() { told_here() } else { None }
 }

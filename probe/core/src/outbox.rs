@@ -2,38 +2,43 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, atomic::Ordering},
 };
 
 use crate::{
-    clock, counters, events,
-    hash::FastMap,
-    lock::{self, LongHold, OrderEdge},
-    options, standstill,
-    stuck::{self, Knot},
-    sync::lock as guard,
-    task::{Task, TaskEnd},
+    detect::{
+        by_place,
+        knots::{self, Knot},
+        lock_order, long_polls, standstill,
+    },
+    platform::{console::WATCHERS, counters, hash::FastMap, sync::lock as guard},
+    record::{
+        lock::LongHold,
+        order::OrderEdge,
+        task::{Task, TaskEnd},
+    },
 };
 
 /// Unfinished tasks that are kept until they are sent.
 const MAX_TASKS: usize = 20_000;
+
 /// Of unfinished tasks that are alike, so many are told of: a suite may drop hundreds of
 /// thousands, each of which would say the same.
 const MAX_ALIKE: u32 = 1000;
+
 /// Kinds of unfinished tasks that are told apart for that.
 const MAX_KINDS: usize = 4096;
+
 /// Long holds that are kept until they are sent.
 const MAX_HOLDS: usize = 4096;
+
 /// Finished tasks that are kept for whoever watches the console.
 const MAX_FINISHED: usize = 1024;
 
 #[derive(Debug)]
 struct Outbox {
     ended: Vec<Arc<Task>>,
-    /// How many of each kind were to be told of, see [`Task::likeness`].
+    /// AcquireKind many of each kind were to be told of, see [`Task::likeness`].
     kinds: Option<FastMap<u64, u32>>,
     holds: Vec<LongHold>,
 }
@@ -67,7 +72,7 @@ pub struct Batch {
     /// New order edges, and known ones with new actors.
     pub edges: Vec<Arc<OrderEdge>>,
     /// What happens at places of the program.
-    pub events: events::News,
+    pub events: by_place::News,
     /// Actors that can never go on.
     pub knots: Vec<Arc<Knot>>,
     /// When the whole process was found to rest; 0: it was not.
@@ -90,22 +95,23 @@ impl Batch {
 /// Takes everything that is new.
 #[must_use]
 pub fn take() -> Batch {
-    batch(lock::unsent_edges(), events::take())
+    batch(lock_order::unsent_edges(), by_place::take())
 }
 
-fn batch(edges: Vec<Arc<OrderEdge>>, events: events::News) -> Batch {
+fn batch(edges: Vec<Arc<OrderEdge>>, events: by_place::News) -> Batch {
     let (ended, holds) = {
         let mut outbox = guard(&OUTBOX);
         (std::mem::take(&mut outbox.ended), std::mem::take(&mut outbox.holds))
     };
-    Batch { ended, holds, edges, events, knots: stuck::take(), still_ns: standstill::take() }
+    Batch { ended, holds, edges, events, knots: knots::take(), still_ns: standstill::take() }
 }
 
 /// Takes everything that is new, and every order edge once more, since the
 /// times of those sent may be out of date.
 #[must_use]
 pub fn take_last() -> Batch {
-    batch(lock::all_edges(), events::take_last())
+    long_polls::finish();
+    batch(lock_order::all_edges(), by_place::take_last())
 }
 
 pub(crate) fn task_ended(task: &Arc<Task>, end: TaskEnd) {
@@ -142,7 +148,6 @@ pub(crate) fn long_hold(hold: LongHold) {
     }
 }
 
-static WATCHERS: AtomicUsize = AtomicUsize::new(0);
 static FINISHED: Mutex<VecDeque<Arc<Task>>> = Mutex::new(VecDeque::new());
 
 /// Somebody watches the console while this lives: tasks that finish are kept
@@ -163,42 +168,6 @@ impl ConsoleWatch {
     pub fn finished(&self) -> Vec<Arc<Task>> {
         guard(&FINISHED).iter().cloned().collect()
     }
-}
-
-static RELEASED: AtomicBool = AtomicBool::new(false);
-/// It has stayed for the sake of a console.
-static KEPT: AtomicBool = AtomicBool::new(false);
-
-/// The auditor lets this process go: it stays for no console from now on. Returns
-/// whether it had.
-pub fn release() -> bool {
-    RELEASED.store(true, Ordering::Release);
-    KEPT.load(Ordering::Acquire)
-}
-
-/// Whether the auditor has let this process go.
-#[must_use]
-pub fn is_released() -> bool {
-    RELEASED.load(Ordering::Acquire)
-}
-
-/// Whether a process that has been done since `since_ns` should stay for the sake
-/// of a console: one is attached, or none has been and the time for it is not
-/// over. The auditor itself is the first to watch, and does not count.
-pub fn is_kept_for_console(since_ns: u64) -> bool {
-    static WAS_ATTACHED: AtomicBool = AtomicBool::new(false);
-    let wait = options::get().console_wait;
-    if wait == 0 || is_released() {
-        return false;
-    }
-    let is_attached = WATCHERS.load(Ordering::Relaxed) > 1;
-    if is_attached {
-        WAS_ATTACHED.store(true, Ordering::Relaxed);
-    }
-    let is_kept = is_attached
-        || !WAS_ATTACHED.load(Ordering::Relaxed) && clock::now_ns().saturating_sub(since_ns) < wait;
-    KEPT.fetch_or(is_kept, Ordering::Release);
-    is_kept
 }
 
 impl Drop for ConsoleWatch {

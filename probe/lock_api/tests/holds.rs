@@ -14,13 +14,7 @@ use std::{
     thread,
 };
 
-use concaudit_core::{
-    lock::Mode,
-    options::Options,
-    resource::ResourceKind,
-    task::Task,
-    thread::{Starting, spawning},
-};
+use concaudit_core::{lifecycle::thread::{spawning, Starting}, platform::options::Options, record::{lock::Mode, resource::ResourceKind, task::Task}};
 use lock_api::{GetThreadId, RawMutex, RawRwLock};
 
 /// A lock as a crate would write it, as simple as it gets: readers exclude each other.

@@ -1,10 +1,10 @@
-//! Condition variables for labelled mutexes, up to parking_lot 0.12.
+//! Condition variables for tracked mutexes, up to parking_lot 0.12.
 
 use std::fmt;
 
-use concaudit_core::{label::Label, lock::Mode, thread};
+use concaudit_core::{lifecycle::{lockdep_map::LockdepMap, thread}, record::lock::Mode};
 
-use crate::{MutexGuard, RawMutex, labelled::retaken, real_api::RawMutexTimed};
+use crate::{MutexGuard, RawMutex, tracked::retaken, real_api::RawMutexTimed};
 
 type Duration = <RawMutex as RawMutexTimed>::Duration;
 type Instant = <RawMutex as RawMutexTimed>::Instant;
@@ -28,14 +28,14 @@ impl From<real::WaitTimeoutResult> for WaitTimeoutResult {
     }
 }
 
-/// The real condition variable, for guards of labelled mutexes.
+/// The real condition variable, for guards of tracked mutexes.
 pub struct Condvar {
     real: real::Condvar,
 }
 
 /// A mutex that was released to wait. It is held again once this is dropped, whether the
 /// wait ended or panicked (which it does before it releases anything).
-struct Released<'a>(&'a Label);
+struct Released<'a>(&'a LockdepMap);
 
 impl Drop for Released<'_> {
     fn drop(&mut self) {
@@ -99,8 +99,8 @@ impl Condvar {
     unsafe fn wait_on(&self, mutex: &RawMutex) {
         // SAFETY: passed on to the caller.
         let mut guard = unsafe { mutex.raw.guard() };
-        mutex.label.released(Mode::Exclusive);
-        let _released = Released(&mutex.label);
+        mutex.lockdep.released(Mode::Exclusive);
+        let _released = Released(&mutex.lockdep);
         let _blocking = thread::blocking("Condvar::wait");
         self.real.wait(&mut guard);
     }
@@ -113,8 +113,8 @@ impl Condvar {
     unsafe fn wait_on_until(&self, mutex: &RawMutex, timeout: Instant) -> WaitTimeoutResult {
         // SAFETY: passed on to the caller.
         let mut guard = unsafe { mutex.raw.guard() };
-        mutex.label.released(Mode::Exclusive);
-        let _released = Released(&mutex.label);
+        mutex.lockdep.released(Mode::Exclusive);
+        let _released = Released(&mutex.lockdep);
         let _blocking = thread::blocking("Condvar::wait_timeout");
         self.real.wait_until(&mut guard, timeout).into()
     }
@@ -127,8 +127,8 @@ impl Condvar {
     unsafe fn wait_on_for(&self, mutex: &RawMutex, timeout: Duration) -> WaitTimeoutResult {
         // SAFETY: passed on to the caller.
         let mut guard = unsafe { mutex.raw.guard() };
-        mutex.label.released(Mode::Exclusive);
-        let _released = Released(&mutex.label);
+        mutex.lockdep.released(Mode::Exclusive);
+        let _released = Released(&mutex.lockdep);
         let _blocking = thread::blocking("Condvar::wait_timeout");
         self.real.wait_for(&mut guard, timeout).into()
     }

@@ -3,12 +3,12 @@
 
 use std::panic::Location;
 
-use concaudit_core::label::Label;
+use concaudit_core::lifecycle::lockdep_map::LockdepMap;
 use real::RawThreadId;
 
 use crate::{
     FairMutex, MUTEX, Mutex, RW_LOCK, ReentrantMutex, RwLock,
-    labelled::Labelled,
+    tracked::Tracked,
     nested::Nested,
     real_api::{GetThreadId, RawMutex as _, RawRwLock as _},
 };
@@ -16,23 +16,23 @@ use crate::{
 /// As in the real crate.
 #[track_caller]
 pub const fn const_mutex<T>(value: T) -> Mutex<T> {
-    let label = Label::new(MUTEX, Location::caller());
-    Mutex::const_new(Labelled { label, raw: Nested::INIT }, value)
+    let lockdep = LockdepMap::new(MUTEX, Location::caller());
+    Mutex::const_new(Tracked { lockdep, raw: Nested::INIT }, value)
 }
 
 /// As in the real crate.
 #[track_caller]
 pub const fn const_fair_mutex<T>(value: T) -> FairMutex<T> {
-    let label = Label::new(MUTEX, Location::caller());
-    FairMutex::const_new(Labelled { label, raw: real::RawFairMutex::INIT }, value)
+    let lockdep = LockdepMap::new(MUTEX, Location::caller());
+    FairMutex::const_new(Tracked { lockdep, raw: real::RawFairMutex::INIT }, value)
 }
 
 /// As in the real crate.
 #[track_caller]
 pub const fn const_reentrant_mutex<T>(value: T) -> ReentrantMutex<T> {
-    let label = Label::new(MUTEX, Location::caller());
+    let lockdep = LockdepMap::new(MUTEX, Location::caller());
     ReentrantMutex::const_new(
-        Labelled { label, raw: Nested::INIT },
+        Tracked { lockdep, raw: Nested::INIT },
         <RawThreadId as GetThreadId>::INIT,
         value,
     )
@@ -41,6 +41,6 @@ pub const fn const_reentrant_mutex<T>(value: T) -> ReentrantMutex<T> {
 /// As in the real crate.
 #[track_caller]
 pub const fn const_rwlock<T>(value: T) -> RwLock<T> {
-    let label = Label::new(RW_LOCK, Location::caller());
-    RwLock::const_new(Labelled { label, raw: real::RawRwLock::INIT }, value)
+    let lockdep = LockdepMap::new(RW_LOCK, Location::caller());
+    RwLock::const_new(Tracked { lockdep, raw: real::RawRwLock::INIT }, value)
 }

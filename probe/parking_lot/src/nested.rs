@@ -10,7 +10,7 @@ use crate::real_api::{Mutex, MutexGuard, RawMutex, RawMutexFair, RawMutexTimed};
 
 type Real = real::RawMutex;
 
-/// The raw mutex below the label of a [`Mutex`](crate::Mutex).
+/// The raw mutex below the lockdep map of a [`Mutex`](crate::Mutex).
 pub struct Nested(Mutex<Real, ()>);
 
 // The mutex guards nothing, so there is nothing that a panic could leave half done.

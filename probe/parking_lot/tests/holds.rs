@@ -13,13 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concaudit_core::{
-    lock::Mode,
-    options::Options,
-    resource::ResourceKind,
-    task::Task,
-    thread::{Starting, spawning},
-};
+use concaudit_core::{lifecycle::thread::{spawning, Starting}, platform::options::Options, record::{lock::Mode, resource::ResourceKind, task::Task}};
 use parking_lot::{
     Condvar, FairMutex, Mutex, MutexGuard, ReentrantMutex, RwLock, RwLockUpgradableReadGuard,
     RwLockWriteGuard,

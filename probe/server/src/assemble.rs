@@ -2,25 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use concaudit_core::{
-    causality::Clock,
-    children::{self, Child},
-    clock, counters,
-    events::{AcrossAwait, BlockingCall, BlockingPoll, Recursion},
-    files::{self, FileKind, OpenFile},
-    joins,
-    lock::{self, Acquisition, Hold, LongHold, Mode, OrderEdge},
-    orphans::{self, Orphan},
-    outbox::Batch,
-    panics::{self, Unread},
-    resource::{Resource, ResourceKind, Site},
-    roster::Seen,
-    stack::{self, StackId},
-    storms::{self, Storm},
-    stuck::{Knot, Party},
-    task::{self, Task, TaskEnd, TaskKind, Wait},
-    thread,
-};
+use concaudit_core::{detect::{by_place::{AcrossAwait, BlockingCall, BlockingPoll, Recursion}, child_processes::{self, Child}, joins, knots::{Knot, KnotMember}, open_files::{self, FileKind, OpenFile}, orphans::{self, Orphan}, panics::{self, Unread}, threads::Seen}, lifecycle::thread, outbox::Batch, platform::{clock, counters, stack::{self, StackId}}, record::{held_locks, lock::{self, Acquisition, Hold, LongHold, Mode}, order::OrderEdge, resource::{Resource, ResourceKind, Site}, task::{live, spawn_site::{self, Storm}, Task, TaskEnd, TaskKind, Wait}, vector_clock::Clock}};
 
 use crate::{audit, modules, proto};
 
@@ -156,7 +138,7 @@ impl<'a> Assembler<'a> {
     }
 
     fn add_children(&mut self) {
-        for child in children::remaining() {
+        for child in child_processes::remaining() {
             let child = self.child(&child);
             self.update.children.push(child);
         }
@@ -170,7 +152,7 @@ impl<'a> Assembler<'a> {
     }
 
     fn add_storms(&mut self) {
-        for storm in storms::seen() {
+        for storm in spawn_site::seen() {
             let storm = self.storm(&storm);
             self.update.spawn_storms.push(storm);
         }
@@ -184,7 +166,7 @@ impl<'a> Assembler<'a> {
     }
 
     fn add_open_files(&mut self) {
-        let remains = files::remains();
+        let remains = open_files::remains();
         let files = remains.files.iter().map(|file| self.open_file(file)).collect();
         let exit_stack = self.stack(remains.exit_stack);
         self.update.open_files = Some(proto::OpenFiles { files, exit_stack });
@@ -205,7 +187,7 @@ impl<'a> Assembler<'a> {
 
     /// All of them, so many in an update.
     fn add_live_tasks(&mut self, per_update: usize) {
-        let tasks = task::live_tasks();
+        let tasks = live::live_tasks();
         if tasks.len() > MAX_LIVE_TASKS {
             counters::DROPPED_TASKS.add((tasks.len() - MAX_LIVE_TASKS) as u64);
             self.update.counters = Some(count());
@@ -473,7 +455,7 @@ impl<'a> Assembler<'a> {
         }
     }
 
-    fn party(&mut self, party: &Party) -> proto::Party {
+    fn party(&mut self, party: &KnotMember) -> proto::Party {
         let wanted = match &party.wanted {
             Some(wanted) => self.acquisition(wanted),
             None => proto::Acquisition {
@@ -610,7 +592,7 @@ fn count() -> proto::Counters {
         tasks_alive: counters::tasks_alive(),
         peak_tasks: counters::peak_tasks(),
         locks_seen: counters::LOCKS_SEEN.get(),
-        acquisitions: counters::acquisitions(),
+        acquisitions: held_locks::acquisitions(),
         drains: counters::DRAINS.get(),
         drain_ns: counters::DRAIN_NS.get(),
         dropped_order_edges: counters::DROPPED_ORDER_EDGES.get(),

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concaudit_core::{outbox, roster::Look};
+use concaudit_core::{detect::threads::Look, outbox, platform::console};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, async_trait};
@@ -171,7 +171,7 @@ impl audit_server::Audit for Audit {
         &self,
         _: Request<ReleaseRequest>,
     ) -> Result<Response<ReleaseResponse>, Status> {
-        Ok(Response::new(ReleaseResponse { is_done: outbox::release() }))
+        Ok(Response::new(ReleaseResponse { is_done: console::release() }))
     }
 
     async fn take_snapshot(

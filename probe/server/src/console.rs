@@ -10,12 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use concaudit_core::{
-    clock, counters,
-    outbox::ConsoleWatch,
-    resource::{self, Operation, Resource, ResourceKind, Site},
-    task::{self, Task, TaskEnd, TaskKind},
-};
+use concaudit_core::{outbox::ConsoleWatch, platform::{clock, counters}, record::{operation::{self, Operation}, resource::{self, Resource, ResourceKind, Site}, task::{live, Task, TaskEnd, TaskKind}}};
 use console_api::{
     Field, Id, Location, MetaId, Metadata, PollStats, RegisterMetadata, async_ops, field,
     instrument::{
@@ -273,7 +268,7 @@ impl View {
         let mut update = tasks::TaskUpdate::default();
         let short_lived =
             self.watch.finished().into_iter().filter(|task| task.created_ns > self.shown_ns);
-        for task in task::live_tasks().into_iter().chain(short_lived) {
+        for task in live::live_tasks().into_iter().chain(short_lived) {
             let is_new = !task.kind.is_thread() && !self.tasks.contains_key(&task.id);
             if is_new && self.tasks.len() >= MAX_SHOWN {
                 self.left_out += u64::from(task.created_ns > self.shown_ns);
@@ -367,7 +362,7 @@ impl View {
 
     fn operations(&mut self) -> async_ops::AsyncOpUpdate {
         let mut update = async_ops::AsyncOpUpdate::default();
-        let mut waiting = resource::waiting_operations();
+        let mut waiting = operation::waiting_operations();
         waiting.sort_unstable_by_key(|operation| operation.id);
         update.dropped_events = waiting.len().saturating_sub(MAX_SHOWN) as u64;
         waiting.truncate(MAX_SHOWN);

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concaudit_core::{clock, ending, outbox, polls, roster, standstill, stuck};
+use concaudit_core::{detect::{knots, late_ends, long_polls, standstill, threads}, platform::{clock, console}};
 use console_api::instrument::instrument_server::InstrumentServer;
 use hyper::{Request, Response, body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -64,7 +64,7 @@ fn pass_on_exit(exit: &watch::Sender<bool>) {
 pub(crate) fn serve(run: &Run) -> io::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    roster::enter_own();
+    threads::enter_own();
     runtime.block_on(async {
         let listener = announce(run)?;
         let owner = address::user();
@@ -154,7 +154,7 @@ pub(crate) async fn lose_auditor() {
     audit::give_up();
     let Some(registry) = REGISTRY.get() else { return };
     for _ in 0..LOOKS {
-        if outbox::is_released() {
+        if console::is_released() {
             return;
         }
         let is_gone = registry
@@ -177,7 +177,7 @@ async fn keep_time(exit: Arc<watch::Sender<bool>>) {
     /// Between two looks at who was aborted.
     const TICKS_PER_LOOK: u32 = 3;
     let mut ticks = 0;
-    let mut stuck = stuck::Watch::default();
+    let mut stuck = knots::Watch::default();
     let mut standstill = standstill::Watch::default();
     loop {
         let asleep = Instant::now();
@@ -192,9 +192,9 @@ async fn keep_time(exit: Arc<watch::Sender<bool>>) {
         }
         ticks = (ticks + 1) % TICKS_PER_LOOK;
         if ticks == 0 {
-            ending::look();
+            late_ends::look();
         }
-        polls::tick();
+        long_polls::tick();
         pass_on_exit(&exit);
     }
 }

@@ -2,11 +2,7 @@
 
 use std::{ffi::c_void, mem::MaybeUninit, sync::OnceLock, time::Duration};
 
-use concaudit_core::{
-    clock, context, ending, files,
-    options::{self, Options},
-    outbox, panics, thread,
-};
+use concaudit_core::{detect::{late_ends, open_files, panics}, lifecycle::thread, platform::{busy, clock, console, options::{self, Options}}};
 
 use crate::{
     address::Address,
@@ -29,7 +25,7 @@ const TOKEN: &str = "__CARGO_CONCAUDIT_TOKEN";
 const OPTIONS: &str = "__CARGO_CONCAUDIT_OPTIONS";
 
 extern "C" fn construct() {
-    files::prepare();
+    open_files::prepare();
     let Ok(registries) = std::env::var(REGISTRY) else { return };
     // Two facades may bring two copies of the pointer into one program.
     if PROCESS.set(std::process::id()).is_err() {
@@ -78,7 +74,7 @@ extern "C" fn run_thread(run: *mut c_void) -> *mut c_void {
     unsafe {
         libc::pthread_setname_np(libc::pthread_self(), c"concaudit".as_ptr());
     }
-    context::is_ours();
+    busy::is_ours();
     leave_descriptors();
     // Nothing in there is meant to panic, and nothing may unwind into C.
     let served = std::panic::catch_unwind(move || serve::serve(&run));
@@ -115,12 +111,12 @@ extern "C" fn at_exit() {
         return;
     }
     let done = clock::now_ns();
-    while outbox::is_kept_for_console(done) {
+    while console::is_kept_for_console(done) {
         std::thread::sleep(Duration::from_millis(20));
     }
     thread::settle();
-    ending::look();
-    files::look();
+    late_ends::look();
+    open_files::look();
     serve::request_exit();
     audit::wait_for_acknowledgement(Duration::from_nanos(options::get().exit_wait));
 }

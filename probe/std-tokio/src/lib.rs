@@ -27,11 +27,11 @@ pub mod mem {
     #[inline(always)]
     #[must_use = "if you don't need the old value, you can just assign the new value directly"]
     pub fn replace<T>(dest: &mut T, src: T) -> T {
-        if concaudit_core::panics::is_any_readable() {
-            concaudit_core::panics::taken(core::ptr::from_mut(dest).addr(), size_of::<T>());
+        if concaudit_core::detect::panics::is_any_readable() {
+            concaudit_core::detect::panics::taken(core::ptr::from_mut(dest).addr(), size_of::<T>());
         }
-        if concaudit_core::causality::is_any_finished() {
-            concaudit_core::causality::taken(core::ptr::from_mut(dest).addr(), size_of::<T>());
+        if concaudit_core::lifecycle::happens_before::is_any_finished() {
+            concaudit_core::lifecycle::happens_before::taken(core::ptr::from_mut(dest).addr(), size_of::<T>());
         }
         real::mem::replace(dest, src)
     }
@@ -49,8 +49,8 @@ pub mod ptr {
     /// As there.
     #[inline(always)]
     pub unsafe fn read<T>(src: *const T) -> T {
-        if concaudit_core::causality::is_any_put() {
-            concaudit_core::causality::got(src.addr());
+        if concaudit_core::lifecycle::happens_before::is_any_put() {
+            concaudit_core::lifecycle::happens_before::got(src.addr());
         }
         // SAFETY: the caller promises it.
         unsafe { real::ptr::read(src) }
@@ -62,8 +62,8 @@ pub mod ptr {
     /// As there.
     #[inline(always)]
     pub unsafe fn write<T>(dst: *mut T, src: T) {
-        if concaudit_core::causality::is_any() {
-            concaudit_core::causality::put(dst.addr());
+        if concaudit_core::record::vector_clock::is_any() {
+            concaudit_core::lifecycle::happens_before::put(dst.addr());
         }
         // SAFETY: the caller promises it.
         unsafe { real::ptr::write(dst, src) }
@@ -76,7 +76,7 @@ pub mod sync {
 
     use core::ops::Deref;
 
-    use concaudit_core::thread::{idles, parked};
+    use concaudit_core::lifecycle::thread::{idles, parked};
     pub use concaudit_std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
     pub use real::sync::*;
     use real::time::Duration;

@@ -1,12 +1,7 @@
 //! What the macros expand to. None of it is generic, so all of it is compiled
 //! here, optimised, and not in the crate that uses the macros.
 
-use concaudit_core::{
-    is_active,
-    lock::Mode,
-    resource::{self, Operation, Resource, ResourceKind, Site},
-    task::{Task, TaskKind},
-};
+use concaudit_core::{is_active, lifecycle::scope, record::{lock::Mode, operation::Operation, resource::{Resource, ResourceKind, Site}, task::{Task, TaskKind}}};
 
 use crate::Span;
 
@@ -33,71 +28,71 @@ pub fn operation_of(parent: &Span, source: &str) -> Span {
 
 #[inline(never)]
 pub fn polled(is_ready: bool) {
-    resource::polled(is_ready);
+    scope::polled(is_ready);
 }
 
 #[inline(never)]
 pub fn mutex(locked: bool) {
     if locked {
-        resource::acquired(ResourceKind::Mutex, Mode::Exclusive);
+        scope::acquired(ResourceKind::Mutex, Mode::Exclusive);
     } else {
-        resource::released(Mode::Exclusive);
+        scope::released(Mode::Exclusive);
     }
 }
 
 #[inline(never)]
 pub fn writer(locked: bool) {
     if locked {
-        resource::acquired(ResourceKind::RwLock, Mode::Exclusive);
+        scope::acquired(ResourceKind::RwLock, Mode::Exclusive);
     } else {
-        resource::released(Mode::Exclusive);
+        scope::released(Mode::Exclusive);
     }
 }
 
 #[inline(never)]
 pub fn reader(op: &str) {
     if op == "add" {
-        resource::acquired(ResourceKind::RwLock, Mode::Shared);
+        scope::acquired(ResourceKind::RwLock, Mode::Shared);
     } else {
-        resource::released(Mode::Shared);
+        scope::released(Mode::Shared);
     }
 }
 
 #[inline(never)]
 pub fn requested(permits: u64) {
-    resource::requested(permits);
+    scope::requested(permits);
 }
 
 #[inline(never)]
 pub fn granted(permits: u64) {
-    resource::granted(permits);
+    scope::granted(permits);
 }
 
 /// Nobody waited for permits that were released.
 #[inline(never)]
 pub fn permits_added() {
-    resource::permits_added();
+    scope::permits_added();
 }
 
 #[inline(never)]
 pub fn sent() {
-    resource::sent();
+    scope::sent();
 }
 
 #[inline(never)]
 pub fn received() {
-    resource::received();
+    scope::received();
 }
 
 #[inline(never)]
 pub fn arrived() {
-    resource::arrived();
+    scope::arrived();
 }
 
 #[inline(never)]
 pub fn timer_set(milliseconds: u64) {
     if is_active() {
-        resource::timer_set(milliseconds);
+        scope::timer_set(milliseconds);
     }
 }
 
@@ -161,7 +156,7 @@ impl ResourceAttributes {
         }
         // The semaphore in a mutex is the mutex, as far as anybody cares.
         if self.is_internal
-            && let Some(outer) = resource::enclosing()
+            && let Some(outer) = scope::enclosing()
         {
             return Span::of_resource(outer);
         }

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use concaudit_core::{drain::Drain, joins::Body, task::TaskKind};
+use concaudit_core::{detect::drain::Drain, record::task::{join_handle::Body, TaskKind}};
 
 use crate::Span;
 
@@ -24,7 +24,7 @@ impl<T> Instrument for T {}
 /// A future, and the task that it is the body of.
 ///
 /// tokio names this type without a bound on `T`, so the value that a root is
-/// held back with (see [`concaudit_core::drain`]) has no type here.
+/// held back with (see [`concaudit_core::detect::drain`]) has no type here.
 pub struct Instrumented<T> {
     /// `None` from the moment a root is ready and held back.
     inner: Option<T>,

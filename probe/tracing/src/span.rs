@@ -10,11 +10,7 @@ use std::{
     },
 };
 
-use concaudit_core::{
-    is_active,
-    resource::{self, Operation, Resource, ScopePtr},
-    task::Task,
-};
+use concaudit_core::{is_active, lifecycle::scope, record::{operation::{Operation, ScopePtr}, resource::Resource, task::Task}};
 
 /// A handle of what tokio calls a span.
 ///
@@ -91,7 +87,7 @@ impl Span {
     /// resource of its own.
     #[cold]
     fn settle(&self) -> Target {
-        let resource = resource::enclosing()
+        let resource = scope::enclosing()
             .unwrap_or_else(|| Resource::met_at(std::ptr::from_ref(self).addr() as u64));
         let new = tagged(resource, RESOURCE);
         match self.0.compare_exchange(
@@ -175,7 +171,7 @@ impl Span {
             Target::Operation(operation) => ScopePtr::Operation(operation),
             Target::Task(_) | Target::Nothing => return false,
         };
-        resource::enter(scope);
+        scope::enter(scope);
         true
     }
 }
@@ -233,7 +229,7 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         let _ = self.span;
         if self.pushed {
-            resource::leave();
+            scope::leave();
         }
     }
 }
@@ -256,7 +252,7 @@ impl Drop for EnteredSpan {
     #[inline(never)]
     fn drop(&mut self) {
         if self.pushed {
-            resource::leave();
+            scope::leave();
         }
     }
 }

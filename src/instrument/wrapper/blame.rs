@@ -19,9 +19,9 @@ use super::{
 use crate::instrument::locks::{Facade, Facades};
 
 /// What errors name where types of the facades are involved.
-const OURS: [&str; 2] = ["concaudit_", "Labelled<"];
+const OURS: [&str; 2] = ["concaudit_", "Tracked<"];
 /// What they name where those of `parking_lot` and `lock_api` may be.
-const LOCKS: [&str; 3] = ["lock_api", "parking_lot", "Labelled<"];
+const LOCKS: [&str; 3] = ["lock_api", "parking_lot", "Tracked<"];
 /// What they name where a type may be of a facade.
 const OF_FACADES: [&str; 8] =
     ["Mutex", "RwLock", "Condvar", "Barrier", "JoinHandle", "Guard", "mpsc", "thread"];
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn the_types_that_an_error_names_tell_which_facade_it_is() {
         let mine = plan_of("a", "0.1.0", "");
-        let said = [error("E0308", 1, "expected `lock_api::Mutex<Labelled<_>, _>`")];
+        let said = [error("E0308", 1, "expected `lock_api::Mutex<Tracked<_>, _>`")];
         let locks = [Facade::ParkingLot, Facade::LockApi];
         assert_eq!(suspects(&mine, &state(), &said, &said), Facades::from(locks));
         let without = state().without(&locks);

@@ -5,7 +5,7 @@ use core::{
     ops::{Deref, DerefMut},
 };
 
-use concaudit_core::causality::Meeting;
+use concaudit_core::{lifecycle::happens_before, record::meeting::Meeting};
 use real::sync::BarrierWaitResult;
 
 use super::hook;
@@ -27,9 +27,9 @@ impl Barrier {
     /// As [`real::sync::Barrier::wait`].
     pub fn wait(&self) -> BarrierWaitResult {
         let _blocking = hook::blocking("Barrier::wait");
-        self.meeting.leave();
+        happens_before::leave(&self.meeting);
         let result = self.inner.wait();
-        self.meeting.pick_up();
+        happens_before::pick_up(&self.meeting);
         result
     }
 }

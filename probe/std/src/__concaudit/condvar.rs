@@ -6,11 +6,7 @@ use core::{
     time::Duration,
 };
 
-use concaudit_core::{
-    causality, is_active,
-    label::{How, Label},
-    lock::Mode,
-};
+use concaudit_core::{is_active, lifecycle::{happens_before, lockdep_map::LockdepMap}, record::lock::{AcquireKind, Mode}};
 use real::{
     sync::{LockResult, PoisonError, WaitTimeoutResult},
     time::Instant,
@@ -37,15 +33,15 @@ impl Condvar {
     /// As [`real::sync::Condvar::wait`].
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
         let MutexGuard { holding, inner } = guard;
-        let label = holding.release();
-        let intent = retake(label);
-        let place = Mutex::<T>::place(label);
-        let blocking = hook::wait_to_be_notified(label, &intent, "Condvar::wait", place);
+        let lockdep = holding.release();
+        let attempt = retake(lockdep);
+        let place = Mutex::<T>::place(lockdep);
+        let blocking = hook::wait_to_be_notified(lockdep, &attempt, "Condvar::wait", place);
         let listening = self.listening();
         let taken = self.inner.wait(inner);
         drop(listening);
         drop(blocking);
-        MutexGuard::new(label, intent, taken)
+        MutexGuard::new(lockdep, attempt, taken)
     }
 
     /// As [`real::sync::Condvar::wait_while`].
@@ -86,10 +82,10 @@ impl Condvar {
         dur: Duration,
     ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)> {
         let MutexGuard { holding, inner } = guard;
-        let label = holding.release();
-        let intent = retake(label);
-        let place = Mutex::<T>::place(label);
-        let blocking = hook::wait_to_be_notified(label, &intent, "Condvar::wait_timeout", place);
+        let lockdep = holding.release();
+        let attempt = retake(lockdep);
+        let place = Mutex::<T>::place(lockdep);
+        let blocking = hook::wait_to_be_notified(lockdep, &attempt, "Condvar::wait_timeout", place);
         let listening = self.listening();
         let (taken, result) = match self.inner.wait_timeout(inner, dur) {
             Ok((inner, result)) => (Ok(inner), result),
@@ -100,7 +96,7 @@ impl Condvar {
         };
         drop(listening);
         drop(blocking);
-        match MutexGuard::new(label, intent, taken) {
+        match MutexGuard::new(lockdep, attempt, taken) {
             Ok(guard) => Ok((guard, result)),
             Err(poisoned) => Err(PoisonError::new((poisoned.into_inner(), result))),
         }
@@ -133,29 +129,29 @@ impl Condvar {
         core::ptr::from_ref(self).addr()
     }
 
-    fn listening(&self) -> Option<causality::Listening> {
-        is_active().then(|| causality::listening(self.address()))
+    fn listening(&self) -> Option<happens_before::Listening> {
+        is_active().then(|| happens_before::listening(self.address()))
     }
 
     /// As [`real::sync::Condvar::notify_one`].
     #[inline]
     pub fn notify_one(&self) {
-        causality::notifies(self.address());
+        happens_before::notifies(self.address());
         self.inner.notify_one();
     }
 
     /// As [`real::sync::Condvar::notify_all`].
     #[inline]
     pub fn notify_all(&self) {
-        causality::notifies(self.address());
+        happens_before::notifies(self.address());
         self.inner.notify_all();
     }
 }
 
-/// The lock that was released for the wait will be taken again. How long that takes is
+/// The lock that was released for the wait will be taken again. AcquireKind long that takes is
 /// part of the wait.
-fn retake(label: &Label) -> concaudit_core::label::Intent {
-    hook::intend(label, Mode::Exclusive, How::Wait)
+fn retake(lockdep: &LockdepMap) -> concaudit_core::lifecycle::lockdep_map::Attempt {
+    hook::attempt(lockdep, Mode::Exclusive, AcquireKind::Wait)
 }
 
 /// std keeps the constructor to itself, and gives one away for a condition that is

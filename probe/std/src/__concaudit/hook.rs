@@ -1,32 +1,27 @@
 //! Between the generic code of this crate and the core: nothing here is generic,
 //! so all of it is compiled here, optimised.
 
-use concaudit_core::{
-    is_active,
-    label::{How, Intent, Label},
-    lock::Mode,
-    thread::{self, Blocking},
-};
+use concaudit_core::{is_active, lifecycle::{lockdep_map::{Attempt, LockdepMap}, thread::{self, Blocking}}, record::lock::{AcquireKind, Mode}};
 
 /// A lock that this thread holds, until this is dropped: before the real lock is
 /// released, so it comes before the real guard among the fields of a guard.
 #[derive(Debug)]
 pub struct Holding<'a> {
-    label: &'a Label,
+    lockdep: &'a LockdepMap,
     mode: Mode,
 }
 
 /// A lock is about to be taken.
 #[inline(never)]
-pub fn intend(label: &Label, mode: Mode, how: How) -> Intent {
-    label.intend(mode, how)
+pub fn attempt(lockdep: &LockdepMap, mode: Mode, how: AcquireKind) -> Attempt {
+    lockdep.attempt(mode, how)
 }
 
 /// The lock is taken.
 #[inline(never)]
-pub fn acquired(label: &Label, mode: Mode, intent: Intent) -> Holding<'_> {
-    label.acquired(intent);
-    Holding { label, mode }
+pub fn acquired(lockdep: &LockdepMap, mode: Mode, attempt: Attempt) -> Holding<'_> {
+    lockdep.acquired(attempt);
+    Holding { lockdep, mode }
 }
 
 /// A call that blocks, if anybody wants to know.
@@ -44,23 +39,23 @@ pub fn leaving_scope(scope: usize) -> Option<Blocking> {
 /// A wait on a `Condvar`, for which a lock at this place was released.
 #[inline(never)]
 pub fn wait_to_be_notified(
-    label: &Label,
-    intent: &Intent,
+    lockdep: &LockdepMap,
+    attempt: &Attempt,
     operation: &'static str,
     place: core::ops::Range<usize>,
 ) -> Option<Blocking> {
-    is_active().then(|| label.wait_to_be_notified(intent, operation, place))
+    is_active().then(|| lockdep.wait_to_be_notified(attempt, operation, place))
 }
 
 impl<'a> Holding<'a> {
     /// The lock is about to be released.
-    pub fn release(self) -> &'a Label {
-        self.label
+    pub fn release(self) -> &'a LockdepMap {
+        self.lockdep
     }
 
     /// The writer is about to become a reader.
     pub fn downgrade(mut self) -> Self {
-        self.label.converted(self.mode, Mode::Shared);
+        self.lockdep.converted(self.mode, Mode::Shared);
         self.mode = Mode::Shared;
         self
     }
@@ -69,6 +64,6 @@ impl<'a> Holding<'a> {
 impl Drop for Holding<'_> {
     #[inline(never)]
     fn drop(&mut self) {
-        self.label.released(self.mode);
+        self.lockdep.released(self.mode);
     }
 }

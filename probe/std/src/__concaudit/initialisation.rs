@@ -6,18 +6,14 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use concaudit_core::{
-    label::{How, Intent, Label, Waiting},
-    lock::Mode,
-    resource::ResourceKind,
-};
+use concaudit_core::{lifecycle::lockdep_map::{Attempt, LockdepMap, Waiting}, record::{lock::{AcquireKind, Mode}, resource::ResourceKind}};
 
 use super::hook::{self, Holding};
 
 /// Beside every such cell.
 #[derive(Debug)]
 pub struct Initialisation {
-    label: Label,
+    lockdep: LockdepMap,
     /// Somebody initialises the cell, or is about to.
     is_claimed: AtomicBool,
 }
@@ -26,7 +22,7 @@ pub struct Initialisation {
 #[derive(Debug)]
 pub struct Claim<'a> {
     cell: &'a Initialisation,
-    intent: Option<Intent>,
+    attempt: Option<Attempt>,
     waiting: Option<Waiting<'a>>,
     is_own: bool,
 }
@@ -39,25 +35,25 @@ pub struct Running<'a> {
 }
 
 impl Initialisation {
-    /// Of a cell whose label is this.
+    /// Of a cell whose lockdep is this.
     pub const fn new(kind: ResourceKind, site: &'static core::panic::Location<'static>) -> Self {
-        Self { label: Label::new(kind, site), is_claimed: AtomicBool::new(false) }
+        Self { lockdep: LockdepMap::new(kind, site), is_claimed: AtomicBool::new(false) }
     }
 
     /// To be called where the cell is used and is initialised already: it might not have
     /// been, and then this thread would have waited with all that it holds.
     #[inline(never)]
     pub fn passed(&self) {
-        self.label.passed();
+        self.lockdep.passed();
     }
 
     /// To be called where the cell is not initialised, before the real one is asked.
     #[inline(never)]
     pub fn begin(&self) -> Claim<'_> {
-        let intent = hook::intend(&self.label, Mode::Exclusive, How::Wait);
+        let attempt = hook::attempt(&self.lockdep, Mode::Exclusive, AcquireKind::Wait);
         let is_own = !self.is_claimed.swap(true, Ordering::AcqRel);
-        let waiting = (!is_own).then(|| self.label.wait(&intent));
-        Claim { cell: self, intent: Some(intent), waiting, is_own }
+        let waiting = (!is_own).then(|| self.lockdep.wait(&attempt));
+        Claim { cell: self, attempt: Some(attempt), waiting, is_own }
     }
 }
 
@@ -69,9 +65,9 @@ impl<'a> Claim<'a> {
         // It is `Running`'s from now on; where it was another's, that one has panicked.
         self.is_own = false;
         self.cell.is_claimed.store(true, Ordering::Release);
-        let intent = self.intent.take();
+        let attempt = self.attempt.take();
         let holding =
-            intent.map(|intent| hook::acquired(&self.cell.label, Mode::Exclusive, intent));
+            attempt.map(|attempt| hook::acquired(&self.cell.lockdep, Mode::Exclusive, attempt));
         Running { cell: self.cell, _holding: holding }
     }
 }

@@ -7,7 +7,7 @@ use core::{
     panic::{Location, RefUnwindSafe, UnwindSafe},
 };
 
-use concaudit_core::resource::ResourceKind;
+use concaudit_core::record::resource::ResourceKind;
 
 use super::initialisation::Initialisation;
 

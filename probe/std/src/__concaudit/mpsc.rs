@@ -6,7 +6,7 @@ use core::{
     time::Duration,
 };
 
-use concaudit_core::{causality::Route, is_active};
+use concaudit_core::{is_active, lifecycle::happens_before::Route};
 use real::sync::{
     Arc,
     mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError},

@@ -1,4 +1,4 @@
-//! [`real::sync::Mutex`], labelled.
+//! [`real::sync::Mutex`], tracked.
 
 use core::{
     fmt, mem,
@@ -7,18 +7,14 @@ use core::{
     ptr,
 };
 
-use concaudit_core::{
-    label::{How, Intent, Label},
-    lock::Mode,
-    resource::ResourceKind,
-};
+use concaudit_core::{lifecycle::lockdep_map::{Attempt, LockdepMap}, record::{lock::{AcquireKind, Mode}, resource::ResourceKind}};
 use real::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 
 use super::hook::{self, Holding};
 
 /// As [`real::sync::Mutex`].
 pub struct Mutex<T: ?Sized> {
-    label: Label,
+    lockdep: LockdepMap,
     inner: real::sync::Mutex<T>,
 }
 
@@ -35,16 +31,16 @@ impl<T> Mutex<T> {
     #[track_caller]
     pub const fn new(t: T) -> Mutex<T> {
         Mutex {
-            label: Label::new(ResourceKind::StdMutex, Location::caller()),
+            lockdep: LockdepMap::new(ResourceKind::StdMutex, Location::caller()),
             inner: real::sync::Mutex::new(t),
         }
     }
 }
 
 impl<T> Mutex<T> {
-    /// Where the lock is in memory that has this label.
-    pub(super) fn place(label: &Label) -> Range<usize> {
-        let start = ptr::from_ref(label).addr().wrapping_sub(mem::offset_of!(Self, label));
+    /// Where the lock is in memory that has this lockdep.
+    pub(super) fn place(lockdep: &LockdepMap) -> Range<usize> {
+        let start = ptr::from_ref(lockdep).addr().wrapping_sub(mem::offset_of!(Self, lockdep));
         start..start.wrapping_add(size_of::<Self>())
     }
 }
@@ -52,27 +48,27 @@ impl<T> Mutex<T> {
 impl<T: ?Sized> Mutex<T> {
     /// As [`real::sync::Mutex::lock`].
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
-        let intent = hook::intend(&self.label, Mode::Exclusive, How::Wait);
+        let attempt = hook::attempt(&self.lockdep, Mode::Exclusive, AcquireKind::Wait);
         let taken = match self.inner.try_lock() {
             Ok(inner) => Ok(inner),
             Err(TryLockError::Poisoned(poisoned)) => Err(poisoned),
             Err(TryLockError::WouldBlock) => {
-                let _waiting = self.label.wait(&intent);
+                let _waiting = self.lockdep.wait(&attempt);
                 self.inner.lock()
             }
         };
-        MutexGuard::new(&self.label, intent, taken)
+        MutexGuard::new(&self.lockdep, attempt, taken)
     }
 
     /// As [`real::sync::Mutex::try_lock`].
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
-        let intent = hook::intend(&self.label, Mode::Exclusive, How::Try);
+        let attempt = hook::attempt(&self.lockdep, Mode::Exclusive, AcquireKind::Try);
         let taken = match self.inner.try_lock() {
             Ok(inner) => Ok(inner),
             Err(TryLockError::Poisoned(poisoned)) => Err(poisoned),
             Err(TryLockError::WouldBlock) => return Err(TryLockError::WouldBlock),
         };
-        Ok(MutexGuard::new(&self.label, intent, taken)?)
+        Ok(MutexGuard::new(&self.lockdep, attempt, taken)?)
     }
 
     /// As [`real::sync::Mutex::is_poisoned`].
@@ -104,11 +100,11 @@ impl<T: ?Sized> Mutex<T> {
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// The guard of a lock that was just taken.
     pub(super) fn new(
-        label: &'a Label,
-        intent: Intent,
+        lockdep: &'a LockdepMap,
+        attempt: Attempt,
         taken: LockResult<real::sync::MutexGuard<'a, T>>,
     ) -> LockResult<Self> {
-        let holding = hook::acquired(label, Mode::Exclusive, intent);
+        let holding = hook::acquired(lockdep, Mode::Exclusive, attempt);
         match taken {
             Ok(inner) => Ok(Self { holding, inner }),
             Err(poisoned) => Err(PoisonError::new(Self { holding, inner: poisoned.into_inner() })),

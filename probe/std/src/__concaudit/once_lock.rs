@@ -6,7 +6,7 @@ use core::{
     panic::Location,
 };
 
-use concaudit_core::resource::ResourceKind;
+use concaudit_core::record::resource::ResourceKind;
 
 use super::initialisation::Initialisation;
 

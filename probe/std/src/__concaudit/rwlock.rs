@@ -1,4 +1,4 @@
-//! [`real::sync::RwLock`], labelled.
+//! [`real::sync::RwLock`], tracked.
 
 use core::{
     fmt,
@@ -6,18 +6,14 @@ use core::{
     panic::Location,
 };
 
-use concaudit_core::{
-    label::{How, Intent, Label},
-    lock::Mode,
-    resource::ResourceKind,
-};
+use concaudit_core::{lifecycle::lockdep_map::{Attempt, LockdepMap}, record::{lock::{AcquireKind, Mode}, resource::ResourceKind}};
 use real::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 
 use super::hook::{self, Holding};
 
 /// As [`real::sync::RwLock`].
 pub struct RwLock<T: ?Sized> {
-    label: Label,
+    lockdep: LockdepMap,
     inner: real::sync::RwLock<T>,
 }
 
@@ -42,7 +38,7 @@ impl<T> RwLock<T> {
     #[track_caller]
     pub const fn new(t: T) -> RwLock<T> {
         RwLock {
-            label: Label::new(ResourceKind::StdRwLock, Location::caller()),
+            lockdep: LockdepMap::new(ResourceKind::StdRwLock, Location::caller()),
             inner: real::sync::RwLock::new(t),
         }
     }
@@ -51,52 +47,52 @@ impl<T> RwLock<T> {
 impl<T: ?Sized> RwLock<T> {
     /// As [`real::sync::RwLock::read`].
     pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
-        let intent = hook::intend(&self.label, Mode::Shared, How::Wait);
+        let attempt = hook::attempt(&self.lockdep, Mode::Shared, AcquireKind::Wait);
         let taken = match self.inner.try_read() {
             Ok(inner) => Ok(inner),
             Err(TryLockError::Poisoned(poisoned)) => Err(poisoned),
             Err(TryLockError::WouldBlock) => {
-                let _waiting = self.label.wait(&intent);
+                let _waiting = self.lockdep.wait(&attempt);
                 self.inner.read()
             }
         };
-        RwLockReadGuard::new(&self.label, intent, taken)
+        RwLockReadGuard::new(&self.lockdep, attempt, taken)
     }
 
     /// As [`real::sync::RwLock::try_read`].
     pub fn try_read(&self) -> TryLockResult<RwLockReadGuard<'_, T>> {
-        let intent = hook::intend(&self.label, Mode::Shared, How::Try);
+        let attempt = hook::attempt(&self.lockdep, Mode::Shared, AcquireKind::Try);
         let taken = match self.inner.try_read() {
             Ok(inner) => Ok(inner),
             Err(TryLockError::Poisoned(poisoned)) => Err(poisoned),
             Err(TryLockError::WouldBlock) => return Err(TryLockError::WouldBlock),
         };
-        Ok(RwLockReadGuard::new(&self.label, intent, taken)?)
+        Ok(RwLockReadGuard::new(&self.lockdep, attempt, taken)?)
     }
 
     /// As [`real::sync::RwLock::write`].
     pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
-        let intent = hook::intend(&self.label, Mode::Exclusive, How::Wait);
+        let attempt = hook::attempt(&self.lockdep, Mode::Exclusive, AcquireKind::Wait);
         let taken = match self.inner.try_write() {
             Ok(inner) => Ok(inner),
             Err(TryLockError::Poisoned(poisoned)) => Err(poisoned),
             Err(TryLockError::WouldBlock) => {
-                let _waiting = self.label.wait(&intent);
+                let _waiting = self.lockdep.wait(&attempt);
                 self.inner.write()
             }
         };
-        RwLockWriteGuard::new(&self.label, intent, taken)
+        RwLockWriteGuard::new(&self.lockdep, attempt, taken)
     }
 
     /// As [`real::sync::RwLock::try_write`].
     pub fn try_write(&self) -> TryLockResult<RwLockWriteGuard<'_, T>> {
-        let intent = hook::intend(&self.label, Mode::Exclusive, How::Try);
+        let attempt = hook::attempt(&self.lockdep, Mode::Exclusive, AcquireKind::Try);
         let taken = match self.inner.try_write() {
             Ok(inner) => Ok(inner),
             Err(TryLockError::Poisoned(poisoned)) => Err(poisoned),
             Err(TryLockError::WouldBlock) => return Err(TryLockError::WouldBlock),
         };
-        Ok(RwLockWriteGuard::new(&self.label, intent, taken)?)
+        Ok(RwLockWriteGuard::new(&self.lockdep, attempt, taken)?)
     }
 
     /// As [`real::sync::RwLock::is_poisoned`].
@@ -128,11 +124,11 @@ impl<T: ?Sized> RwLock<T> {
 impl<'rwlock, T: ?Sized> RwLockReadGuard<'rwlock, T> {
     /// The guard of a lock that was just taken.
     fn new(
-        label: &'rwlock Label,
-        intent: Intent,
+        lockdep: &'rwlock LockdepMap,
+        attempt: Attempt,
         taken: LockResult<real::sync::RwLockReadGuard<'rwlock, T>>,
     ) -> LockResult<Self> {
-        let _holding = hook::acquired(label, Mode::Shared, intent);
+        let _holding = hook::acquired(lockdep, Mode::Shared, attempt);
         match taken {
             Ok(inner) => Ok(Self { _holding, inner }),
             Err(poisoned) => Err(PoisonError::new(Self { _holding, inner: poisoned.into_inner() })),
@@ -143,11 +139,11 @@ impl<'rwlock, T: ?Sized> RwLockReadGuard<'rwlock, T> {
 impl<'rwlock, T: ?Sized> RwLockWriteGuard<'rwlock, T> {
     /// The guard of a lock that was just taken.
     fn new(
-        label: &'rwlock Label,
-        intent: Intent,
+        lockdep: &'rwlock LockdepMap,
+        attempt: Attempt,
         taken: LockResult<real::sync::RwLockWriteGuard<'rwlock, T>>,
     ) -> LockResult<Self> {
-        let holding = hook::acquired(label, Mode::Exclusive, intent);
+        let holding = hook::acquired(lockdep, Mode::Exclusive, attempt);
         match taken {
             Ok(inner) => Ok(Self { holding, inner }),
             Err(poisoned) => Err(PoisonError::new(Self { holding, inner: poisoned.into_inner() })),

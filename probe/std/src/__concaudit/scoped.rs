@@ -6,11 +6,7 @@ use core::{
     ptr,
 };
 
-use concaudit_core::{
-    causality,
-    task::Task,
-    thread::{joining, spawning},
-};
+use concaudit_core::{lifecycle::{happens_before, thread::{joining, spawning}}, record::task::Task};
 use real::{
     io,
     sync::Arc,
@@ -50,7 +46,7 @@ where
         result
     });
     drop(blocking);
-    causality::scope_ended(address);
+    happens_before::scope_ended(address);
     result
 }
 
@@ -116,7 +112,7 @@ impl<'scope, T> ScopedJoinHandle<'scope, T> {
         let result = self.inner.join();
         drop(blocking);
         if let Some(record) = &self.record {
-            causality::joined(record);
+            happens_before::joined(record);
         }
         result
     }

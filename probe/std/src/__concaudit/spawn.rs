@@ -5,11 +5,7 @@ use core::{
     ops::{Deref, DerefMut},
 };
 
-use concaudit_core::{
-    causality, is_active, panics,
-    task::Task,
-    thread::{Starting, joining, spawning},
-};
+use concaudit_core::{detect::panics, is_active, lifecycle::{happens_before, thread::{joining, spawning, Starting}}, record::task::Task};
 use real::{
     io,
     string::String,
@@ -121,7 +117,7 @@ impl<T> JoinHandle<T> {
         let result = self.inner.join();
         drop(blocking);
         if let Some(record) = &self.record {
-            causality::joined(record);
+            happens_before::joined(record);
         }
         if result.is_err()
             && let Some(record) = &self.record
@@ -185,7 +181,7 @@ impl<T> real::os::unix::thread::JoinHandleExt for JoinHandle<T> {
 
     fn into_pthread_t(self) -> real::os::unix::thread::RawPthread {
         if let Some(record) = &self.record {
-            record.look_after();
+            record.note_panic_is_noticed();
         }
         self.inner.into_pthread_t()
     }
