@@ -1,6 +1,12 @@
 //! A raw lock beside its lockdep map, for `lock_api` 0.4.
 
-use concaudit_core::{lifecycle::lockdep_map::LockdepMap, record::{lock::{AcquireKind, Mode}, resource::ResourceKind}};
+use concaudit_core::{
+    lifecycle::lockdep_map::LockdepMap,
+    record::{
+        lock::{AcquireKind, Mode},
+        resource::ResourceKind,
+    },
+};
 use real_api::{
     RawMutex, RawMutexFair, RawMutexTimed, RawRwLock, RawRwLockDowngrade, RawRwLockFair,
     RawRwLockRecursive, RawRwLockRecursiveTimed, RawRwLockTimed, RawRwLockUpgrade,
@@ -100,7 +106,13 @@ unsafe impl<R: RawMutex> RawMutex for Tracked<R> {
 
     #[inline]
     fn lock(&self) {
-        take!(self.lockdep, Mode::Exclusive, AcquireKind::Wait, self.raw.try_lock(), self.raw.lock());
+        take!(
+            self.lockdep,
+            Mode::Exclusive,
+            AcquireKind::Wait,
+            self.raw.try_lock(),
+            self.raw.lock()
+        );
     }
 
     #[inline]

@@ -1,7 +1,10 @@
 //! A raw lock beside its lockdep map, for `lock_api` 0.5, where a raw lock hands out a state for
 //! each acquisition and wants it back at the release.
 
-use concaudit_core::{lifecycle::{lockdep_map::LockdepMap, thread}, record::lock::{AcquireKind, Mode}};
+use concaudit_core::{
+    lifecycle::{lockdep_map::LockdepMap, thread},
+    record::lock::{AcquireKind, Mode},
+};
 use real_api::{
     RawCondvar, RawCondvarTimed, RawMutex, RawMutexFair, RawMutexTimed, RawRwLock,
     RawRwLockDowngrade, RawRwLockFair, RawRwLockTimed, RawRwLockUpgrade, RawRwLockUpgradeDowngrade,
@@ -94,7 +97,8 @@ macro_rules! attempt {
 
 // SAFETY: whether the lock is taken is up to `R` alone.
 unsafe impl<R: RawMutex> RawMutex for Tracked<R> {
-    const INIT: Self = Self { lockdep: LockdepMap::without_location(MUTEX).sendable(), raw: R::INIT };
+    const INIT: Self =
+        Self { lockdep: LockdepMap::without_location(MUTEX).sendable(), raw: R::INIT };
 
     type Guard = R::Guard;
 
@@ -167,7 +171,8 @@ unsafe impl<R: RawMutexTimed> RawMutexTimed for Tracked<R> {
 
 // SAFETY: as above.
 unsafe impl<R: RawRwLock> RawRwLock for Tracked<R> {
-    const INIT: Self = Self { lockdep: LockdepMap::without_location(RW_LOCK).sendable(), raw: R::INIT };
+    const INIT: Self =
+        Self { lockdep: LockdepMap::without_location(RW_LOCK).sendable(), raw: R::INIT };
 
     type SharedGuard = R::SharedGuard;
     type ExclusiveGuard = R::ExclusiveGuard;
@@ -191,7 +196,12 @@ unsafe impl<R: RawRwLock> RawRwLock for Tracked<R> {
 
     #[inline]
     fn lock_exclusive(&self) -> Self::ExclusiveGuard {
-        take!(self.lockdep, Mode::Exclusive, self.raw.try_lock_exclusive(), self.raw.lock_exclusive())
+        take!(
+            self.lockdep,
+            Mode::Exclusive,
+            self.raw.try_lock_exclusive(),
+            self.raw.lock_exclusive()
+        )
     }
 
     #[inline]

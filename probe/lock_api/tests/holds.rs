@@ -14,7 +14,11 @@ use std::{
     thread,
 };
 
-use concaudit_core::{lifecycle::thread::{spawning, Starting}, platform::options::Options, record::{lock::Mode, resource::ResourceKind, task::Task}};
+use concaudit_core::{
+    lifecycle::thread::{Starting, spawning},
+    platform::options::Options,
+    record::{lock::Mode, resource::ResourceKind, task::Task},
+};
 use lock_api::{GetThreadId, RawMutex, RawRwLock};
 
 /// A lock as a crate would write it, as simple as it gets: readers exclude each other.

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use concaudit_core::{lifecycle::{lockdep_map::LockdepMap, thread}, record::lock::Mode};
+use concaudit_core::{
+    lifecycle::{lockdep_map::LockdepMap, thread},
+    record::lock::Mode,
+};
 
-use crate::{MutexGuard, RawMutex, tracked::retaken, real_api::RawMutexTimed};
+use crate::{MutexGuard, RawMutex, real_api::RawMutexTimed, tracked::retaken};
 
 type Duration = <RawMutex as RawMutexTimed>::Duration;
 type Instant = <RawMutex as RawMutexTimed>::Instant;

@@ -8,9 +8,9 @@ use real::RawThreadId;
 
 use crate::{
     FairMutex, MUTEX, Mutex, RW_LOCK, ReentrantMutex, RwLock,
-    tracked::Tracked,
     nested::Nested,
     real_api::{GetThreadId, RawMutex as _, RawRwLock as _},
+    tracked::Tracked,
 };
 
 /// As in the real crate.

@@ -20,19 +20,19 @@ mod condvar;
 #[cfg(not(concaudit_parking_lot = "0.13"))]
 mod constructors;
 #[cfg(not(concaudit_parking_lot = "0.13"))]
+mod nested;
+#[cfg(not(concaudit_parking_lot = "0.13"))]
 #[path = "../../lock_api/src/tracked.rs"]
 mod tracked;
 #[cfg(concaudit_parking_lot = "0.13")]
 #[path = "../../lock_api/src/tracked_guards.rs"]
 mod tracked;
-#[cfg(not(concaudit_parking_lot = "0.13"))]
-mod nested;
 
 use crate::tracked::Tracked;
 
 #[cfg(not(concaudit_parking_lot = "0.13"))]
 mod since_0_11 {
-    use crate::{tracked::Tracked, nested::Nested};
+    use crate::{nested::Nested, tracked::Tracked};
 
     /// The raw lock of [`Mutex`](crate::Mutex), tracked.
     pub type RawMutex = Tracked<Nested>;

@@ -13,7 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concaudit_core::{lifecycle::thread::{spawning, Starting}, platform::options::Options, record::{lock::Mode, resource::ResourceKind, task::Task}};
+use concaudit_core::{
+    lifecycle::thread::{Starting, spawning},
+    platform::options::Options,
+    record::{lock::Mode, resource::ResourceKind, task::Task},
+};
 use parking_lot::{
     Condvar, FairMutex, Mutex, MutexGuard, ReentrantMutex, RwLock, RwLockUpgradableReadGuard,
     RwLockWriteGuard,

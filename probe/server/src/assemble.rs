@@ -2,7 +2,35 @@
 
 use std::collections::{HashMap, HashSet};
 
-use concaudit_core::{detect::{by_place::{AcrossAwait, BlockingCall, BlockingPoll, Recursion}, child_processes::{self, Child}, joins, knots::{Knot, KnotMember}, open_files::{self, FileKind, OpenFile}, orphans::{self, Orphan}, panics::{self, Unread}, threads::Seen}, lifecycle::thread, outbox::Batch, platform::{clock, counters, stack::{self, StackId}}, record::{held_locks, lock::{self, Acquisition, Hold, LongHold, Mode}, order::OrderEdge, resource::{Resource, ResourceKind, Site}, task::{live, spawn_site::{self, Storm}, Task, TaskEnd, TaskKind, Wait}, vector_clock::Clock}};
+use concaudit_core::{
+    detect::{
+        by_place::{AcrossAwait, BlockingCall, BlockingPoll, Recursion},
+        child_processes::{self, Child},
+        joins,
+        knots::{Knot, KnotMember},
+        open_files::{self, FileKind, OpenFile},
+        orphans::{self, Orphan},
+        panics::{self, Unread},
+        threads::Seen,
+    },
+    lifecycle::thread,
+    outbox::Batch,
+    platform::{
+        clock, counters,
+        stack::{self, StackId},
+    },
+    record::{
+        held_locks,
+        lock::{self, Acquisition, Hold, LongHold, Mode},
+        order::OrderEdge,
+        resource::{Resource, ResourceKind, Site},
+        task::{
+            Task, TaskEnd, TaskKind, Wait, live,
+            spawn_site::{self, Storm},
+        },
+        vector_clock::Clock,
+    },
+};
 
 use crate::{audit, modules, proto};
 

@@ -10,7 +10,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use concaudit_core::{outbox::ConsoleWatch, platform::{clock, counters}, record::{operation::{self, Operation}, resource::{self, Resource, ResourceKind, Site}, task::{live, Task, TaskEnd, TaskKind}}};
+use concaudit_core::{
+    outbox::ConsoleWatch,
+    platform::{clock, counters},
+    record::{
+        operation::{self, Operation},
+        resource::{self, Resource, ResourceKind, Site},
+        task::{Task, TaskEnd, TaskKind, live},
+    },
+};
 use console_api::{
     Field, Id, Location, MetaId, Metadata, PollStats, RegisterMetadata, async_ops, field,
     instrument::{

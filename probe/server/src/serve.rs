@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concaudit_core::{detect::{knots, late_ends, long_polls, standstill, threads}, platform::{clock, console}};
+use concaudit_core::{
+    detect::{knots, late_ends, long_polls, standstill, threads},
+    platform::{clock, console},
+};
 use console_api::instrument::instrument_server::InstrumentServer;
 use hyper::{Request, Response, body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};

@@ -2,7 +2,14 @@
 
 use std::{ffi::c_void, mem::MaybeUninit, sync::OnceLock, time::Duration};
 
-use concaudit_core::{detect::{late_ends, open_files, panics}, lifecycle::thread, platform::{busy, clock, console, options::{self, Options}}};
+use concaudit_core::{
+    detect::{late_ends, open_files, panics},
+    lifecycle::thread,
+    platform::{
+        busy, clock, console,
+        options::{self, Options},
+    },
+};
 
 use crate::{
     address::Address,

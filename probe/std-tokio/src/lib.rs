@@ -31,7 +31,10 @@ pub mod mem {
             concaudit_core::detect::panics::taken(core::ptr::from_mut(dest).addr(), size_of::<T>());
         }
         if concaudit_core::lifecycle::happens_before::is_any_finished() {
-            concaudit_core::lifecycle::happens_before::taken(core::ptr::from_mut(dest).addr(), size_of::<T>());
+            concaudit_core::lifecycle::happens_before::taken(
+                core::ptr::from_mut(dest).addr(),
+                size_of::<T>(),
+            );
         }
         real::mem::replace(dest, src)
     }

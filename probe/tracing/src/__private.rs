@@ -1,7 +1,16 @@
 //! What the macros expand to. None of it is generic, so all of it is compiled
 //! here, optimised, and not in the crate that uses the macros.
 
-use concaudit_core::{is_active, lifecycle::scope, record::{lock::Mode, operation::Operation, resource::{Resource, ResourceKind, Site}, task::{Task, TaskKind}}};
+use concaudit_core::{
+    is_active,
+    lifecycle::scope,
+    record::{
+        lock::Mode,
+        operation::Operation,
+        resource::{Resource, ResourceKind, Site},
+        task::{Task, TaskKind},
+    },
+};
 
 use crate::Span;
 

@@ -7,7 +7,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use concaudit_core::{detect::drain::Drain, record::task::{join_handle::Body, TaskKind}};
+use concaudit_core::{
+    detect::drain::Drain,
+    record::task::{TaskKind, join_handle::Body},
+};
 
 use crate::Span;
 

@@ -10,7 +10,15 @@ use std::{
     },
 };
 
-use concaudit_core::{is_active, lifecycle::scope, record::{operation::{Operation, ScopePtr}, resource::Resource, task::Task}};
+use concaudit_core::{
+    is_active,
+    lifecycle::scope,
+    record::{
+        operation::{Operation, ScopePtr},
+        resource::Resource,
+        task::Task,
+    },
+};
 
 /// A handle of what tokio calls a span.
 ///

@@ -6,7 +6,11 @@ use core::{
     time::Duration,
 };
 
-use concaudit_core::{is_active, lifecycle::{happens_before, lockdep_map::LockdepMap}, record::lock::{AcquireKind, Mode}};
+use concaudit_core::{
+    is_active,
+    lifecycle::{happens_before, lockdep_map::LockdepMap},
+    record::lock::{AcquireKind, Mode},
+};
 use real::{
     sync::{LockResult, PoisonError, WaitTimeoutResult},
     time::Instant,

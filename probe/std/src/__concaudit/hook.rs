@@ -1,7 +1,14 @@
 //! Between the generic code of this crate and the core: nothing here is generic,
 //! so all of it is compiled here, optimised.
 
-use concaudit_core::{is_active, lifecycle::{lockdep_map::{Attempt, LockdepMap}, thread::{self, Blocking}}, record::lock::{AcquireKind, Mode}};
+use concaudit_core::{
+    is_active,
+    lifecycle::{
+        lockdep_map::{Attempt, LockdepMap},
+        thread::{self, Blocking},
+    },
+    record::lock::{AcquireKind, Mode},
+};
 
 /// A lock that this thread holds, until this is dropped: before the real lock is
 /// released, so it comes before the real guard among the fields of a guard.

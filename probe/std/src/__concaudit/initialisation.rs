@@ -6,7 +6,13 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use concaudit_core::{lifecycle::lockdep_map::{Attempt, LockdepMap, Waiting}, record::{lock::{AcquireKind, Mode}, resource::ResourceKind}};
+use concaudit_core::{
+    lifecycle::lockdep_map::{Attempt, LockdepMap, Waiting},
+    record::{
+        lock::{AcquireKind, Mode},
+        resource::ResourceKind,
+    },
+};
 
 use super::hook::{self, Holding};
 

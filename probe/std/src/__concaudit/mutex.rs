@@ -7,7 +7,13 @@ use core::{
     ptr,
 };
 
-use concaudit_core::{lifecycle::lockdep_map::{Attempt, LockdepMap}, record::{lock::{AcquireKind, Mode}, resource::ResourceKind}};
+use concaudit_core::{
+    lifecycle::lockdep_map::{Attempt, LockdepMap},
+    record::{
+        lock::{AcquireKind, Mode},
+        resource::ResourceKind,
+    },
+};
 use real::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 
 use super::hook::{self, Holding};

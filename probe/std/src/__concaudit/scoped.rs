@@ -6,7 +6,13 @@ use core::{
     ptr,
 };
 
-use concaudit_core::{lifecycle::{happens_before, thread::{joining, spawning}}, record::task::Task};
+use concaudit_core::{
+    lifecycle::{
+        happens_before,
+        thread::{joining, spawning},
+    },
+    record::task::Task,
+};
 use real::{
     io,
     sync::Arc,

@@ -5,7 +5,15 @@ use core::{
     ops::{Deref, DerefMut},
 };
 
-use concaudit_core::{detect::panics, is_active, lifecycle::{happens_before, thread::{joining, spawning, Starting}}, record::task::Task};
+use concaudit_core::{
+    detect::panics,
+    is_active,
+    lifecycle::{
+        happens_before,
+        thread::{Starting, joining, spawning},
+    },
+    record::task::Task,
+};
 use real::{
     io,
     string::String,
