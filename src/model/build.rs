@@ -149,6 +149,23 @@ impl<'a> Builder<'a> {
         )
     }
 
+    /// The same, of a call at this place: one in the tail of its function has no frame
+    /// there in an optimised build, and gets one.
+    fn stack_from(&self, id: u64, site: Option<&Site>) -> Arc<Stack> {
+        let stack = self.stack(id);
+        let called = site.and_then(|site| self.symbols.frame_at(site));
+        let Some(called) = called.filter(|_| !stack.frames.is_empty()) else { return stack };
+        if stack.frames.iter().any(|frame| frame.item == called.item) {
+            return stack;
+        }
+        let is_outside =
+            |frame: &Frame| matches!(frame.owner, Owner::Workspace(_) | Owner::Dependency(_));
+        let at = stack.frames.iter().position(is_outside).unwrap_or(stack.frames.len());
+        let mut frames = stack.frames.clone();
+        frames.insert(at, called);
+        Arc::new(Stack { frames })
+    }
+
     fn site(&self, location: &proto::Location) -> Option<Site> {
         (!location.file.is_empty()).then(|| Site {
             file: self.symbols.resolve_file(&location.file),
@@ -209,8 +226,8 @@ impl<'a> Builder<'a> {
             })
             .flatten()
             .map(declared_static);
-        let created_stack = self.stack(resource.created_at_stack);
         let recorded = resource.created_at.as_ref().and_then(|at| self.site(at));
+        let created_stack = self.stack_from(resource.created_at_stack, recorded.as_ref());
         let creator = match &recorded {
             Some(site) => owner_of(self.symbols.project(), Some(&site.file), ""),
             None => site_frame(&created_stack).map_or(Owner::Unknown, |frame| frame.owner.clone()),
@@ -248,12 +265,13 @@ impl<'a> Builder<'a> {
         // What a shutdown drops with another task was there until then.
         let was_there = task.lost_waker_ns != 0 && is_shutdown(&lost_waker_stack);
         let is_lost = task.lost_waker_ns != 0 && !was_there;
+        let spawned_at = task.spawned_at.as_ref().and_then(|at| self.site(at));
         Task {
             id: task.id,
             kind: task_kind(task.kind()),
             name: (!task.name.is_empty()).then(|| task.name.clone()),
-            spawned_at: task.spawned_at.as_ref().and_then(|at| self.site(at)),
-            spawn_stack: self.stack(task.spawn_stack),
+            spawn_stack: self.stack_from(task.spawn_stack, spawned_at.as_ref()),
+            spawned_at,
             parent: some(task.parent),
             spawned_on: some(task.spawned_on),
             parent_kind: some(task.parent).map(|_| task_kind(task.parent_kind())),
@@ -485,22 +503,25 @@ impl<'a> Builder<'a> {
 
     fn panic(&self, panic: &proto::Panic) -> Option<UnreadPanic> {
         let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let actor = self.actor(panic.actor.as_ref()?);
+        let location = panic.location.as_ref().and_then(|at| self.site(at));
         Some(UnreadPanic {
-            actor: self.actor(panic.actor.as_ref()?),
             name: text(&panic.name),
-            spawn_stack: self.stack(panic.spawn_stack),
+            spawn_stack: self.stack_from(panic.spawn_stack, actor.spawned_at.as_ref()),
             message: text(&panic.message),
-            location: panic.location.as_ref().and_then(|at| self.site(at)),
-            stack: without_hooks(self.stack(panic.stack)),
+            stack: without_hooks(self.stack_from(panic.stack, location.as_ref())),
+            actor,
+            location,
             is_detached: panic.is_detached,
             is_of_main: panic.is_of_main,
         })
     }
 
     fn storm(&self, storm: &proto::SpawnStorm) -> SpawnStorm {
+        let spawned_at = storm.spawned_at.as_ref().and_then(|at| self.site(at));
         SpawnStorm {
-            spawned_at: storm.spawned_at.as_ref().and_then(|at| self.site(at)),
-            spawn_stack: self.stack(storm.spawn_stack),
+            spawn_stack: self.stack_from(storm.spawn_stack, spawned_at.as_ref()),
+            spawned_at,
             spawner: storm.spawner.as_ref().map(|spawner| self.actor(spawner)),
             peak: storm.peak,
             peak_ns: storm.peak_ns,

@@ -23,8 +23,7 @@ pub fn nested(held: &Stack, acquired: &Stack) -> Nesting {
     if held.frames.is_empty() || acquired.frames.is_empty() {
         return Nesting::Ambiguous;
     }
-    let held: Vec<&Frame> = within_task(held).collect();
-    let acquired: Vec<&Frame> = within_task(acquired).collect();
+    let (held, acquired) = (within_task(held), within_task(acquired));
     let common = common(&held, &acquired);
     let shared = &held[..common];
     if let (Some(one), Some(other)) = (held.get(common), acquired.get(common)) {
@@ -33,14 +32,15 @@ pub fn nested(held: &Stack, acquired: &Stack) -> Nesting {
         let at_combinator = same_function && combinator(one).is_some();
         // Where it calls them through one address, they part right below. One
         // function at two lines is one branch before and after an await.
-        let below = under_combinator(shared) && (!same_function || is_adaptor(one));
+        let below = under_combinator(shared)
+            && (!same_function || (is_adaptor(one) && !is_inlined_function(one)));
         if at_combinator || below {
             return Nesting::Separate;
         }
     }
     let hides_branches = shared.iter().any(|frame| match combinator(frame) {
         Some(Kind::Dynamic) => true,
-        Some(Kind::Static) => frame.address == 0,
+        Some(Kind::Static) => frame.address.is_none(),
         None => false,
     });
     if hides_branches { Nesting::Ambiguous } else { Nesting::Nested }
@@ -56,26 +56,23 @@ pub fn is_paused(held: &Stack, waiting: &Stack) -> bool {
     if nested(held, waiting) == Nesting::Separate {
         return true;
     }
-    let outside: Vec<&Frame> = within_task(waiting).collect();
-    let held: Vec<&Frame> = within_task(held).collect();
+    let (held, outside) = (within_task(held), within_task(waiting));
     let common = common(&held, &outside);
     let Some(left) = held[common..].iter().position(|frame| can_be_left(frame)) else {
         return false;
     };
     let is_left_by_both = outside[common..].iter().any(|frame| can_be_left(frame));
     !is_left_by_both
-        && held[common + left..].iter().any(|frame| {
-            let is_anybodys = matches!(frame.owner, Owner::Workspace(_) | Owner::Dependency(_));
-            is_anybodys && !is_adaptor(frame) && !can_be_left(frame)
-        })
+        && held[common + left..]
+            .iter()
+            .any(|frame| is_anybodys(frame) && !is_adaptor(frame) && !can_be_left(frame))
 }
 
 /// Whether the future that took a lock was still there when its task began to wait right
 /// after that: it is the one that waited. Else it was over, and had given its guard away.
 pub fn outlived_its_acquisition(held: &Stack, first_await: &Stack, waiting: &Stack) -> bool {
-    let held: Vec<&Frame> = within_task(held).collect();
-    let first: Vec<&Frame> = within_task(first_await).collect();
-    let waiting: Vec<&Frame> = within_task(waiting).collect();
+    let held = within_task(held);
+    let (first, waiting) = (within_task(first_await), within_task(waiting));
     first.is_empty() || common(&held, &first) > common(&held, &waiting)
 }
 
@@ -83,8 +80,7 @@ pub fn outlived_its_acquisition(held: &Stack, first_await: &Stack, waiting: &Sta
 /// it waits with the other one: the last function of the workspace that both are in,
 /// then and now.
 pub fn last_polled_at<'a>(held: &'a Stack, waiting: &'a Stack) -> Option<(&'a Frame, &'a Frame)> {
-    let waiting: Vec<&Frame> = within_task(waiting).collect();
-    let held: Vec<&Frame> = within_task(held).collect();
+    let (held, waiting) = (within_task(held), within_task(waiting));
     let common = common(&held, &waiting);
     let parted = held.get(common).zip(waiting.get(common));
     let is_same = parted.is_some_and(|(one, other)| one.function == other.function);
@@ -94,11 +90,28 @@ pub fn last_polled_at<'a>(held: &'a Stack, waiting: &'a Stack) -> Option<(&'a Fr
         .zip(&waiting[shared])
         .rev()
         .find(|(then, _)| matches!(then.owner, Owner::Workspace(_)) && then.line > 0)
-        .map(|(then, now)| (*then, *now))
+        .map(|(then, now)| (then.frame, now.frame))
 }
 
-fn common(one: &[&Frame], other: &[&Frame]) -> usize {
-    one.iter().zip(other).take_while(|(one, other)| same_call(one, other)).count()
+/// A frame of a stack, and the address of the call in it.
+#[derive(Debug, Clone, Copy)]
+struct Call<'a> {
+    frame: &'a Frame,
+    /// `None` where it is not known: what is called was inlined, so that the address is
+    /// one within that.
+    address: Option<u64>,
+}
+
+impl std::ops::Deref for Call<'_> {
+    type Target = Frame;
+
+    fn deref(&self) -> &Frame {
+        self.frame
+    }
+}
+
+fn common(one: &[Call<'_>], other: &[Call<'_>]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one.is_same(other)).count()
 }
 
 /// Polls a future, and may return while that is pending.
@@ -120,16 +133,19 @@ enum Kind {
     Dynamic,
 }
 
-fn same_call(one: &Frame, other: &Frame) -> bool {
-    one.function == other.function
-        && one.file == other.file
-        && one.line == other.line
-        && one.address == other.address
+impl Call<'_> {
+    fn is_same(&self, other: &Self) -> bool {
+        let place = |call: &Self| (call.frame.line, call.frame.column);
+        self.function == other.function
+            && self.file == other.file
+            && place(self) == place(other)
+            && self.address == other.address
+    }
 }
 
 /// Whether a combinator polls what follows the shared frames inward, with
 /// nothing but adaptors between.
-fn under_combinator(shared: &[&Frame]) -> bool {
+fn under_combinator(shared: &[Call<'_>]) -> bool {
     shared
         .iter()
         .rev()
@@ -190,6 +206,10 @@ fn combinator(frame: &Frame) -> Option<Kind> {
 
 /// Polls the one future that it wraps.
 fn is_adaptor(frame: &Frame) -> bool {
+    frame.inlined || is_adaptor_by_name(frame)
+}
+
+fn is_adaptor_by_name(frame: &Frame) -> bool {
     const PARTS: &[&str] = &[
         "core::pin::Pin<",
         "core::future::poll_fn::",
@@ -201,13 +221,22 @@ fn is_adaptor(frame: &Frame) -> bool {
         "futures_task::",
         "alloc::boxed::",
     ];
-    frame.inlined
-        || PARTS.iter().any(|part| frame.function.contains(part))
+    PARTS.iter().any(|part| frame.function.contains(part))
         || frame.function.starts_with("<F as futures_core::")
 }
 
+/// A function of the project's or of a dependency's that the optimiser put into its
+/// caller, and no adaptor by what it does.
+fn is_inlined_function(frame: &Frame) -> bool {
+    frame.inlined && !is_adaptor_by_name(frame) && is_anybodys(frame)
+}
+
+fn is_anybodys(frame: &Frame) -> bool {
+    matches!(frame.owner, Owner::Workspace(_) | Owner::Dependency(_))
+}
+
 /// Outermost first, from the innermost poll of the task itself.
-fn within_task(stack: &Stack) -> impl Iterator<Item = &Frame> {
+fn within_task(stack: &Stack) -> Vec<Call<'_>> {
     let boundary = stack
         .frames
         .iter()
@@ -219,7 +248,14 @@ fn within_task(stack: &Stack) -> impl Iterator<Item = &Frame> {
         })
         .unwrap_or(stack.frames.len());
     // The probe's own frames at the inner end are no part of either story.
-    stack.frames[..boundary].iter().rev()
+    let frames = &stack.frames[..boundary];
+    let call = |at: usize| {
+        let frame = &frames[at];
+        let inner = at.checked_sub(1).map(|at| &frames[at]);
+        let is_own = inner.is_none_or(|inner| !inner.inlined || inner.address != frame.address);
+        Call { frame, address: Some(frame.address).filter(|address| is_own && *address != 0) }
+    };
+    (0..frames.len()).rev().map(call).collect()
 }
 
 #[cfg(test)]
@@ -249,6 +285,37 @@ mod tests {
 
     fn branch(address: u64) -> (&'static str, &'static str, u64) {
         ("exp::all::{{closure}}::{{closure}}", "/t/tokio-1.54.1/src/macros/join.rs", address)
+    }
+
+    /// As an optimised build has it: the combinator and its branch within one function.
+    fn inlined(branch: &str, address: u64) -> Stack {
+        let frame = |function: &str, file: &str, inlined: bool| {
+            Frame::from(FrameData {
+                function: function.to_owned(),
+                file: Some(file.into()),
+                line: 1,
+                column: 2,
+                owner: Owner::Workspace("exp".to_owned()),
+                item: None,
+                inlined,
+                address,
+            })
+        };
+        Stack {
+            frames: vec![
+                frame(branch, "/p/main.rs", true),
+                frame("tokio::macros::join::{{closure}}", "/t/src/macros/join.rs", true),
+                frame("<core::future::poll_fn::PollFn<F>>::poll", "/c/poll_fn.rs", false),
+            ],
+        }
+    }
+
+    #[test]
+    fn branches_that_were_inlined_are_told_by_their_functions_or_not_at_all() {
+        let (hold, take) =
+            (inlined("exp::hold::{{closure}}", 3), inlined("exp::take::{{closure}}", 4));
+        assert_eq!(nested(&hold, &take), Nesting::Separate);
+        assert_eq!(nested(&hold, &inlined("exp::hold::{{closure}}", 5)), Nesting::Ambiguous);
     }
 
     const UNORDERED: (&str, &str, u64) = (

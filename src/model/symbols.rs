@@ -19,7 +19,7 @@ use object::{Object, ObjectSymbol, SymbolKind};
 use rustc_hash::FxHashMap;
 
 use super::{
-    Frame, FrameData, Owner, Stack,
+    Frame, FrameData, Owner, Site, Stack,
     items::{self, Items},
     owner,
 };
@@ -214,6 +214,24 @@ impl Symboliser {
             read
         });
         Some(format!("{module}::{}", of_file.function_at(line)?))
+    }
+
+    /// The frame of the function that a position lies in; `None` of the code of others, and
+    /// where the function is not known.
+    pub fn frame_at(&self, site: &Site) -> Option<Frame> {
+        let package = self.project.package_of(&site.file)?;
+        let item = self.item(&site.file, site.line)?;
+        let frame = FrameData {
+            function: item.clone(),
+            file: Some(site.file.clone()),
+            line: site.line,
+            column: site.column,
+            owner: Owner::Workspace(package.name.clone()),
+            item: Some(item),
+            inlined: false,
+            address: 0,
+        };
+        Some(frame.into())
     }
 
     fn binary(&self, module: &Module) -> Arc<Binary> {

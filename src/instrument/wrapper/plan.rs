@@ -105,17 +105,15 @@ impl<'a> Given<'a> {
 
     /// The level of debug info to compile with, where it is not the one that was given.
     ///
-    /// Stacks need lines, and waits are known by the names of functions of tokio, of which
-    /// those that were inlined have a path from `limited` on. What `full` adds are variables
-    /// and types: nobody asks for those of a dependency, and without them it is compiled and
-    /// linked so much faster as to pay for what is added.
-    fn debuginfo_instead(&self, is_telling_tokio: bool) -> Option<&'static str> {
+    /// Stacks need lines, and waits, time limits and branches are known by the names of
+    /// functions, of which those that were inlined have a path from `limited` on. What `full`
+    /// adds are variables and types: nobody asks for those of a dependency, and without them
+    /// it is compiled and linked so much faster as to pay for what is added.
+    fn debuginfo_instead(&self) -> Option<&'static str> {
         match self.debuginfo {
             "2" | "full" => self.is_dependency.then_some(LIMITED),
             "1" | "limited" => None,
-            _ if is_telling_tokio => Some(LIMITED),
-            "" | "0" | "none" => Some("line-tables-only"),
-            _ => None,
+            _ => Some(LIMITED),
         }
     }
 
@@ -258,7 +256,7 @@ pub fn plan(
     push(&["-L", &format!("dependency={}", state.dependencies)]);
     push(&["-L", &format!("dependency={side}")]);
     push(&["-C", "force-frame-pointers=yes"]);
-    if let Some(level) = given.debuginfo_instead(is_telling) {
+    if let Some(level) = given.debuginfo_instead() {
         push(&["-C", &format!("debuginfo={level}")]);
     }
     if let Some((_, library)) = std {
@@ -363,7 +361,7 @@ mod tests {
         assert!(!args.contains("strip"), "{args}");
         assert!(args.ends_with(&format!(
             "-L dependency=/cache/deps -L dependency={SIDE} -C force-frame-pointers=yes \
-             -C debuginfo=line-tables-only --extern std=/cache/deps/libconcaudit_std-1.rlib"
+             -C debuginfo=limited --extern std=/cache/deps/libconcaudit_std-1.rlib"
         )));
     }
 
@@ -392,7 +390,7 @@ mod tests {
         for flag in ["-g", "-C debuginfo=2", "-Cdebuginfo=1", "--codegen=debuginfo=full"] {
             let args = format!("--crate-name a {flag} {TARGET}");
             let (args, _) = planned(("a", "0.1.0"), &args, &[]);
-            assert!(!args.contains("line-tables-only") && !args.contains("limited"), "{args}");
+            assert!(!args.contains("limited"), "{args}");
             let args = format!("--cap-lints allow {args}");
             let (of_dependency, _) = planned(("a", "0.1.0"), &args, &[]);
             let is_less = of_dependency.contains("-C debuginfo=limited");
