@@ -105,7 +105,19 @@ fn test_arguments(options: &TestOptions) -> Result<TestArguments, ExpectedError>
 
 fn runtime() -> Result<tokio::runtime::Runtime, ExpectedError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    Ok(runtime.context("failed to start threads for the run")?)
+    let runtime = runtime.context("failed to start threads for the run")?;
+    survive_file_limits(&runtime);
+    Ok(runtime)
+}
+
+/// Has a write beyond the limit of a file's size (`ulimit -f`) fail, as one to a full disk
+/// does, and not end this process. Once a signal was listened to it never does that again.
+/// What is started from here on has the signal as we had it.
+fn survive_file_limits(runtime: &tokio::runtime::Runtime) {
+    let _context = runtime.enter();
+    let kind = tokio::signal::unix::SignalKind::from_raw(nix::sys::signal::Signal::SIGXFSZ as i32);
+    // Where that is not possible, it is as it would have been.
+    let _ = tokio::signal::unix::signal(kind);
 }
 
 /// Lists the tests and runs them, each in a process of its own that is

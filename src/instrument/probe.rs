@@ -717,7 +717,19 @@ mod tests {
         drop(third);
         let (fourth, seen) = ensure_in(SMALL, &cache, &toolchain);
         assert_eq!(seen, ["started", "finished"]);
-        assert_eq!(fourth.unwrap().identity, identity);
+        let fourth = fourth.unwrap();
+        assert_eq!(fourth.identity, identity);
+
+        // Cut short: a library, and what says which files there are.
+        let core = fourth.libraries.core.clone();
+        drop(fourth);
+        for file in [core, folder.join(STAMP)] {
+            let content = fs::read(&file).unwrap();
+            fs::write(&file, &content[..content.len() / 2]).unwrap();
+            let (again, seen) = ensure_in(SMALL, &cache, &toolchain);
+            assert_eq!(seen, ["started", "finished"], "{file}");
+            assert_eq!(again.unwrap().identity, identity);
+        }
     }
 
     #[test]

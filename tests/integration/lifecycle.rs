@@ -325,8 +325,22 @@ fn waiting(folder: &Path, report: &Path) -> Tool {
         .arg(report)
 }
 
+/// Whether whoever started this had us ignore hangups (`nohup`), as the tool then does.
+fn hangups_are_ignored() -> bool {
+    let status = fs_err::read_to_string("/proc/self/status").expect("the system tells");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("it has one");
+    let is_ignored = u64::from_str_radix(mask.trim(), 16).expect("it is a mask") & 1 == 1;
+    if is_ignored {
+        eprintln!("skipped: hangups are ignored here");
+    }
+    is_ignored
+}
+
 #[test]
 fn a_hangup_is_an_interruption() {
+    if hangups_are_ignored() {
+        return;
+    }
     let folder = temporary();
     let file = folder.path().join("report.json");
     let running = waiting(folder.path(), &file).start();
@@ -339,6 +353,9 @@ fn a_hangup_is_an_interruption() {
 
 #[test]
 fn a_terminal_that_is_closed_takes_no_report_with_it() {
+    if hangups_are_ignored() {
+        return;
+    }
     let folder = temporary();
     let file = folder.path().join("report.json");
     let terminal = openpty(None, None).expect("there are terminals");
@@ -444,6 +461,25 @@ fn a_full_disk_is_told_and_what_needs_none_goes_on() {
         .run();
     finished.assert_code(101);
     finished.assert_says(&["o space left on device"]);
+}
+
+#[test]
+fn a_limit_of_a_files_size_is_told_like_a_full_disk() {
+    let folder = temporary();
+    let file = folder.path().join("report.json");
+    let heard = ["--test", "silence", "--exact", HEARD];
+    tool(folder.path()).args(&heard).run().assert_code(0);
+    let limited = tool(folder.path())
+        .args(&heard)
+        .args(&["--format", "json", "--output"])
+        .arg(&file)
+        .after("ulimit -f 2")
+        .run();
+    limited.assert_code(101);
+    limited.assert_says(&["report.json", "File too large"]);
+    assert!(!file.exists(), "half a report is none");
+    // It is printed, where nothing is lost.
+    assert_eq!(Report::parse(&limited.stdout).tests[0].outcome, "passed", "{limited}");
 }
 
 /// What a test has put in the place of its own binary, which cargo takes for it.

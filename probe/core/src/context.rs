@@ -151,7 +151,7 @@ impl Context {
         }
     }
 
-    /// Tells the epochs of all actors apart, see [`crate::causality`].
+    /// Tells the epochs of all actors apart, see [`crate::lifecycle::happens_before`].
     #[inline]
     pub(crate) fn actor_epoch(&self) -> u64 {
         let top = self.task_depth.get().checked_sub(1).and_then(|top| self.tasks.get(top));

@@ -164,9 +164,22 @@ impl Tool {
     /// If it cannot be started.
     pub fn start_in_terminal(self, terminal: &OwnedFd) -> Child {
         let stream = || terminal.try_clone().expect("a terminal has many descriptors");
-        let mut command = Command::new("setsid");
-        command.args(["--ctty", "--wait"]).arg(self.command.get_program());
-        command.args(self.command.get_args());
+        let mut command = self.started_by("setsid", &["--ctty", "--wait"]);
+        command.stdin(stream()).stdout(stream()).stderr(stream());
+        command.spawn().expect("util-linux is there")
+    }
+
+    /// Below a shell that has run this command: `ulimit -f 1`.
+    pub fn after(self, command: &str) -> Self {
+        let script = format!("{command} && exec \"$0\" \"$@\"");
+        let mut command = self.started_by("sh", &["-c", &script]);
+        command.stdin(Stdio::null());
+        Self { command }
+    }
+
+    fn started_by(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(arguments).arg(self.command.get_program()).args(self.command.get_args());
         for (name, value) in self.command.get_envs() {
             match value {
                 Some(value) => command.env(name, value),
@@ -174,8 +187,7 @@ impl Tool {
             };
         }
         command.current_dir(self.command.get_current_dir().expect("it has one"));
-        command.stdin(stream()).stdout(stream()).stderr(stream());
-        command.spawn().expect("util-linux is there")
+        command
     }
 }
 

@@ -202,7 +202,7 @@ pub struct Task {
     pub(crate) spawn_site: Option<&'static SpawnSite>,
     pub(crate) children: Mutex<Children>,
     pub(crate) handles: Handles,
-    /// See [`crate::causality`].
+    /// See [`crate::lifecycle::happens_before`].
     pub(crate) knowledge: Knowledge,
     pub(crate) inner: Mutex<Option<Waker>>,
     pub(crate) joins: Window,
@@ -215,7 +215,7 @@ pub struct Task {
     /// AcquireKind many, to be read without the lock.
     pub(crate) held_count: AtomicU32,
     pub(crate) last_state: Mutex<Option<Box<State>>>,
-    /// See [`crate::ending`].
+    /// See [`crate::detect::late_ends`].
     pub(crate) ending: Ending,
     /// Of a thread, and of a blocking task, the thread that runs it: its number for
     /// the system; 0 where not known.
@@ -340,7 +340,7 @@ impl Task {
         self.is_panic_noticed.load(Ordering::Relaxed)
     }
 
-    /// As [`context::Context::actor_id`] names it.
+    /// As [`crate::context::Context::actor_id`] names it.
     pub(crate) fn actor_id(&self) -> u64 {
         if self.kind == TaskKind::Thread { self.thread() } else { self.id }
     }
