@@ -163,7 +163,7 @@ impl<'a> Hang<'a> {
                 let at = self.at(stack);
                 match for_ns {
                     Some(ns) => format!(
-                        "has computed{at} for {} in one poll ({} on the CPU)",
+                        "has computed{at} for {} without a pause at an `.await` ({} on the CPU)",
                         duration(*ns),
                         duration((*cpu_ns).min(*ns))
                     ),

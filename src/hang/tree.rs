@@ -271,7 +271,7 @@ impl Hang<'_> {
             (Some(task), _) => {
                 let who = self.who(Node::Task(task.id), Some(task));
                 let since = self.now_ns().saturating_sub(task.last_poll_started_ns);
-                format!("in one poll of {who} for {}, {what}", duration(since))
+                format!("runs {who} for {} without a pause, {what}", duration(since))
             }
             (None, Some(task)) => {
                 let who = self.who(Node::Task(task.id), Some(task));

@@ -567,7 +567,7 @@ mod tests {
             finding.message.ends_with(
                 "for the task spawned at src/lib.rs:50, which was never polled, since its thread is \
                  kept busy by the task spawned at src/lib.rs:20, which has computed at \
-                 src/lib.rs:70 for 4.0 s in one poll (4.0 s on the CPU)"
+                 src/lib.rs:70 for 4.0 s without a pause at an `.await` (4.0 s on the CPU)"
             ),
             "{}",
             finding.message

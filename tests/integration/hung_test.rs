@@ -94,7 +94,7 @@ macro_rules! on_tasks {
                             says(finding, &[
                                 " for the task spawned at src/computing.rs:",
                                 ", which has computed at src/computing.rs:",
-                                " in one poll (",
+                                " without a pause at an `.await` (",
                                 " on the CPU)",
                             ])
                         });
