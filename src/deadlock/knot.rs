@@ -16,7 +16,6 @@ use crate::{
         short,
     },
     project::Project,
-    rules::config::Config,
 };
 
 /// Of a knot of many parties, those that are told in a sentence.
@@ -46,16 +45,26 @@ pub fn rule_of(knot: &Knot) -> &'static str {
     }
 }
 
+/// The knots of a run that the rule of this name tells of.
+pub fn knots<'a>(run: &'a Run, rule: &'a str) -> impl Iterator<Item = &'a Knot> {
+    let processes = run.tests.iter().flat_map(|test| &test.processes);
+    processes.flat_map(|process| &process.knots).filter(move |knot| rule_of(knot) == rule)
+}
+
 /// Whether a wait for a lock is part of a knot that a rule tells of: no other rule
 /// needs to.
 ///
 /// By its line: the stacks of an acquisition and of its wait end in different frames.
-pub fn is_told(process: &Process, wanted: &Acquisition, config: &Config) -> bool {
+pub fn is_told(
+    process: &Process,
+    wanted: &Acquisition,
+    is_reported: impl Fn(&Knot) -> bool,
+) -> bool {
     let is_it = |party: &Party| {
         party.wanted == Some(wanted.resource) && line(&party.stack) == line(&wanted.stack)
     };
     let knots = process.knots.iter();
-    knots.filter(|knot| config.is_enabled(rule_of(knot))).any(|knot| knot.parties.iter().any(is_it))
+    knots.filter(|knot| is_reported(knot)).any(|knot| knot.parties.iter().any(is_it))
 }
 
 /// Where a stack points to: the function, the file and the line.
@@ -72,11 +81,10 @@ pub struct Told<'a>(BTreeSet<(Line<'a>, Line<'a>)>);
 
 impl<'a> Told<'a> {
     /// Those of the whole run: what deadlocks in one test need not in another one.
-    pub fn of(run: &'a Run, config: &Config) -> Self {
+    pub fn of(run: &'a Run, is_reported: impl Fn(&Knot) -> bool) -> Self {
         let processes = run.tests.iter().flat_map(|test| &test.processes);
         let knots = processes.flat_map(|process| &process.knots);
-        let parties =
-            knots.filter(|knot| config.is_enabled(rule_of(knot))).flat_map(|knot| &knot.parties);
+        let parties = knots.filter(|knot| is_reported(knot)).flat_map(|knot| &knot.parties);
         let steps = parties
             .filter_map(|party| Some((line(&party.held.as_ref()?.stack)?, line(&party.stack)?)));
         Self(steps.collect())

@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 
-use super::{Frame, Owner, Site, Stack, Task, crate_of};
+use super::{Frame, Hold, Owner, Process, Site, Stack, Task, crate_of};
 use crate::{finding::Origin, project::Project};
 
 /// The test in whose process something was seen.
@@ -47,6 +47,19 @@ fn is_lock_plumbing(frame: &Frame) -> bool {
 /// Whose code a stack blames.
 pub fn origin(project: &Project, stack: &Stack, test: &TestIdentity) -> Origin {
     blame_frame(stack).map_or(Origin::Dependency, |frame| origin_of_frame(project, frame, test))
+}
+
+/// Whether most of the time of a hold went into the test's own code: a closure or a future
+/// of its that the library runs under its lock, as it is asked to.
+pub fn went_into_test(
+    project: &Project,
+    process: &Process,
+    hold: &Hold,
+    test: &TestIdentity,
+) -> bool {
+    let held_ns = hold.released_ns.unwrap_or(process.ended_ns).saturating_sub(hold.acquired_ns);
+    hold.awaited_ns.saturating_mul(2) >= held_ns
+        && origin(project, &hold.await_stack, test) == Origin::Test
 }
 
 /// Whose code spawned a task: by its [`spawner`], by its site where its spawn stack has

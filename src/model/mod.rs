@@ -27,7 +27,7 @@ mod waits;
 
 pub use blame::{
     TestIdentity, blame_frame, origin, origin_of_frame, origin_of_site, origin_of_task,
-    pointed_frame, site_frame, spawner, user_frames,
+    pointed_frame, site_frame, spawner, user_frames, went_into_test,
 };
 pub use build::process_from;
 pub use facts::*;

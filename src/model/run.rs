@@ -1,6 +1,9 @@
 //! What was run, and what came of it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     BlockingCall, BlockingPoll, ChildProcess, Hold, Knot, LockAcrossAwait, OpenFile, OrderEdge,
@@ -128,6 +131,18 @@ pub struct Process {
     pub exit_stack: Arc<Stack>,
     /// What the probe counted.
     pub counters: Counters,
+}
+
+impl Process {
+    /// Every hold that is known of, once: those that were long, and what is held still.
+    pub fn all_holds(&self) -> impl Iterator<Item = &Hold> {
+        let mut seen = BTreeSet::new();
+        let still = self.tasks.values().flat_map(|task| &task.holds);
+        self.holds.iter().chain(still).filter(move |hold| {
+            let holder = (hold.holder.task, hold.holder.thread);
+            seen.insert((hold.acquisition.resource, hold.acquired_ns, holder))
+        })
+    }
 }
 
 /// What the probe counted in one process, and what it had to leave out.

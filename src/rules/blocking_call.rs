@@ -14,14 +14,10 @@ use crate::{
     },
     model::{
         BlockingCall as Call, Owner, Process, Resource, Run, TaskKind, TestIdentity, in_place,
-        origin, pointed_frame, short,
+        origin, pointed_frame, short, went_into_test,
     },
     project::Project,
-    rules::{
-        Rule,
-        config::Config,
-        long_held_lock::{holds, is_of_test},
-    },
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -41,7 +37,7 @@ impl Rule for BlockingCall {
         Severity::Warning
     }
 
-    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {
             for process in &test.processes {
@@ -91,8 +87,9 @@ fn is_held_for_test(
     lock: &Resource,
     test: &TestIdentity,
 ) -> bool {
-    let mut long = holds(process).filter(|hold| hold.acquisition.resource == lock.id).peekable();
-    long.peek().is_some() && long.all(|hold| is_of_test(project, process, hold, test))
+    let mut long =
+        process.all_holds().filter(|hold| hold.acquisition.resource == lock.id).peekable();
+    long.peek().is_some() && long.all(|hold| went_into_test(project, process, hold, test))
 }
 
 fn blocked_ns(call: &Call) -> u64 {
@@ -295,7 +292,7 @@ mod tests {
         };
         change(&mut call);
         let process = Process { blocking_calls: vec![call], ..process([], [std_mutex(7, 3)]) };
-        BlockingCall.check(&run(process), &Config::default())
+        crate::rules::check(&BlockingCall, &run(process), &Config::default())
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::{
         in_initialiser, in_place, origin, origin_of_frame, plain, pointed_frame, short,
     },
     project::Project,
-    rules::{Rule, config::Config},
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -38,7 +38,7 @@ impl Rule for BlockingPoll {
         Severity::Error
     }
 
-    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {
             for process in &test.processes {
@@ -314,7 +314,7 @@ mod tests {
     fn check_in(poll: Poll, is_optimised: bool) -> Vec<Finding> {
         let mut run = run(Process { blocking_polls: vec![poll], ..process([], []) });
         run.tests[0].is_optimised = is_optimised;
-        BlockingPoll.check(&run, &Config::default())
+        crate::rules::check(&BlockingPoll, &run, &Config::default())
     }
 
     fn check(poll: Poll) -> Vec<Finding> {
@@ -401,10 +401,10 @@ mod tests {
         let poll = Poll { is_over: false, ..computing() };
         let process = Process { blocking_polls: vec![poll], ..process([], []) };
         let run = run_of([("app::it works", Outcome::TimedOut, process)]);
-        assert!(BlockingPoll.check(&run, &Config::default()).is_empty());
+        assert!(crate::rules::check(&BlockingPoll, &run, &Config::default()).is_empty());
         let disabled = ["hung-test".to_owned()].into();
         let alone = Config { disabled, ..Config::default() };
-        assert_eq!(BlockingPoll.check(&run, &alone).len(), 1);
+        assert_eq!(crate::rules::check(&BlockingPoll, &run, &alone).len(), 1);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
     describe,
     finding::{Details, Finding, Severity, group::Draft},
     model::{Mode, ResourceKind, Run, TaskKind},
-    rules::{Rule, config::Config},
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -28,7 +28,13 @@ impl Rule for Deadlock {
         Severity::Error
     }
 
-    fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
+    fn explain(&self, run: &Run, _config: &Config, explained: &mut Explained) {
+        for knot in deadlock::knots(run, self.name()) {
+            explained.add_knot(knot);
+        }
+    }
+
+    fn check(&self, run: &Run, _config: &Config, _explained: &Explained) -> Vec<Finding> {
         deadlock::findings(run, self.name(), tell)
     }
 }
@@ -138,7 +144,7 @@ mod tests {
             knots: vec![knot],
             ..process([thread(4)], [mutex(7, 3), mutex(8, 4), std_rwlock(9, 5)])
         };
-        Deadlock.check(&run(process), &Config::default())
+        crate::rules::check(&Deadlock, &run(process), &Config::default())
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     describe,
     finding::{Details, Finding, Severity, group::Draft},
     model::{Party, Run, last_polled_at, pointed_frame, short},
-    rules::{Rule, config::Config},
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -29,7 +29,13 @@ impl Rule for Futurelock {
         Severity::Error
     }
 
-    fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
+    fn explain(&self, run: &Run, _config: &Config, explained: &mut Explained) {
+        for knot in deadlock::knots(run, self.name()) {
+            explained.add_knot(knot);
+        }
+    }
+
+    fn check(&self, run: &Run, _config: &Config, _explained: &Explained) -> Vec<Finding> {
         deadlock::findings(run, self.name(), tell)
     }
 }
@@ -163,7 +169,8 @@ mod tests {
     #[test]
     fn a_place_granted_to_a_future_that_nobody_polls_is_told_with_that_future() {
         let granted = Party { is_granted: true, ..rfd() };
-        let findings = Futurelock.check(&run(process_of(granted)), &Config::default());
+        let findings =
+            crate::rules::check(&Futurelock, &run(process_of(granted)), &Config::default());
         let [finding] = &findings[..] else { panic!("{findings:?}") };
         assert_eq!((finding.severity, finding.confidence), (Severity::Error, Confidence::Observed));
         assert_eq!(
@@ -182,7 +189,10 @@ mod tests {
         let found = |party: Party| {
             let run = run(process_of(party));
             let config = Config::default();
-            (Futurelock.check(&run, &config).len(), Deadlock.check(&run, &config).len())
+            (
+                crate::rules::check(&Futurelock, &run, &config).len(),
+                crate::rules::check(&Deadlock, &run, &config).len(),
+            )
         };
         assert_eq!(found(rfd()), (1, 0));
         let mut own = rfd();
@@ -216,7 +226,7 @@ mod tests {
         };
         let run = run(Process { recursive_locks: vec![recursion], ..process_of(party) });
         let without = Config { disabled: ["futurelock".to_owned()].into(), ..Config::default() };
-        assert!(RecursiveLock.check(&run, &Config::default()).is_empty());
-        assert_eq!(RecursiveLock.check(&run, &without).len(), 1);
+        assert!(crate::rules::check(&RecursiveLock, &run, &Config::default()).is_empty());
+        assert_eq!(crate::rules::check(&RecursiveLock, &run, &without).len(), 1);
     }
 }

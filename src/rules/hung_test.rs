@@ -4,7 +4,6 @@
 //! explains it, that is the finding.
 
 use crate::{
-    deadlock::rule_of,
     describe::{self, counted, duration},
     finding::{
         Confidence, Details, Finding, HungProcess, LabelledStack, Location, Origin, Severity,
@@ -15,7 +14,7 @@ use crate::{
         Awaited, CallKind, Outcome, Run, Stack, Task, TaskEnd, TaskKind, Test, origin,
         pointed_frame,
     },
-    rules::{Rule, config::Config, lost_waker::tells_of_hanging},
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -35,19 +34,19 @@ impl Rule for HungTest {
         Severity::Error
     }
 
-    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, config: &Config, explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         let ended_by_us = run
             .tests
             .iter()
             .filter(|test| test.outcome.is_hang() || test.outcome == Outcome::TooSlow);
-        for test in ended_by_us.filter(|test| !is_explained(test, config)) {
+        for test in ended_by_us.filter(|test| !is_explained(test, explained)) {
             let Some(process) = test.processes.iter().find_map(|it| it.snapshot.as_deref()) else {
                 continue;
             };
             let hang = Hang::new(&run.project, process, &test.identity);
             let steps = hang.chain();
-            if !is_lost(&hang, &steps, config) {
+            if !is_reported(&hang, &steps, explained) {
                 let held_up = hang.held_up(steps.iter().map(|step| step.node));
                 Hung { hang: &hang, steps, held_up, test, config }.add_to(&mut groups);
             }
@@ -57,18 +56,15 @@ impl Rule for HungTest {
 }
 
 /// Whether a knot is why it hangs, and a rule tells of it.
-fn is_explained(test: &Test, config: &Config) -> bool {
+fn is_explained(test: &Test, explained: &Explained) -> bool {
     let mut knots = test.processes.iter().flat_map(|process| &process.knots);
-    knots.any(|knot| config.is_enabled(rule_of(knot)))
+    knots.any(|knot| explained.has_knot(knot))
 }
 
-/// Whether the one that keeps all waiting has lost its waker, and a rule tells of it.
-fn is_lost(hang: &Hang<'_>, steps: &[Step<'_>], config: &Config) -> bool {
-    config.is_enabled("lost-waker")
-        && steps
-            .last()
-            .and_then(|step| hang.record(step.node))
-            .is_some_and(|task| tells_of_hanging(hang.process, task))
+/// Whether a rule tells of the one that keeps all waiting.
+fn is_reported(hang: &Hang<'_>, steps: &[Step<'_>], explained: &Explained) -> bool {
+    let last = steps.last().and_then(|step| hang.record(step.node));
+    last.is_some_and(|task| explained.has_task(hang.process, task.id))
 }
 
 struct Hung<'a> {
@@ -477,7 +473,11 @@ mod tests {
 
     fn check_of(outcome: Outcome, snapshot: Process) -> Vec<Finding> {
         let process = Process { snapshot: Some(Box::new(snapshot)), ..process([], []) };
-        HungTest.check(&run_of([("app::it works", outcome, process)]), &Config::default())
+        crate::rules::check(
+            &HungTest,
+            &run_of([("app::it works", outcome, process)]),
+            &Config::default(),
+        )
     }
 
     fn check(tasks: Vec<Task>) -> Finding {
@@ -617,7 +617,7 @@ mod tests {
             };
             let process = Process { snapshot: Some(Box::new(snapshot)), ..process([], []) };
             let run = run_of([("app::it works", Outcome::TimedOut, process)]);
-            HungTest.check(&run, config).len()
+            crate::rules::check(&HungTest, &run, config).len()
         };
         assert_eq!(check(&Config::default()), 0);
         let disabled = ["lost-waker".to_owned()].into();
@@ -667,11 +667,15 @@ mod tests {
             ..process([], [mutex(7, 3)])
         };
         let run = run_of([("app::it works", Outcome::TimedOut, tied)]);
-        assert_eq!(HungTest.check(&run, &Config::default()).len(), 0);
+        assert_eq!(crate::rules::check(&HungTest, &run, &Config::default()).len(), 0);
         let disabled = ["deadlock".to_owned(), "futurelock".to_owned()].into();
         let alone = Config { disabled, ..Config::default() };
-        assert_eq!(HungTest.check(&run, &alone).len(), 1, "nobody else tells of it");
+        assert_eq!(
+            crate::rules::check(&HungTest, &run, &alone).len(),
+            1,
+            "nobody else tells of it"
+        );
         let unseen = run_of([("app::it works", Outcome::TimedOut, process([], []))]);
-        assert_eq!(HungTest.check(&unseen, &Config::default()).len(), 0);
+        assert_eq!(crate::rules::check(&HungTest, &unseen, &Config::default()).len(), 0);
     }
 }

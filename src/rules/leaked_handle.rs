@@ -12,7 +12,7 @@ use crate::{
     },
     model::{ChildProcess, LeftProcess, Outcome, Process, Run, origin, pointed_frame},
     project::Project,
-    rules::{Rule, config::Config},
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -32,7 +32,7 @@ impl Rule for LeakedHandle {
         Severity::Warning
     }
 
-    fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, _config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
             // One that its own parent has left is told of with the place.
@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn check(process: Process) -> Vec<Finding> {
-        LeakedHandle.check(&run(process), &Config::default())
+        crate::rules::check(&LeakedHandle, &run(process), &Config::default())
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(check(left(by_test))[0].severity, Severity::Note);
         assert!(check(Process { truncated: true, ..left(child()) }).is_empty());
         let failed = run_of([("app::it works", Outcome::Failed, left(child()))]);
-        assert!(LeakedHandle.check(&failed, &Config::default()).is_empty());
+        assert!(crate::rules::check(&LeakedHandle, &failed, &Config::default()).is_empty());
         assert!(check(process([], [])).is_empty());
     }
 }

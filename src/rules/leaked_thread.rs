@@ -17,7 +17,7 @@ use crate::{
         is_of_static, is_worker, origin, pointed_frame, static_frame,
     },
     project::Project,
-    rules::{Rule, config::Config},
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -37,7 +37,23 @@ impl Rule for LeakedThread {
         Severity::Warning
     }
 
-    fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
+    fn explain(&self, run: &Run, _config: &Config, explained: &mut Explained) {
+        for test in &run.tests {
+            for process in &test.processes {
+                let threads = threads_of_leaked_runtimes(&run.project, &test.identity, process);
+                let ran_there = |task: &&Task| {
+                    task.kind == TaskKind::Task
+                        && task.end == TaskEnd::Alive
+                        && threads.contains(&task.thread)
+                };
+                for task in process.tasks.values().filter(ran_there) {
+                    explained.add_task(process, task.id);
+                }
+            }
+        }
+    }
+
+    fn check(&self, run: &Run, _config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
             for process in test.processes.iter().filter(|process| !process.truncated) {
@@ -122,7 +138,7 @@ fn runtimes(process: &Process) -> Vec<(&Task, BTreeSet<u64>)> {
 
 /// The worker threads of runtimes that are themselves reported, as more than a note:
 /// that explains the tasks that they ran.
-pub fn threads_of_leaked_runtimes(
+fn threads_of_leaked_runtimes(
     project: &Project,
     test: &TestIdentity,
     process: &Process,
@@ -294,7 +310,7 @@ mod tests {
     use crate::model::testing::*;
 
     fn check(tasks: impl IntoIterator<Item = Task>) -> Vec<Finding> {
-        LeakedThread.check(&run(process(tasks, [])), &Config::default())
+        crate::rules::check(&LeakedThread, &run(process(tasks, [])), &Config::default())
     }
 
     fn worker(id: u64, builder: crate::model::Frame) -> Task {
@@ -337,9 +353,9 @@ mod tests {
     #[test]
     fn only_passed_tests_and_whole_processes_are_judged() {
         let failed = run_of([("app::it works", Outcome::Failed, process([thread(4)], []))]);
-        assert!(LeakedThread.check(&failed, &Config::default()).is_empty());
+        assert!(crate::rules::check(&LeakedThread, &failed, &Config::default()).is_empty());
         let cut = Process { truncated: true, ..process([thread(4)], []) };
-        assert!(LeakedThread.check(&run(cut), &Config::default()).is_empty());
+        assert!(crate::rules::check(&LeakedThread, &run(cut), &Config::default()).is_empty());
     }
 
     #[test]
@@ -404,10 +420,13 @@ mod tests {
         let inside = Task { end: TaskEnd::Alive, ended_ns: 0, thread: 2, ..task(5) };
         let process = process([worker(1, built()), worker(2, built()), inside.clone()], []);
         let run = run(process);
-        let told = LeakedThread.check(&run, &Config::default());
+        let told = crate::rules::check(&LeakedThread, &run, &Config::default());
         assert!(told[0].notes.contains(&"1 task had not ended in it".to_owned()));
         let lingering = crate::rules::lingering_task::LingeringTask;
-        assert!(lingering.check(&run, &Config::default()).is_empty(), "told once");
+        assert!(crate::rules::check(&lingering, &run, &Config::default()).is_empty(), "told once");
+        let without = Config { disabled: ["leaked-thread".to_owned()].into(), ..Config::default() };
+        let findings = crate::rules::check(&lingering, &run, &without);
+        assert_eq!(findings.len(), 1, "a rule that is not asked explains nothing");
         let by_test = check([worker(1, test_code("it::works", 5))]);
         assert_eq!(by_test[0].severity, Severity::Note);
         let dropped = Task { end: TaskEnd::Completed, ended_ns: 5, ..worker(1, built()) };

@@ -24,15 +24,13 @@ use crate::{
     },
     project::Project,
     rules::{
-        Rule,
+        Explained, Rule,
         config::Config,
-        leaked_thread::threads_of_leaked_runtimes,
         lingering_task::{
             owners::{awaits_token, owner_of},
             rollup::{idle_ns, tops},
             unstopped::{Unstopped, unstopped},
         },
-        lost_waker, orphaned_task,
     },
 };
 
@@ -53,27 +51,19 @@ impl Rule for LingeringTask {
         Severity::Error
     }
 
-    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, _config: &Config, explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
             for process in test.processes.iter().filter(|process| !process.truncated) {
                 let project = &run.project;
-                let explained = threads_of_leaked_runtimes(project, &test.identity, process);
-                let orphans = orphaned_task::told(process, config);
-                let lost = lost_waker::told(process, config);
                 for (id, descendants) in tops(process) {
-                    if orphans.contains(&id) || lost.contains(&id) {
+                    if explained.has_task(process, id) {
                         continue;
                     }
                     let Some(task) = process.tasks.get(&id) else { continue };
-                    let is_explained = task.kind == TaskKind::Task
-                        && task.end == TaskEnd::Alive
-                        && explained.contains(&task.thread);
-                    if !is_explained {
-                        let unstopped = unstopped(process, task);
-                        Lingering { project, test, process, task, descendants, unstopped }
-                            .add_to(&mut groups);
-                    }
+                    let unstopped = unstopped(process, task);
+                    Lingering { project, test, process, task, descendants, unstopped }
+                        .add_to(&mut groups);
                 }
             }
         }
@@ -574,7 +564,7 @@ mod tests {
     };
 
     fn check(process: Process) -> Vec<Finding> {
-        LingeringTask.check(&run(process), &Config::default())
+        crate::rules::check(&LingeringTask, &run(process), &Config::default())
     }
 
     fn check_task(change: impl FnOnce(&mut Task)) -> Vec<Finding> {
@@ -650,7 +640,7 @@ mod tests {
     fn only_passed_tests_and_whole_processes_are_judged() {
         for outcome in [Outcome::Failed, Outcome::TimedOut, Outcome::Signalled(6)] {
             let run = run_of([("app::it works", outcome, process([task(1)], []))]);
-            assert!(LingeringTask.check(&run, &Config::default()).is_empty());
+            assert!(crate::rules::check(&LingeringTask, &run, &Config::default()).is_empty());
         }
         let cut = Process { truncated: true, ..process([task(1)], []) };
         assert!(check(cut).is_empty());
@@ -719,7 +709,11 @@ mod tests {
         let severity = |wait: Wait, child_waits: Wait| {
             let top = Task { waits: vec![wait], ..task(1) };
             let child = Task { parent: Some(1), waits: vec![child_waits], ..task(2) };
-            let findings = LingeringTask.check(&run(process([top, child], [])), &Config::default());
+            let findings = crate::rules::check(
+                &LingeringTask,
+                &run(process([top, child], [])),
+                &Config::default(),
+            );
             findings[0].severity
         };
         assert_eq!(severity(joins(), sleeps()), Severity::Warning);
@@ -824,7 +818,7 @@ mod tests {
             ("app::it a", Outcome::Passed, process([task(1), task(2)], [])),
             ("app::it b", Outcome::Passed, process([slow], [])),
         ]);
-        let findings = LingeringTask.check(&run, &Config::default());
+        let findings = crate::rules::check(&LingeringTask, &run, &Config::default());
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].tests, ["app::it a", "app::it b"]);
         assert_eq!(findings[0].occurrences, 3);

@@ -14,7 +14,7 @@ use crate::{
         short,
     },
     project::Project,
-    rules::{Rule, config::Config},
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -34,7 +34,7 @@ impl Rule for LockAcrossAwait {
         Severity::Warning
     }
 
-    fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, _config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {
             for process in &test.processes {
@@ -146,7 +146,7 @@ mod tests {
         };
         change(&mut across);
         let process = Process { locks_across_awaits: vec![across], ..process([], [lock]) };
-        LockAcrossAwait.check(&run(process), &Config::default())
+        crate::rules::check(&LockAcrossAwait, &run(process), &Config::default())
     }
 
     #[test]

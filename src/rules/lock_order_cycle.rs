@@ -27,7 +27,7 @@ use crate::{
         TaskKind, Test, blame_frame, nested, origin, pointed_frame, short,
     },
     project::Project,
-    rules::{Rule, config::Config},
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -47,11 +47,11 @@ impl Rule for LockOrderCycle {
         Severity::Error
     }
 
-    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, _config: &Config, explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         let mut classes = Classes::default();
         let mut orders = ClassOrders::default();
-        let told = Told::of(run, config);
+        let told = Told::of(run, |knot| explained.has_knot(knot));
         let is_told = |cycle: &[Step<'_>]| told.has(cycle.iter().map(|step| step.edge));
         let mut seen: BTreeSet<BTreeSet<(LockKey, LockKey)>> = BTreeSet::new();
         for test in &run.tests {
@@ -691,7 +691,7 @@ mod tests {
     }
 
     fn check(edges: Vec<OrderEdge>) -> Vec<Finding> {
-        LockOrderCycle.check(&run(of(edges)), &Config::default())
+        crate::rules::check(&LockOrderCycle, &run(of(edges)), &Config::default())
     }
 
     fn inversion(change: impl FnOnce(&mut OrderEdge, &mut OrderEdge)) -> Vec<OrderEdge> {
@@ -734,7 +734,8 @@ mod tests {
             knots: vec![crate::model::Knot { parties, ..knot() }],
             ..of(inversion(|_, _| {}))
         };
-        let check = |process| LockOrderCycle.check(&run(process), &Config::default());
+        let check =
+            |process| crate::rules::check(&LockOrderCycle, &run(process), &Config::default());
         assert!(check(knotted(parties.clone())).is_empty());
         // Elsewhere it is another cause.
         let mut elsewhere = parties;
@@ -747,7 +748,7 @@ mod tests {
         let edges =
             vec![edge(1, 2, "app::Bank::transfer", 1), edge(2, 1, "app::Bank::transfer", 2)];
         let process = Process { edges, ..process([], [mutex(1, 7), mutex(2, 7)]) };
-        let findings = LockOrderCycle.check(&run(process), &Config::default());
+        let findings = crate::rules::check(&LockOrderCycle, &run(process), &Config::default());
         assert_eq!(findings[0].severity, Severity::Error);
         assert_eq!(
             findings[0].message,
@@ -772,7 +773,7 @@ mod tests {
         assert!(check(vec![edge(1, 1, "app::f", 1), edge(1, 1, "app::f", 2)]).is_empty());
         let mut process = of(inversion(|_, _| {}));
         process.resources.get_mut(&2).unwrap().handed_over = true;
-        assert!(LockOrderCycle.check(&run(process), &Config::default()).is_empty());
+        assert!(crate::rules::check(&LockOrderCycle, &run(process), &Config::default()).is_empty());
     }
 
     #[test]
@@ -809,10 +810,10 @@ mod tests {
         let locks = || [rwlock(1, 1), rwlock(2, 2)];
         let edges = inversion(read);
         let only = Process { edges: edges.clone(), ..process([], locks()) };
-        assert!(LockOrderCycle.check(&run(only), &Config::default()).is_empty());
+        assert!(crate::rules::check(&LockOrderCycle, &run(only), &Config::default()).is_empty());
         let written = |lock| Resource { written: true, ..lock };
         let written = Process { edges, ..process([], locks().map(written)) };
-        let findings = LockOrderCycle.check(&run(written), &Config::default());
+        let findings = crate::rules::check(&LockOrderCycle, &run(written), &Config::default());
         assert_eq!(
             (findings[0].severity, findings[0].confidence),
             (Severity::Warning, Confidence::Possible)
@@ -917,7 +918,7 @@ mod tests {
         let other = of(vec![edge(2, 1, "app::g", 1)]);
         let run =
             run_of([("app::it a", Outcome::Passed, one), ("app::it b", Outcome::Failed, other)]);
-        let findings = LockOrderCycle.check(&run, &Config::default());
+        let findings = crate::rules::check(&LockOrderCycle, &run, &Config::default());
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].severity, Severity::Note);
         assert_eq!(findings[0].tests, ["app::it a", "app::it b"]);
@@ -932,7 +933,7 @@ mod tests {
             ("app::it a", Outcome::Passed, process()),
             ("app::it b", Outcome::Passed, process()),
         ]);
-        let findings = LockOrderCycle.check(&run, &Config::default());
+        let findings = crate::rules::check(&LockOrderCycle, &run, &Config::default());
         assert_eq!(findings.len(), 1);
         assert_eq!((findings[0].occurrences, findings[0].tests.len()), (2, 2));
     }
@@ -953,7 +954,7 @@ mod tests {
         let edges = inversion(|_, other| other.actors = vec![thread_actor(4)]);
         let locks = [mutex(1, 1), parking_lot_mutex(2, 2)];
         let process = Process { edges, ..process([thread(4)], locks) };
-        let findings = LockOrderCycle.check(&run(process), &Config::default());
+        let findings = crate::rules::check(&LockOrderCycle, &run(process), &Config::default());
         let finding = &findings[0];
         assert_eq!((finding.severity, finding.confidence), (Severity::Error, Confidence::Likely));
         assert_eq!(
@@ -990,7 +991,7 @@ mod tests {
         let check = |wanted| {
             let edges = inversion(|one, other| upgradable(one, other, wanted));
             let process = Process { edges, ..process([], [std_rwlock(1, 1), mutex(2, 2)]) };
-            LockOrderCycle.check(&run(process), &Config::default())
+            crate::rules::check(&LockOrderCycle, &run(process), &Config::default())
         };
         let findings = check(Mode::Upgradable);
         assert_eq!(findings[0].confidence, Confidence::Likely);
@@ -1026,7 +1027,7 @@ mod tests {
             let lock = process.resources.get_mut(&id).unwrap();
             lock.created_stack = stack([lib(function, id as u32)]);
         }
-        let findings = LockOrderCycle.check(&run(process), &Config::default());
+        let findings = crate::rules::check(&LockOrderCycle, &run(process), &Config::default());
         assert_eq!(findings.len(), 2);
         assert_ne!(findings[0].fingerprint, findings[1].fingerprint);
     }
@@ -1105,7 +1106,7 @@ mod tests {
             for back in [0, 1_000] {
                 let run = run(at_scale(locks, count, back));
                 let started = std::time::Instant::now();
-                let findings = LockOrderCycle.check(&run, &Config::default()).len();
+                let findings = crate::rules::check(&LockOrderCycle, &run, &Config::default()).len();
                 let took = started.elapsed();
                 let test = &run.tests[0];
                 let steps = steps(test, &test.processes[0]);

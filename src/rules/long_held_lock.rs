@@ -13,11 +13,11 @@ use crate::{
         group::{Draft, Groups, Rank, Which},
     },
     model::{
-        Hold, Mode, Outcome, Owner, Process, Resource, Run, TaskKind, TestIdentity, origin,
-        pointed_frame,
+        Hold, Mode, Outcome, Owner, Process, Resource, Run, TaskKind, origin, pointed_frame,
+        went_into_test,
     },
     project::Project,
-    rules::{Rule, config::Config},
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -37,13 +37,13 @@ impl Rule for LongHeldLock {
         Severity::Error
     }
 
-    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {
             let was_cut =
                 test.outcome.is_ended_by_us() || matches!(test.outcome, Outcome::Signalled(_));
             for process in &test.processes {
-                for hold in holds(process) {
+                for hold in process.all_holds() {
                     if hold.released_ns.is_none() && (was_cut || process.truncated) {
                         continue;
                     }
@@ -58,7 +58,7 @@ impl Rule for LongHeldLock {
                     let Some(severity) = told.severity(config) else { continue };
                     let origin = origin(&run.project, &hold.acquisition.stack, &test.identity);
                     let is_own = origin == Origin::Library
-                        && !is_of_test(&run.project, process, hold, &test.identity);
+                        && !went_into_test(&run.project, process, hold, &test.identity);
                     let severity = if is_own { severity } else { Severity::Note };
                     let blamed = pointed_frame(&hold.acquisition.stack);
                     let identity = vec![
@@ -77,24 +77,6 @@ impl Rule for LongHeldLock {
         }
         groups.finish()
     }
-}
-
-/// Whether most of the time of a hold went into the test's own code: a closure or a future
-/// of its that the library runs under its lock, as it is asked to.
-pub fn is_of_test(project: &Project, process: &Process, hold: &Hold, test: &TestIdentity) -> bool {
-    let held_ns = hold.released_ns.unwrap_or(process.ended_ns).saturating_sub(hold.acquired_ns);
-    hold.awaited_ns.saturating_mul(2) >= held_ns
-        && origin(project, &hold.await_stack, test) == Origin::Test
-}
-
-/// Every hold that the process has told of, once.
-pub fn holds(process: &Process) -> impl Iterator<Item = &Hold> {
-    let mut seen = std::collections::BTreeSet::new();
-    let still = process.tasks.values().flat_map(|task| &task.holds);
-    process.holds.iter().chain(still).filter(move |hold| {
-        let holder = (hold.holder.task, hold.holder.thread);
-        seen.insert((hold.acquisition.resource, hold.acquired_ns, holder))
-    })
 }
 
 struct Held<'a> {
@@ -272,7 +254,7 @@ mod tests {
         let mut held = hold(7, ms);
         change(&mut held);
         let process = Process { holds: vec![held], ..process([], [mutex(7, 3)]) };
-        LongHeldLock.check(&run(process), &Config::default())
+        crate::rules::check(&LongHeldLock, &run(process), &Config::default())
     }
 
     #[test]
@@ -390,7 +372,8 @@ mod tests {
         let threads = [thread(4), thread(5)];
         let process =
             |lock| Process { holds: vec![held.clone()], ..process(threads.clone(), [lock]) };
-        let findings = LongHeldLock.check(&run(process(std_mutex(7, 3))), &Config::default());
+        let findings =
+            crate::rules::check(&LongHeldLock, &run(process(std_mutex(7, 3))), &Config::default());
         let finding = &findings[0];
         assert_eq!(finding.severity, Severity::Error);
         assert_eq!(
@@ -407,7 +390,7 @@ mod tests {
         let mut of_logging = std_mutex(7, 3);
         of_logging.creator = crate::model::Owner::Dependency("tracing-core".to_owned());
         let run = run(process(of_logging));
-        assert!(LongHeldLock.check(&run, &Config::default()).is_empty());
+        assert!(crate::rules::check(&LongHeldLock, &run, &Config::default()).is_empty());
     }
 
     #[test]
@@ -422,7 +405,7 @@ mod tests {
         let process = || Process { holds: vec![open.clone()], ..process([], [mutex(7, 3)]) };
         let check = |outcome, process| {
             let run = run_of([("app::it works", outcome, process)]);
-            LongHeldLock.check(&run, &Config::default()).len()
+            crate::rules::check(&LongHeldLock, &run, &Config::default()).len()
         };
         assert_eq!(check(Outcome::TimedOut, process()), 0);
         assert_eq!(check(Outcome::Passed, Process { truncated: true, ..process() }), 0);
@@ -437,7 +420,7 @@ mod tests {
         let mut permits = mutex(7, 3);
         permits.kind = crate::model::ResourceKind::TokioSemaphore;
         let process = Process { holds: vec![hold(7, 1_200)], ..process([], [permits]) };
-        assert!(LongHeldLock.check(&run(process), &Config::default()).is_empty());
+        assert!(crate::rules::check(&LongHeldLock, &run(process), &Config::default()).is_empty());
     }
 
     #[test]
@@ -446,7 +429,7 @@ mod tests {
         holder.holds = vec![hold(7, 1_200)];
         let holds = vec![hold(7, 1_200), hold(8, 1_500)];
         let process = Process { holds, ..process([holder], [mutex(7, 3), mutex(8, 3)]) };
-        let findings = LongHeldLock.check(&run(process), &Config::default());
+        let findings = crate::rules::check(&LongHeldLock, &run(process), &Config::default());
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].occurrences, 2);
         assert!(matches!(findings[0].details, Details::LongHeldLock { held_ms: 1_500, .. }));

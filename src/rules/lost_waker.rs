@@ -16,7 +16,7 @@ use crate::{
         origin_of_task, pointed_frame, short,
     },
     project::Project,
-    rules::{Rule, config::Config},
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -38,7 +38,23 @@ impl Rule for LostWaker {
         Severity::Error
     }
 
-    fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
+    fn explain(&self, run: &Run, _config: &Config, explained: &mut Explained) {
+        for test in &run.tests {
+            for process in &test.processes {
+                for task in process.tasks.values().filter(|task| has_lost_waker(task)) {
+                    explained.add_task(process, task.id);
+                }
+                let snapshot = process.snapshot.as_deref().filter(|_| test.outcome.is_hang());
+                let Some(snapshot) = snapshot else { continue };
+                let is_lost = |task: &&Task| has_lost_waker(task) || is_stuck_root(snapshot, task);
+                for task in snapshot.tasks.values().filter(is_lost) {
+                    explained.add_task(snapshot, task.id);
+                }
+            }
+        }
+    }
+
+    fn check(&self, run: &Run, _config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {
             let hangs = test.outcome.is_hang();
@@ -55,11 +71,6 @@ impl Rule for LostWaker {
         }
         groups.finish()
     }
-}
-
-/// Whether this rule tells of a task of a test that hangs, in its own process.
-pub fn tells_of_hanging(process: &Process, task: &Task) -> bool {
-    has_lost_waker(task) || is_stuck_root(process, task)
 }
 
 fn has_lost_waker(task: &Task) -> bool {
@@ -82,15 +93,6 @@ fn is_stuck_root(process: &Process, task: &Task) -> bool {
         && !task.scheduled
         && task.parent.is_none()
         && !of_spawned_thread()
-}
-
-/// The tasks that this rule tells of, where it is asked, which therefore are no
-/// lingering ones as well.
-pub fn told(process: &Process, config: &Config) -> BTreeSet<u64> {
-    if !config.is_enabled(NAME) {
-        return BTreeSet::new();
-    }
-    process.tasks.values().filter(|task| has_lost_waker(task)).map(|task| task.id).collect()
 }
 
 struct Lost<'a> {
@@ -255,7 +257,7 @@ mod tests {
 
     fn check(outcome: Outcome, tasks: impl IntoIterator<Item = Task>) -> Vec<Finding> {
         let run = run_of([("app::it works", outcome, process(tasks, []))]);
-        LostWaker.check(&run, &Config::default())
+        crate::rules::check(&LostWaker, &run, &Config::default())
     }
 
     #[test]
@@ -314,8 +316,8 @@ mod tests {
     #[test]
     fn a_lost_task_is_told_once() {
         let run = run(process([lost()], []));
-        assert!(LingeringTask.check(&run, &Config::default()).is_empty());
+        assert!(crate::rules::check(&LingeringTask, &run, &Config::default()).is_empty());
         let alone = Config { disabled: [NAME.to_owned()].into(), ..Config::default() };
-        assert_eq!(LingeringTask.check(&run, &alone).len(), 1);
+        assert_eq!(crate::rules::check(&LingeringTask, &run, &alone).len(), 1);
     }
 }

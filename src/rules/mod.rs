@@ -8,6 +8,7 @@ mod blocking_call;
 mod blocking_poll;
 pub mod config;
 mod deadlock;
+mod explained;
 mod futurelock;
 mod hung_test;
 mod leaked_handle;
@@ -24,4 +25,7 @@ mod silent_panic;
 mod spawn_storm;
 
 pub use config::Config;
+pub use explained::Explained;
+#[cfg(test)]
+use registry::check;
 pub use registry::{RULES, Rule, audit};

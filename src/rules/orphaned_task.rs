@@ -20,7 +20,7 @@ use crate::{
         origin_of_task, pointed_frame, spawner,
     },
     project::Project,
-    rules::{Rule, config::Config},
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -42,7 +42,18 @@ impl Rule for OrphanedTask {
         Severity::Warning
     }
 
-    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
+    fn explain(&self, run: &Run, config: &Config, explained: &mut Explained) {
+        for process in run.tests.iter().flat_map(|test| &test.processes) {
+            let repeated = repeated(process, config);
+            for orphan in orphans(process, config).filter(|orphan| never_ended(orphan)) {
+                if !is_tolerable(orphan, repeated.contains(&orphan.child.id)) {
+                    explained.add_task(process, orphan.child.id);
+                }
+            }
+        }
+    }
+
+    fn check(&self, run: &Run, config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
             for process in test.processes.iter().filter(|process| !process.truncated) {
@@ -97,20 +108,6 @@ fn is_tolerable(orphan: &Orphan, is_repeated: bool) -> bool {
 
 fn never_ended(orphan: &Orphan) -> bool {
     orphan.child.end.is_unfinished()
-}
-
-/// The tasks that this rule tells of, where it is asked, which therefore are no
-/// lingering ones as well.
-pub fn told(process: &Process, config: &Config) -> BTreeSet<u64> {
-    if !config.is_enabled(NAME) {
-        return BTreeSet::new();
-    }
-    let repeated = repeated(process, config);
-    orphans(process, config)
-        .filter(|orphan| never_ended(orphan))
-        .filter(|orphan| !is_tolerable(orphan, repeated.contains(&orphan.child.id)))
-        .map(|orphan| orphan.child.id)
-        .collect()
 }
 
 struct Orphaned<'a> {
@@ -268,7 +265,7 @@ mod tests {
     }
 
     fn check(change: impl FnOnce(&mut Orphan)) -> Vec<Finding> {
-        OrphanedTask.check(&run(process_with(change)), &Config::default())
+        crate::rules::check(&OrphanedTask, &run(process_with(change)), &Config::default())
     }
 
     #[test]
@@ -307,7 +304,7 @@ mod tests {
                 })
                 .collect();
             let process = Process { orphaned_tasks: orphans, ..process([], []) };
-            OrphanedTask.check(&run(process), &Config::default())
+            crate::rules::check(&OrphanedTask, &run(process), &Config::default())
         };
         let many = pile(3, |_| {});
         assert_eq!((many[0].severity, many[0].occurrences), (Severity::Warning, 3));
@@ -334,8 +331,8 @@ mod tests {
     #[test]
     fn an_orphan_is_told_once() {
         let run = run(process_with(|_| {}));
-        assert!(LingeringTask.check(&run, &Config::default()).is_empty());
+        assert!(crate::rules::check(&LingeringTask, &run, &Config::default()).is_empty());
         let alone = Config { disabled: [NAME.to_owned()].into(), ..Config::default() };
-        assert_eq!(LingeringTask.check(&run, &alone).len(), 1);
+        assert_eq!(crate::rules::check(&LingeringTask, &run, &alone).len(), 1);
     }
 }

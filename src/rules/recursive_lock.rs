@@ -17,7 +17,7 @@ use crate::{
         origin, pointed_frame, short,
     },
     project::Project,
-    rules::{Rule, config::Config},
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -37,7 +37,7 @@ impl Rule for RecursiveLock {
         Severity::Error
     }
 
-    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, _config: &Config, explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {
             for process in &test.processes {
@@ -45,7 +45,11 @@ impl Rule for RecursiveLock {
                     let lock = process.resources.get(&recursion.held.resource);
                     let counts = |lock: &&Resource| lock.kind.is_lock() && !lock.is_internal();
                     let Some(lock) = lock.filter(counts) else { continue };
-                    if recursion.waits && deadlock::is_told(process, &recursion.wanted, config) {
+                    if recursion.waits
+                        && deadlock::is_told(process, &recursion.wanted, |knot| {
+                            explained.has_knot(knot)
+                        })
+                    {
                         continue;
                     }
                     let told = Recursive { project: &run.project, process, recursion, lock };
@@ -215,7 +219,7 @@ mod tests {
         };
         change(&mut recursion);
         let process = Process { recursive_locks: vec![recursion], ..process([thread(4)], [lock]) };
-        RecursiveLock.check(&run(process), &Config::default())
+        crate::rules::check(&RecursiveLock, &run(process), &Config::default())
     }
 
     fn reads(recursion: &mut Recursion) {

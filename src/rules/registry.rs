@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use super::{
     blocking_call::BlockingCall, blocking_poll::BlockingPoll, config::Config, deadlock::Deadlock,
-    futurelock::Futurelock, hung_test::HungTest, leaked_handle::LeakedHandle,
+    explained::Explained, futurelock::Futurelock, hung_test::HungTest, leaked_handle::LeakedHandle,
     leaked_thread::LeakedThread, lingering_task::LingeringTask, lock_across_await::LockAcrossAwait,
     lock_order_cycle::LockOrderCycle, long_held_lock::LongHeldLock, lost_waker::LostWaker,
     orphaned_task::OrphanedTask, recursive_lock::RecursiveLock, silent_panic::SilentPanic,
@@ -23,8 +23,12 @@ pub trait Rule: Debug + Sync {
     fn summary(&self) -> &'static str;
     /// Of its typical finding; a single finding may be milder.
     fn default_severity(&self) -> Severity;
-    /// What it finds, one finding per cause, in a deterministic order.
-    fn check(&self, run: &Run, config: &Config) -> Vec<Finding>;
+    /// What it reports that other rules then need not.
+    fn explain(&self, _run: &Run, _config: &Config, _explained: &mut Explained) {}
+
+    /// What it finds beyond what others have `explained`, one finding per cause, in a
+    /// deterministic order.
+    fn check(&self, run: &Run, config: &Config, explained: &Explained) -> Vec<Finding>;
 }
 
 /// All rules, by name.
@@ -49,11 +53,18 @@ pub const RULES: &[&dyn Rule] = &[
 
 /// Asks every enabled rule, one after the other.
 pub fn audit(run: &Run, config: &Config) -> Vec<Finding> {
+    let explained = Explained::by(RULES, run, config);
     RULES
         .iter()
         .filter(|rule| config.is_enabled(rule.name()))
-        .flat_map(|rule| rule.check(run, config))
+        .flat_map(|rule| rule.check(run, config, &explained))
         .collect()
+}
+
+/// What one rule finds beyond what the others explain.
+#[cfg(test)]
+pub fn check(rule: &dyn Rule, run: &Run, config: &Config) -> Vec<Finding> {
+    rule.check(run, config, &Explained::by(RULES, run, config))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{
         origin_of_site, plain, pointed_frame,
     },
     project::Project,
-    rules::{Rule, config::Config},
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -32,7 +32,7 @@ impl Rule for SilentPanic {
         Severity::Error
     }
 
-    fn check(&self, run: &Run, _config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, _config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
             for process in test.processes.iter().filter(|process| !is_meant_to_panic(process)) {
@@ -254,7 +254,7 @@ mod tests {
 
     fn check(panics: impl IntoIterator<Item = UnreadPanic>) -> Vec<Finding> {
         let process = Process { panics: panics.into_iter().collect(), ..process([], []) };
-        SilentPanic.check(&run(process), &Config::default())
+        crate::rules::check(&SilentPanic, &run(process), &Config::default())
     }
 
     #[test]
@@ -331,10 +331,10 @@ mod tests {
         let root =
             crate::model::Task { kind: TaskKind::BlockOn, end: TaskEnd::Panicked, ..task(9) };
         let process = Process { panics: vec![unread()], ..process([root], []) };
-        assert!(SilentPanic.check(&run(process), &Config::default()).is_empty());
+        assert!(crate::rules::check(&SilentPanic, &run(process), &Config::default()).is_empty());
         let process = Process { panics: vec![unread()], ..Process::default() };
         let failed = run_of([("app::it works", Outcome::Failed, process)]);
-        assert!(SilentPanic.check(&failed, &Config::default()).is_empty());
+        assert!(crate::rules::check(&SilentPanic, &failed, &Config::default()).is_empty());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     },
     model::{Process, Run, SpawnStorm as Storm, Test, origin, origin_of_site, pointed_frame},
     project::Project,
-    rules::{Rule, config::Config},
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -29,7 +29,7 @@ impl Rule for SpawnStorm {
         Severity::Warning
     }
 
-    fn check(&self, run: &Run, config: &Config) -> Vec<Finding> {
+    fn check(&self, run: &Run, config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {
             for process in &test.processes {
@@ -131,7 +131,7 @@ mod tests {
 
     fn check(storms: impl IntoIterator<Item = Storm>) -> Vec<Finding> {
         let process = Process { spawn_storms: storms.into_iter().collect(), ..process([], []) };
-        SpawnStorm.check(&run(process), &Config::default())
+        crate::rules::check(&SpawnStorm, &run(process), &Config::default())
     }
 
     #[test]

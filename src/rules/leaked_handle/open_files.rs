@@ -100,7 +100,7 @@ mod tests {
     use crate::{
         finding::Finding,
         model::testing::*,
-        rules::{Rule, config::Config, leaked_handle::LeakedHandle},
+        rules::{config::Config, leaked_handle::LeakedHandle},
     };
 
     fn file() -> OpenFile {
@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn check(process: Process) -> Vec<Finding> {
-        LeakedHandle.check(&run(process), &Config::default())
+        crate::rules::check(&LeakedHandle, &run(process), &Config::default())
     }
 
     #[test]

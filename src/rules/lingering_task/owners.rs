@@ -75,11 +75,12 @@ mod tests {
     use super::*;
     use crate::{
         model::testing::*,
-        rules::{Rule, config::Config, lingering_task::LingeringTask},
+        rules::{config::Config, lingering_task::LingeringTask},
     };
 
     fn notes(task: Task) -> Vec<String> {
-        let findings = LingeringTask.check(&run(process([task], [])), &Config::default());
+        let findings =
+            crate::rules::check(&LingeringTask, &run(process([task], [])), &Config::default());
         findings.into_iter().flat_map(|finding| finding.notes).collect()
     }
 

@@ -149,7 +149,7 @@ mod tests {
     use crate::{
         finding::{Details, Finding},
         model::{Wait, testing::*},
-        rules::{Rule, config::Config, lingering_task::LingeringTask},
+        rules::{config::Config, lingering_task::LingeringTask},
     };
 
     fn blocking(change: impl FnOnce(&mut Task)) -> Task {
@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn check(task: Task) -> Option<Finding> {
-        LingeringTask.check(&run(process([task], [])), &Config::default()).pop()
+        crate::rules::check(&LingeringTask, &run(process([task], [])), &Config::default()).pop()
     }
 
     #[test]

@@ -93,3 +93,16 @@ pub(crate) fn set(options: Options) {
 pub fn get() -> &'static Options {
     OPTIONS.get_or_init(Options::default)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_or_is_no_number_is_skipped() {
+        let options = Options::parse("wait_ms=25, spawn_storm = 7,future_ms=1,orphaned_ms=soon,x");
+        assert_eq!((options.wait, options.spawn_storm), (25 * MILLISECOND, 7));
+        assert_eq!(options.orphaned, Options::default().orphaned);
+        assert_eq!(Options::parse("wait_ms=18446744073709551615").wait, u64::MAX);
+    }
+}

@@ -89,6 +89,8 @@ pub(crate) struct HeldLocks {
     record: Mutex<Option<Arc<Task>>>,
     /// Rows from here on are empty. Only the thread itself writes it.
     len: AtomicUsize,
+    /// How often [`Self::compact`] has begun and ended: odd while it moves rows.
+    moves: AtomicU64,
     /// Locks taken, by all threads that have had these rows.
     taken: AtomicU64,
     /// What the thread polls.
@@ -102,6 +104,7 @@ impl HeldLocks {
             thread: AtomicU64::new(0),
             record: Mutex::new(None),
             len: AtomicUsize::new(0),
+            moves: AtomicU64::new(0),
             taken: AtomicU64::new(0),
             poll_slot: PollSlot::default(),
             rows: std::array::from_fn(|_| Row::default()),
@@ -212,6 +215,7 @@ impl HeldLocks {
     #[cold]
     fn compact(&self) -> usize {
         let mut kept = 0;
+        self.moves.fetch_add(1, Ordering::AcqRel);
         for at in 0..self.len() {
             let (from, to) = (&self.rows[at], &self.rows[kept]);
             let id = from.id.load(Ordering::Relaxed);
@@ -239,7 +243,27 @@ impl HeldLocks {
             kept += 1;
         }
         self.len.store(kept, Ordering::Release);
+        self.moves.fetch_add(1, Ordering::AcqRel);
         kept
+    }
+
+    /// Takes a row of the lock in this mode out. By another thread, which the row may be
+    /// moved away from meanwhile: then it is looked for again.
+    fn take_from_outside(&self, id: u64, mode: Mode) -> Option<Held> {
+        loop {
+            let moves = self.moves.load(Ordering::Acquire);
+            let taken = (0..self.len()).find_map(|at| {
+                let held = self.get(at).filter(|held| held.lock.id == id && held.mode == mode)?;
+                let row = &self.rows[at].id;
+                let taken = row.compare_exchange(id, 0, Ordering::AcqRel, Ordering::Relaxed);
+                taken.is_ok().then_some(held)
+            });
+            let is_unmoved = moves.is_multiple_of(2) && self.moves.load(Ordering::Acquire) == moves;
+            if taken.is_some() || is_unmoved {
+                return taken;
+            }
+            std::hint::spin_loop();
+        }
     }
 
     /// Takes the newest row of the lock in this mode out. By the thread itself.
@@ -345,12 +369,95 @@ pub(crate) fn idle_threads() -> BTreeSet<u64> {
 
 /// Takes a lock out of the rows of whichever thread it was taken on.
 pub(crate) fn take_from_any(id: u64, mode: Mode) -> Option<Held> {
-    all().into_iter().find_map(|rows| {
-        (0..rows.len()).find_map(|at| {
-            let held = rows.get(at).filter(|held| held.lock.id == id && held.mode == mode)?;
-            let taken =
-                rows.rows[at].id.compare_exchange(id, 0, Ordering::AcqRel, Ordering::Relaxed);
-            taken.is_ok().then_some(held)
-        })
-    })
+    all().into_iter().find_map(|rows| rows.take_from_outside(id, mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn held(id: u64) -> Held {
+        Held {
+            lock: Tracked {
+                id,
+                kind: ResourceKind::StdMutex,
+                site: None,
+                address: id,
+                is_sendable: true,
+            },
+            mode: Mode::Exclusive,
+            is_try: false,
+            stack: 0,
+            acquired_ns: 1,
+            starved_at: 0,
+        }
+    }
+
+    fn ids(rows: &HeldLocks) -> Vec<u64> {
+        rows.iter(0).map(|held| held.lock.id).collect()
+    }
+
+    #[test]
+    fn locks_are_released_in_any_order_and_changed_in_their_mode() {
+        let rows = HeldLocks::new();
+        (1..=3).for_each(|id| rows.push(&held(id)));
+        assert_eq!(rows.remove(2, Mode::Exclusive).map(|held| held.lock.id), Some(2));
+        assert!(rows.remove(2, Mode::Exclusive).is_none(), "it is held once");
+        assert!(rows.remove(3, Mode::Shared).is_none(), "not in this mode");
+        rows.convert(3, Mode::Exclusive, Mode::Shared);
+        assert!(rows.remove(3, Mode::Shared).is_some());
+        assert_eq!((ids(&rows), rows.len()), (vec![1], 1));
+    }
+
+    #[test]
+    fn gaps_are_closed_and_what_has_no_room_is_counted() {
+        let rows = HeldLocks::new();
+        (1..=MAX_HELD as u64).for_each(|id| rows.push(&held(id)));
+        let dropped = counters::DROPPED_EVENTS.get();
+        rows.push(&held(100));
+        assert_eq!(counters::DROPPED_EVENTS.get(), dropped + 1);
+        rows.remove(1, Mode::Exclusive);
+        rows.push(&held(101));
+        assert_eq!(ids(&rows), (2..=MAX_HELD as u64).chain([101]).collect::<Vec<_>>());
+        assert_eq!(rows.take(40).len(), MAX_HELD - 40);
+        assert_eq!(rows.len(), 40);
+    }
+
+    /// A row that was moved between another thread's look and its exchange was not found,
+    /// and its lock seemed to be held for ever.
+    #[test]
+    fn a_row_that_moves_is_taken_by_another_thread_all_the_same() {
+        let rows: &'static HeldLocks = Box::leak(Box::new(HeldLocks::new()));
+        let (sent, to_take) = mpsc::channel::<u64>();
+        let other = std::thread::spawn(move || {
+            to_take
+                .iter()
+                .filter(|id| rows.take_from_outside(*id, Mode::Exclusive).is_none())
+                .count()
+        });
+        let mut next = 1;
+        for _ in 0..2_000 {
+            // Every second one is given away, so that gaps come and go.
+            while rows.len() < MAX_HELD {
+                rows.push(&held(next));
+                next += 1;
+            }
+            for id in ids(rows) {
+                if id % 2 == 0 {
+                    let _ = sent.send(id);
+                } else {
+                    rows.remove(id, Mode::Exclusive);
+                }
+            }
+            rows.push(&held(next));
+            next += 1;
+            while rows.iter(0).any(|held| held.lock.id % 2 == 0 && held.lock.id < next - 1) {
+                rows.compact();
+            }
+        }
+        drop(sent);
+        assert_eq!(other.join().expect("it does not panic"), 0, "rows that were not found");
+    }
 }

@@ -134,3 +134,47 @@ impl PollSlot {
         self.in_past_calls_ns() + now
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_poll_within_another_one_is_seen_and_then_the_outer_one_again() {
+        let slot = PollSlot::default();
+        assert!(slot.seen().is_none());
+        slot.change(7, 0x1000, 5);
+        let outer = slot.seen().expect("it polls");
+        slot.change(8, 0x2000, 6);
+        assert_eq!(slot.seen().map(|seen| (seen.task, seen.since_ns)), Some((8, 6)));
+        slot.change(7, 0x1000, 9);
+        assert_ne!(slot.seen(), Some(outer), "it has not gone on without a break");
+        slot.change(0, 0, 10);
+        assert!(slot.seen().is_none());
+    }
+
+    #[test]
+    fn a_thread_of_the_pool_is_idle_only_while_it_is_parked_without_a_task() {
+        let slot = PollSlot::default();
+        slot.park_for_some_time(true);
+        assert!(!slot.is_idle(), "it is none of the pool");
+        slot.note_blocking_task();
+        slot.park_for_some_time(true);
+        assert!(slot.is_idle());
+        slot.park_for_some_time(false);
+        slot.change(7, 0x1000, 5);
+        slot.park_for_some_time(true);
+        assert!(!slot.is_idle(), "its task parks it");
+    }
+
+    #[test]
+    fn calls_that_are_not_worth_telling_do_not_add_up() {
+        let slot = PollSlot::default();
+        slot.call_begins(1);
+        assert!(slot.is_in_call());
+        slot.call_ends(30);
+        slot.call_begins(2);
+        slot.call_ends(0);
+        assert_eq!((slot.in_past_calls_ns(), slot.is_in_call()), (30, false));
+    }
+}

@@ -61,3 +61,30 @@ pub(crate) fn table() -> usize {
 pub(crate) fn set_table(address: usize) {
     TABLE.store(address, Ordering::Relaxed);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_count_for_the_poll_whose_mark_they_bear() {
+        let recent = Recent::default();
+        recent.begin(3);
+        recent.change(mark_of(3), |count| Some(count + 1));
+        recent.change(mark_of(3), |count| Some(count + 1));
+        recent.change(mark_of(2), |count| Some(count + 1));
+        assert_eq!(recent.get(), (3, 2));
+        recent.begin(4);
+        recent.change(mark_of(3), |count| count.checked_sub(1));
+        assert_eq!(recent.get(), (4, 0), "a clone of an earlier poll is none of this one's");
+        recent.change(mark_of(4), |count| count.checked_sub(1));
+        assert_eq!(recent.get(), (4, 0), "never below zero");
+    }
+
+    #[test]
+    fn the_mark_leaves_the_address() {
+        let address = 0x7f00_0000_0040;
+        assert_eq!(address_of_task(address | mark_of(13)), address);
+        assert_eq!(mark_of(3), mark_of(3 + MARKS as u64));
+    }
+}
