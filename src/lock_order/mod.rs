@@ -1,3 +1,11 @@
 //! Cycles among the orders in which locks are taken.
 
-pub mod cycles;
+mod classes;
+mod cycles;
+mod orders;
+mod search;
+
+pub use classes::{ClassOrders, Classes, LockKey};
+pub use cycles::blocks;
+pub use orders::{Doubt, Step, steps};
+pub use search::{class_cycles, find};

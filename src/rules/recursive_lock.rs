@@ -11,7 +11,7 @@ use crate::{
         Confidence, Details, Finding, Origin, Severity,
         group::{Draft, Groups, Rank, Which},
     },
-    lock_order::cycles::blocks,
+    lock_order::blocks,
     model::{
         Mode, Nesting, Process, RecursiveLock as Recursion, Resource, ResourceKind, Run, nested,
         origin, pointed_frame, short,
