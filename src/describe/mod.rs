@@ -11,5 +11,6 @@ pub use identity::{class_identity, identity, spot, without_digits};
 pub use lock::{lock_kind, lock_name, made, purpose, type_name};
 pub use place::{
     at_frame, at_site, at_stack, at_stack_or_site, by, by_frame, labelled, places, site,
+    stack_frame,
 };
 pub use quantity::{counted, duration, group_digits};

@@ -11,6 +11,7 @@ pub fn at_frame(project: &Project, frame: &Frame, label: impl Into<String>) -> O
     let file = frame.file.as_deref()?;
     (frame.line > 0).then(|| Location {
         file: project.display_path(file),
+        absolute_path: project.absolute_path(file),
         line: frame.line,
         column: (frame.column > 0).then_some(frame.column),
         function: frame.function.clone(),
@@ -23,6 +24,7 @@ pub fn at_frame(project: &Project, frame: &Frame, label: impl Into<String>) -> O
 pub fn at_site(project: &Project, site: &Site, label: impl Into<String>) -> Location {
     Location {
         file: project.display_path(&site.file),
+        absolute_path: project.absolute_path(&site.file),
         line: site.line,
         column: (site.column > 0).then_some(site.column),
         function: String::new(),
@@ -84,16 +86,21 @@ pub fn labelled(
     stack: &Stack,
     label: impl Into<String>,
 ) -> Option<LabelledStack> {
-    let frames: Vec<StackFrame> = user_frames(stack)
-        .into_iter()
-        .map(|frame| StackFrame {
-            function: frame.function.clone(),
-            file: frame.file.as_deref().map(|file| project.display_path(file)),
-            line: (frame.line > 0).then_some(frame.line),
-            first_party: matches!(frame.owner, Owner::Workspace(_)),
-        })
-        .collect();
+    let frames: Vec<StackFrame> =
+        user_frames(stack).into_iter().map(|frame| stack_frame(project, frame)).collect();
     (!frames.is_empty()).then(|| LabelledStack { label: label.into(), frames })
+}
+
+/// A frame as it is reported.
+pub fn stack_frame(project: &Project, frame: &Frame) -> StackFrame {
+    let file = frame.file.as_deref();
+    StackFrame {
+        function: frame.function.clone(),
+        file: file.map(|file| project.display_path(file)),
+        absolute_path: file.and_then(|file| project.absolute_path(file)),
+        line: (frame.line > 0).then_some(frame.line),
+        first_party: matches!(frame.owner, Owner::Workspace(_)),
+    }
 }
 
 /// `src/lib.rs:7:9`

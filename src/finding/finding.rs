@@ -77,9 +77,12 @@ pub enum Role {
 /// A place in the source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Location {
-    /// Relative to the workspace root where it lies inside, else as the
-    /// compiler recorded it. Always with forward slashes.
+    /// Relative to the workspace root where it lies inside; of a dependency from its
+    /// crate's folder on: `fern-0.6.2/src/lib.rs`. Always with forward slashes.
     pub file: String,
+    /// Where the file is, if it lies outside of the workspace.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub absolute_path: Option<String>,
     /// 1-based.
     pub line: u32,
     /// 1-based; absent where the debug info has none.
@@ -101,6 +104,9 @@ pub struct StackFrame {
     /// As in [`Location::file`]; absent where the debug info has none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub file: Option<String>,
+    /// As in [`Location::absolute_path`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub absolute_path: Option<String>,
     /// 1-based; absent where the debug info has none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub line: Option<u32>,

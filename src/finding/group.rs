@@ -259,6 +259,7 @@ mod tests {
     fn draft(message: &str, line: u32) -> Draft {
         let place = Location {
             file: "src/lib.rs".to_owned(),
+            absolute_path: None,
             line,
             column: None,
             function: String::new(),

@@ -12,8 +12,9 @@ use crate::{
 
 /// Of a stack without frames of the project's own, the innermost that are told.
 const FOREIGN_FRAMES: usize = 2;
-/// Of a stack's own frames, the innermost that are told.
-const OWN_FRAMES: usize = 8;
+/// Of a longer stack of the project's own functions, so many at either end.
+const INNER_FRAMES: usize = 6;
+const OUTER_FRAMES: usize = 4;
 
 /// What the holder of a lock is to who waits for it.
 const HELD_BY: &str = "held by";
@@ -219,24 +220,21 @@ impl Hang<'_> {
     /// The frames of a stack that are told.
     pub fn frames(&self, stack: &Stack) -> Vec<StackFrame> {
         let frames = user_frames(stack);
-        let is_own = |frame: &&&Frame| matches!(frame.owner, Owner::Workspace(_));
-        let own = frames.iter().filter(is_own).count();
-        let kept: Vec<_> = if own > 0 {
-            frames.iter().filter(is_own).take(OWN_FRAMES).collect()
-        } else {
-            frames.iter().take(FOREIGN_FRAMES).collect()
-        };
-        let mut kept: Vec<&Frame> = kept.into_iter().copied().collect();
+        let mut kept: Vec<&Frame> = frames
+            .iter()
+            .copied()
+            .filter(|frame| matches!(frame.owner, Owner::Workspace(_)))
+            .collect();
+        if kept.is_empty() {
+            kept = frames.iter().copied().take(FOREIGN_FRAMES).collect();
+        }
         // A test is called by a closure of its own.
         kept.dedup_by(|outer, inner| plain(&outer.function) == plain(&inner.function));
-        kept.into_iter()
-            .map(|frame| StackFrame {
-                function: frame.function.clone(),
-                file: frame.file.as_deref().map(|file| self.project.display_path(file)),
-                line: (frame.line > 0).then_some(frame.line),
-                first_party: matches!(frame.owner, Owner::Workspace(_)),
-            })
-            .collect()
+        // Where it is, and whence it came.
+        if kept.len() > INNER_FRAMES + OUTER_FRAMES {
+            kept.drain(INNER_FRAMES..kept.len() - OUTER_FRAMES);
+        }
+        kept.into_iter().map(|frame| describe::stack_frame(self.project, frame)).collect()
     }
 
     /// A runtime's own that has nothing to do, or one of the test harness.

@@ -36,8 +36,8 @@ const CRATES_NAMED: usize = 3;
 
 /// Where source text comes from, so that this room reads no files.
 pub trait SourceProvider {
-    /// The text of a file named as in [`Location::file`]; `None` where there is
-    /// none to be had.
+    /// The text of a file at its absolute path, or at one from the workspace root;
+    /// `None` where there is none to be had.
     fn source(&self, file: &str) -> Option<String>;
 }
 
@@ -105,7 +105,7 @@ pub fn render_finding(
     let mut elements: Vec<Element<'_>> = Vec::new();
     let shown = if options.verbose { finding.locations.len() } else { places_shown(finding) };
     for (file, locations) in by_file(&finding.locations[..shown]) {
-        push_file(&mut elements, file, &locations, sources.source(file).as_deref());
+        push_file(&mut elements, file, &locations, source_of(sources, &locations).as_deref());
     }
     if matches!(elements.last(), Some(Element::Origin(_))) {
         elements.push(Padding.into());
@@ -239,6 +239,12 @@ fn by_file(locations: &[Location]) -> Vec<(&str, Vec<&Location>)> {
         }
     }
     files
+}
+
+/// The text of the file in which these are.
+fn source_of(sources: &dyn SourceProvider, locations: &[&Location]) -> Option<String> {
+    let place = locations.first()?;
+    sources.source(place.absolute_path.as_deref().unwrap_or(&place.file))
 }
 
 /// One snippet for all locations of a file that its source still has; those

@@ -28,6 +28,7 @@ fn finding(
 ) -> Finding {
     let place = |at: usize, (line, column, label): &(u32, u32, &str)| Location {
         file: "src/shop.rs".to_owned(),
+        absolute_path: None,
         line: *line,
         column: Some(*column),
         function: "shop::serve".to_owned(),

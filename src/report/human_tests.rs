@@ -64,6 +64,7 @@ const VERBOSE: HumanOptions = HumanOptions { verbose: true, ..PLAIN };
 fn place(file: &str, line: u32, column: u32, label: &str, role: Role) -> Location {
     Location {
         file: file.to_owned(),
+        absolute_path: None,
         line,
         column: Some(column),
         function: String::new(),
@@ -76,13 +77,20 @@ fn ours(function: &str, file: &str, line: u32) -> StackFrame {
     StackFrame {
         function: function.to_owned(),
         file: Some(file.to_owned()),
+        absolute_path: None,
         line: Some(line),
         first_party: true,
     }
 }
 
 fn theirs(function: &str) -> StackFrame {
-    StackFrame { function: function.to_owned(), file: None, line: None, first_party: false }
+    StackFrame {
+        function: function.to_owned(),
+        file: None,
+        absolute_path: None,
+        line: None,
+        first_party: false,
+    }
 }
 
 fn names(names: &[&str]) -> Vec<String> {
