@@ -11,7 +11,7 @@ use crate::{
     },
     hang::{Call, Hang, HeldUp, Node, Standstill, Starvation, Step},
     model::{
-        Awaited, CallKind, Outcome, Run, Stack, Task, TaskEnd, TaskKind, Test, origin,
+        Awaited, CallKind, Outcome, Run, Stack, TaskEnd, TaskKind, Test, UnreadPanic, origin,
         pointed_frame,
     },
     rules::{Explained, Rule, config::Config},
@@ -130,18 +130,27 @@ impl Hung<'_> {
         }
     }
 
-    /// Tasks that have panicked: what they were to do is not done.
+    /// Tasks and threads that have panicked: what they were to do is not done.
     fn panicked(&self) -> Option<String> {
         let tasks = self.test.processes.iter().flat_map(|process| process.tasks.values());
-        let panicked: Vec<&Task> = tasks.filter(|task| task.end == TaskEnd::Panicked).collect();
-        let (last, others) = panicked.split_last()?;
-        let whence = self.hang.whence(last);
-        let spawned = whence.map_or_else(String::new, |at| format!(" spawned at {at}"));
+        let tasks = tasks.filter(|task| task.end == TaskEnd::Panicked);
+        let tasks = tasks.map(|task| ("task".to_owned(), self.hang.whence(task)));
+        let is_thread =
+            |panic: &&UnreadPanic| panic.actor.kind == TaskKind::Thread && !panic.is_of_main;
+        let threads = self.hang.process.panics.iter().filter(is_thread);
+        let threads = threads.map(|panic| {
+            let name = describe::named(panic.name.as_deref());
+            (format!("thread{name}"), self.hang.place(&panic.spawn_stack))
+        });
+        let panicked: Vec<(String, Option<String>)> = tasks.chain(threads).collect();
+        let ((what, whence), others) = panicked.split_last()?;
+        let spawned = whence.as_ref().map_or_else(String::new, |at| format!(" spawned at {at}"));
         Some(match others.len() {
-            0 => format!("the task{spawned} has panicked: what it was to do is not done"),
+            0 => format!("the {what}{spawned} has panicked: what it was to do is not done"),
             others => format!(
-                "{} have panicked, the last of them{spawned}: what they were to do is not done",
-                counted(others as u64 + 1, "task", "tasks")
+                "{} tasks and threads have panicked, the last of them the {what}{spawned}: what \
+                 they were to do is not done",
+                others + 1
             ),
         })
     }
@@ -358,6 +367,10 @@ impl Hung<'_> {
             (None, "Barrier::wait") => "see that as many wait at the Barrier as it was made for",
             (None, "thread::sleep") => "wait for an event rather than for time",
             (None, "thread::park") => "see who is to unpark the thread",
+            (None, "thread::scope") => "tell the threads of the scope to end before it does",
+            (None, "Condvar::wait_timeout" | "Receiver::recv_timeout" | "thread::park_timeout") => {
+                "it waits again whenever its time is over: see what is to end the loop around it"
+            }
             (None, _) if call.lock.is_some() => {
                 "see who holds the lock, and why it is not released"
             }

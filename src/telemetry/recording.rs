@@ -224,7 +224,9 @@ impl Recording {
     pub fn apply_snapshot(&mut self, update: proto::Update) {
         self.snapshot_ns = Some(update.now_ns);
         self.snapshot = Some(Box::new(self.of_snapshot(update.clone())));
-        self.apply(proto::Update { last: false, threads: Vec::new(), ..update });
+        // Threads and panics are what they are at that moment: of the end, others are told.
+        let (threads, panics) = (Vec::new(), Vec::new());
+        self.apply(proto::Update { last: false, threads, panics, ..update });
     }
 
     /// A snapshot by itself, which is complete.

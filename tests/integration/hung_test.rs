@@ -264,6 +264,13 @@ pub mod threads {
             Ok(())
         });
         an_accept_to_which_somebody_connects_passes => silent();
+        an_answer_of_a_thread_that_panicked_hangs
+            => hangs(THREADS, "no-answer-of-thread").besides(&["silent-panic"]).with(|finding| {
+                let panicked = "the thread `halver` spawned at src/threads.rs:";
+                assert!(finding.notes.iter().any(|note| note.starts_with(panicked)), "{finding:?}");
+                says(finding, &["it is blocked in `Receiver::recv` at src/threads.rs:"])
+            });
+        an_answer_of_a_thread_passes => silent();
     }
 }
 

@@ -79,6 +79,7 @@ pub(crate) fn snapshot(threads: &[Seen]) -> proto::Update {
     let mut sent = Sent::default();
     let mut assembler = Assembler::new(&mut sent);
     assembler.add_live_tasks(MAX_LIVE_TASKS);
+    assembler.add_panics();
     for thread in threads {
         let thread = assembler.thread(thread);
         assembler.update.threads.push(thread);
