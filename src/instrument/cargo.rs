@@ -2,63 +2,36 @@
 //! comes out of it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    env, io,
-    io::{BufRead as _, BufReader},
+    io,
     os::fd::AsFd as _,
-    path::Path,
-    process::{Command, ExitStatus, Stdio},
+    process::{Command, Stdio},
     sync::Arc,
     time::Instant,
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cargo_metadata::{Message, Metadata};
 use fs_err as fs;
 use sha2::{Digest, Sha256};
 
 use super::{
-    artifacts::{self, Messages, TargetKind, WithoutHarness},
-    configuration::{Configuration, ConfigurationError},
+    configuration::Configuration,
     coverage::{self, Coverage},
     embedded::{Sources, short_hex},
-    environment,
+    error::BuildError,
     events::BuildEvent,
     exclusions::Exclusions,
-    kept::{self, CleanError},
-    locks::{Facades, LockKind, facades_of},
+    invocation::{Ended, Invocation, test_binaries, triple_of},
+    kept::{self, OUTPUT_FOLDER},
+    locks::{Facades, facades_of},
     mentions,
-    options::{BuildArgs, MessageFormat},
-    probe::{self, Probe, ProbeError, ProbeOptions},
-    toolchain::{Toolchain, ToolchainError},
-    types::{Build, TestBinary},
+    options::{BuildArgs, BuildOptions},
+    probe::{self, Probe, ProbeOptions},
+    toolchain::Toolchain,
+    types::Build,
+    workspace::{Workspace, current_folder, read_metadata, require_manifest, toolchain},
     wrapper,
 };
-use crate::project::{self, Project, canonical};
-
-/// The folder below cargo's target directory that is ours.
-const OUTPUT_FOLDER: &str = "concaudit";
-
-/// What is built.
-#[derive(Debug, Clone, Default)]
-pub struct BuildOptions {
-    /// As for `cargo test`.
-    pub args: BuildArgs,
-    /// Packages of the graph, by name, whose code counts as the project's own.
-    pub first_party: Vec<String>,
-    /// Which locks are instrumented; all, where none is named.
-    pub locks: Vec<LockKind>,
-    /// Cargo's `--message-format`, of which JSON goes to the events; empty for cargo's
-    /// own choice.
-    pub message_format: Vec<MessageFormat>,
-    /// Cargo's `--quiet`.
-    pub quiet: bool,
-    /// Cargo's `--verbose`, so many times.
-    pub verbose: u8,
-    /// Cargo's `--color`: `auto`, `always` or `never`; cargo's own choice
-    /// otherwise.
-    pub color: Option<String>,
-}
+use crate::project::canonical;
 
 /// For whom the probe is built ahead of time.
 #[derive(Debug, Clone, Default)]
@@ -80,74 +53,6 @@ pub struct Setup {
     pub target: String,
     /// By which rustc, `1.95.0`.
     pub rustc: String,
-}
-
-/// Why there are no instrumented tests.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// Nothing to build.
-    #[error(
-        "failed to find a Cargo.toml in {folder} or any folder above it; go to a project, or name one with `--manifest-path`"
-    )]
-    NotAProject { folder: Utf8PathBuf },
-    /// `--manifest-path` is wrong.
-    #[error("failed to find the manifest {path}")]
-    NoManifest { path: Utf8PathBuf },
-    /// `-p` is wrong, and there is nothing to audit.
-    #[error("failed to find the package `{name}` in the workspace at {workspace}{suggestion}")]
-    PackageNotFound { name: String, workspace: Utf8PathBuf, suggestion: String },
-    /// `--first-party` is wrong.
-    #[error(
-        "failed to find the package `{name}`, named by `--first-party`, among the dependencies of the workspace at {workspace}"
-    )]
-    FirstPartyNotFound { name: String, workspace: Utf8PathBuf },
-    /// Cargo cannot read the project; it says why.
-    #[error("failed to read the project's metadata\n{diagnostics}")]
-    Metadata { diagnostics: String },
-    /// The test sources do not compile, or cargo could not begin. Cargo has
-    /// said so on standard error.
-    #[error("failed to build the tests; cargo ended with {status}")]
-    Compile { status: ExitStatus },
-    /// Cargo does not start.
-    #[error("failed to run `{program}`")]
-    Spawn {
-        program: String,
-        #[source]
-        source: io::Error,
-    },
-    /// The target directory is read-only or full.
-    #[error("failed to {action} {path}; choose another folder with `--target-dir`")]
-    TargetDir {
-        action: &'static str,
-        path: Utf8PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    /// There is no probe for it.
-    #[error(
-        "failed to audit for the target `{target}`: the probe is for Linux on x86-64 (and, untested, on aarch64)"
-    )]
-    UnsupportedTarget { target: String },
-    /// A run uses what is to be removed.
-    #[error(
-        "failed to remove the instrumented builds in {path}: another run is using them; try again when it has ended"
-    )]
-    BuildInUse { path: Utf8PathBuf },
-    /// The current folder is gone.
-    #[error("failed to find the current folder; go to one that exists")]
-    CurrentFolder(#[source] io::Error),
-    /// A path is not UTF-8.
-    #[error("failed to use the path {path}: {reason}")]
-    Path { path: String, reason: String },
-    /// Cargo's configuration cannot be followed.
-    #[error(transparent)]
-    Configuration(#[from] ConfigurationError),
-    /// rustc does not say what it is.
-    #[error(transparent)]
-    Toolchain(#[from] ToolchainError),
-    /// The probe cannot be built.
-    #[error(transparent)]
-    Probe(#[from] ProbeError),
 }
 
 /// Builds the tests of the project in the current folder (or at
@@ -376,66 +281,6 @@ pub fn setup(
     Ok(Setup { folder: probe.dependencies.clone(), target, rustc: toolchain.release })
 }
 
-/// What [`clean`] removes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rubbish {
-    /// The project's instrumented builds.
-    Builds,
-    /// The cached probes of all toolchains.
-    Probes,
-    /// Both, the former where the current folder is in a project.
-    All,
-}
-
-/// What was removed.
-#[derive(Debug)]
-pub struct Removed {
-    /// The folder that is no more.
-    pub folder: Utf8PathBuf,
-    /// What was in it: [`Rubbish::Builds`] or [`Rubbish::Probes`].
-    pub what: Rubbish,
-    /// So many of them.
-    pub count: usize,
-}
-
-/// Removes what was built.
-pub fn clean(args: &BuildArgs, rubbish: Rubbish) -> Result<Vec<Removed>, BuildError> {
-    let mut removed = Vec::new();
-    if rubbish != Rubbish::Probes {
-        removed.extend(match clean_builds(args) {
-            Err(BuildError::NotAProject { .. }) if rubbish == Rubbish::All => None,
-            cleaned => cleaned?,
-        });
-    }
-    if rubbish != Rubbish::Builds
-        && let Some((folder, count)) = probe::clean(&probe::cache_dir()?)?
-    {
-        removed.push(Removed { folder, what: Rubbish::Probes, count });
-    }
-    Ok(removed)
-}
-
-fn clean_builds(args: &BuildArgs) -> Result<Option<Removed>, BuildError> {
-    let folder = current_folder()?;
-    require_manifest(args, &folder)?;
-    let target_dir = if let Some(target_dir) = &args.target_dir {
-        folder.join(target_dir)
-    } else {
-        let configuration = Configuration::load(folder.as_std_path(), &args.config)?;
-        let toolchain = toolchain(&configuration, &folder)?;
-        read_metadata(&toolchain, args, None)?.0.target_directory
-    };
-    let output = target_dir.join(OUTPUT_FOLDER);
-    match kept::clean(&output) {
-        Ok(count) => Ok(Some(Removed { folder: output, what: Rubbish::Builds, count })),
-        Err(CleanError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(CleanError::Io(source)) => {
-            Err(BuildError::TargetDir { action: "remove", path: output, source })
-        }
-        Err(CleanError::InUse) => Err(BuildError::BuildInUse { path: output }),
-    }
-}
-
 /// Before cargo builds for minutes what cannot be run or linked.
 fn require_support(target: &str) -> Result<(), BuildError> {
     // What is in the file of a custom target is not known.
@@ -449,32 +294,6 @@ fn require_support(target: &str) -> Result<(), BuildError> {
     }
 }
 
-fn current_folder() -> Result<Utf8PathBuf, BuildError> {
-    let folder = env::current_dir().map_err(BuildError::CurrentFolder)?;
-    Utf8PathBuf::from_path_buf(folder).map_err(|folder| BuildError::Path {
-        path: folder.display().to_string(),
-        reason: "it is not UTF-8".into(),
-    })
-}
-
-/// Says what is missing before cargo is asked, whose messages are for people.
-fn require_manifest(args: &BuildArgs, folder: &Utf8Path) -> Result<(), BuildError> {
-    if let Some(manifest) = &args.manifest_path {
-        let path = folder.join(manifest);
-        return if path.is_file() { Ok(()) } else { Err(BuildError::NoManifest { path }) };
-    }
-    if folder.ancestors().any(|folder| folder.join("Cargo.toml").is_file()) {
-        return Ok(());
-    }
-    Err(BuildError::NotAProject { folder: folder.to_owned() })
-}
-
-fn toolchain(configuration: &Configuration, folder: &Utf8Path) -> Result<Toolchain, BuildError> {
-    let cargo = env::var_os("CARGO").filter(|cargo| !cargo.is_empty());
-    let cargo = cargo.unwrap_or_else(|| "cargo".into());
-    Ok(Toolchain::of(&configuration.rustc(), cargo, folder.as_std_path())?)
-}
-
 /// The target that was asked for, or the project's, or the host's.
 fn target(
     asked: Option<&String>,
@@ -485,123 +304,6 @@ fn target(
         Some(target) => Ok(target.clone()),
         None => Ok(configuration.target()?.unwrap_or_else(|| toolchain.host.clone())),
     }
-}
-
-/// A target is named by its triple, or by the file that specifies it.
-fn triple_of(target: &str) -> &str {
-    let path = Utf8Path::new(target);
-    match path.extension() {
-        Some("json") => path.file_stem().unwrap_or(target),
-        _ => target,
-    }
-}
-
-/// Cargo's metadata, and those packages of it that are first-party.
-struct Workspace {
-    metadata: Metadata,
-    rust_versions: BTreeMap<String, String>,
-    first_party: BTreeSet<String>,
-}
-
-impl Workspace {
-    fn read(
-        toolchain: &Toolchain,
-        args: &BuildArgs,
-        first_party: &[String],
-        target: &str,
-    ) -> Result<Self, BuildError> {
-        // Members alone need no dependency to be resolved, let alone downloaded.
-        let (mut metadata, mut json) = read_metadata(toolchain, args, None)?;
-        let names_member =
-            |name: &String| metadata.packages.iter().any(|package| package.name == *name);
-        // Patterns, versions and URLs are cargo's to judge.
-        let is_plain = |name: &&String| {
-            name.chars().all(|char| char.is_alphanumeric() || matches!(char, '-' | '_'))
-        };
-        let tested: Vec<&String> = args.packages.iter().filter(is_plain).collect();
-        if !tested.iter().copied().chain(first_party).all(names_member) {
-            (metadata, json) = read_metadata(toolchain, args, Some(target))?;
-            let is_missing =
-                |name: &&String| metadata.packages.iter().all(|package| package.name != **name);
-            if let Some(name) = tested.into_iter().find(is_missing) {
-                return Err(not_found(name, &metadata));
-            }
-            if let Some(name) = first_party.iter().find(is_missing) {
-                return Err(BuildError::FirstPartyNotFound {
-                    name: name.clone(),
-                    workspace: metadata.workspace_root,
-                });
-            }
-        }
-        Ok(Self {
-            rust_versions: artifacts::rust_versions(&json),
-            metadata,
-            first_party: first_party.iter().cloned().collect(),
-        })
-    }
-
-    fn project(&self) -> Project {
-        let packages = self.metadata.packages.iter().filter_map(|package| {
-            let is_member = self.metadata.workspace_members.contains(&package.id);
-            (is_member || self.first_party.contains(package.name.as_str())).then(|| {
-                project::Package {
-                    name: package.name.to_string(),
-                    root: canonical(package.manifest_path.parent().unwrap_or(Utf8Path::new("/"))),
-                }
-            })
-        });
-        Project {
-            workspace_root: canonical(&self.metadata.workspace_root),
-            packages: packages.collect(),
-            test_sources: BTreeSet::new(),
-        }
-    }
-}
-
-fn not_found(name: &str, metadata: &Metadata) -> BuildError {
-    let mut members: Vec<String> =
-        metadata.workspace_packages().iter().map(|package| package.name.to_string()).collect();
-    members.sort();
-    // More than a screen line of names helps nobody.
-    let suggestion = if members.len() <= 12 {
-        format!("; its packages are {}", members.join(", "))
-    } else {
-        String::new()
-    };
-    BuildError::PackageNotFound {
-        name: name.to_owned(),
-        workspace: metadata.workspace_root.clone(),
-        suggestion,
-    }
-}
-
-/// Cargo's metadata, parsed and as it came: of the members alone, or of the
-/// whole graph for a target.
-fn read_metadata(
-    toolchain: &Toolchain,
-    args: &BuildArgs,
-    graph_of: Option<&str>,
-) -> Result<(Metadata, String), BuildError> {
-    let mut command = Command::new(&toolchain.cargo);
-    command.args(["metadata", "--format-version=1", "--color=never"]);
-    args.append_manifest_options(&mut command);
-    match graph_of {
-        Some(target) => command.args(["--filter-platform", target]),
-        None => command.arg("--no-deps"),
-    };
-    let output = command.stdin(Stdio::null()).output().map_err(|source| BuildError::Spawn {
-        program: toolchain.cargo.to_string_lossy().into_owned(),
-        source,
-    })?;
-    let diagnostics = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    if !output.status.success() {
-        return Err(BuildError::Metadata { diagnostics: diagnostics() });
-    }
-    let json = String::from_utf8(output.stdout)
-        .map_err(|error| BuildError::Metadata { diagnostics: error.to_string() })?;
-    let metadata = serde_json::from_str(&json)
-        .map_err(|error| BuildError::Metadata { diagnostics: error.to_string() })?;
-    Ok((metadata, json))
 }
 
 /// Creates our folder below cargo's target directory, and returns its name as well.
@@ -625,191 +327,4 @@ fn prepare_target_dir(
 fn prepare_folder(path: &Utf8Path) -> Result<(), BuildError> {
     let error = |source| BuildError::TargetDir { action: "create", path: path.to_owned(), source };
     fs::create_dir_all(path).map_err(error)
-}
-
-/// One run of `cargo test --no-run`.
-struct Invocation<'a> {
-    options: &'a BuildOptions,
-    toolchain: &'a Toolchain,
-    configuration: &'a Configuration,
-    target: &'a str,
-    target_dir: &'a Utf8Path,
-    probe: &'a Probe,
-    facades: &'a Facades,
-    /// The packages that do without some of them.
-    without: Vec<wrapper::Without>,
-    /// Whether this cargo knows `build.build-dir`.
-    has_build_dir: bool,
-}
-
-/// How a build ended that did not fail for good.
-enum Ended {
-    /// As it should.
-    Built(Messages),
-    /// Some crates need to do without a facade. Never empty.
-    Broken(Vec<wrapper::Failure>),
-}
-
-impl Invocation<'_> {
-    fn command(&self) -> Result<Command, BuildError> {
-        let program = env::current_exe()
-            .map_err(|source| BuildError::Spawn { program: "cargo-concaudit".into(), source })?;
-        let user_wrapper = self
-            .configuration
-            .rustc_wrapper()
-            .map(|path| path.into_os_string().into_string())
-            .transpose()
-            .map_err(|path| BuildError::Path {
-                path: path.to_string_lossy().into_owned(),
-                reason: "the path of a rustc wrapper must be UTF-8".into(),
-            })?;
-        let state = wrapper::State {
-            target: self.target.to_owned(),
-            target_dir: self.target_dir.to_owned(),
-            dependencies: self.probe.dependencies.clone(),
-            sources: self.probe.sources.clone(),
-            libraries: self.probe.libraries.clone(),
-            facades: self.facades.clone(),
-            without: self.without.clone(),
-            wrapper: user_wrapper,
-        };
-        let mut command = Command::new(&self.toolchain.cargo);
-        command.args(["test", "--no-run", "--message-format"]);
-        command.arg(MessageFormat::for_cargo(&self.options.message_format));
-        command.args(["--target", self.target]);
-        command.args(["--target-dir", self.target_dir.as_str()]);
-        self.options.args.append_manifest_options(&mut command);
-        self.options.args.append_build_options(&mut command);
-        // Instrumented crates must never lie among the user's, wherever they
-        // keep intermediate files.
-        if self.has_build_dir {
-            let folder = toml::Value::String(self.target_dir.to_string());
-            command.arg("--config").arg(format!("build.build-dir={folder}"));
-        }
-        if self.options.quiet {
-            command.arg("--quiet");
-        }
-        command.args(std::iter::repeat_n("--verbose", self.options.verbose.into()));
-        if let Some(color) = &self.options.color {
-            command.args(["--color", color]);
-        }
-        command
-            .env("RUSTC_WRAPPER", program)
-            .env(wrapper::STATE_ENV, state.to_env())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit());
-        Ok(command)
-    }
-
-    fn run(&self, events: &mut dyn FnMut(BuildEvent<'_>)) -> Result<Ended, BuildError> {
-        wrapper::forget_failures(self.target_dir);
-        let spawn_error = |source| BuildError::Spawn {
-            program: self.toolchain.cargo.to_string_lossy().into_owned(),
-            source,
-        };
-        let mut child = self.command()?.spawn().map_err(spawn_error)?;
-        let stdout = child.stdout.take().expect("piped above");
-        let mut messages = Messages::default();
-        let is_passed_on = self.options.message_format.iter().any(|format| format.is_json());
-        for line in BufReader::new(stdout).lines() {
-            let Ok(line) = line else { break };
-            if is_passed_on {
-                events(BuildEvent::Message { json: &line });
-            }
-            match serde_json::from_str(&line) {
-                Ok(Message::CompilerArtifact(artifact)) => messages.artifacts.push(artifact),
-                Ok(Message::BuildScriptExecuted(script)) => messages.build_scripts.push(script),
-                // A line that is none of cargo's is a build script's or a
-                // wrapper's affair.
-                Ok(_) | Err(_) => {}
-            }
-        }
-        let status = child.wait().map_err(spawn_error)?;
-        if status.success() {
-            return Ok(Ended::Built(messages));
-        }
-        let failures = wrapper::failures(self.target_dir);
-        // What is not in use cannot be done without: each round has fewer.
-        let is_of_use = failures
-            .iter()
-            .any(|failure| failure.facades.iter().any(|facade| self.facades.contains(facade)));
-        if is_of_use { Ok(Ended::Broken(failures)) } else { Err(BuildError::Compile { status }) }
-    }
-}
-
-fn test_binaries(
-    messages: &Messages,
-    workspace: &Workspace,
-    toolchain: &Toolchain,
-    configuration: &Configuration,
-    target: &str,
-    output: &Utf8Path,
-) -> Result<Vec<Arc<TestBinary>>, BuildError> {
-    let runner = configuration.runner(target)?;
-    // Cargo's children see the real path, not the proxy or a bare name.
-    let cargo = if Path::new(&toolchain.cargo).is_absolute() {
-        toolchain.cargo.clone()
-    } else {
-        toolchain.bare_cargo.clone()
-    };
-    // Tests of procedural macros are the host's, and lie beside.
-    let host_output = output.parent().unwrap_or(output);
-    let common = |executable: &Utf8Path| {
-        let (root, triple) = if executable.starts_with(output) {
-            (output, triple_of(target))
-        } else {
-            (host_output, toolchain.host.as_str())
-        };
-        // `<root>/<profile>/deps/<test>`
-        let profile = executable
-            .strip_prefix(root)
-            .ok()
-            .and_then(|relative| relative.components().next())
-            .map_or("debug", |profile| profile.as_str());
-        let mut common = environment::Common {
-            cargo: cargo.clone(),
-            output: root.join(profile),
-            native_folders: BTreeSet::new(),
-            sysroot_libraries: toolchain.library_folder(triple),
-            configured: configuration.environment(),
-        };
-        for script in &messages.build_scripts {
-            common.add_build_script(script);
-        }
-        common
-    };
-
-    let mut binaries = Vec::new();
-    for (artifact, executable) in messages.tests() {
-        let Some(package) = artifacts::package_of(&workspace.metadata, &artifact.package_id) else {
-            continue;
-        };
-        let programs = match artifacts::kind_of(&artifact.target) {
-            TargetKind::Test | TargetKind::Bench => messages.binaries(&artifact.package_id),
-            _ => BTreeMap::new(),
-        };
-        let rust_version = workspace.rust_versions.get(&package.id.repr);
-        let folder = package.manifest_path.parent().unwrap_or(&package.manifest_path);
-        let common = common(executable);
-        binaries.push(Arc::new(TestBinary {
-            id: artifacts::binary_id(&package.name, &artifact.target),
-            package: package.name.to_string(),
-            crate_name: artifact.target.name.replace('-', "_"),
-            is_optimised: artifact.profile.opt_level != "0",
-            exe: executable.clone(),
-            harness: !WithoutHarness::of(&package.manifest_path).contains(&artifact.target),
-            working_directory: folder.to_owned(),
-            environment: environment::of_test(
-                &common,
-                package,
-                rust_version.map_or("", String::as_str),
-                messages.build_script(&artifact.package_id, &common.output),
-                &programs,
-            ),
-            // The target's runner is not for the host's tests.
-            runner: if executable.starts_with(output) { runner.clone() } else { Vec::new() },
-        }));
-    }
-    Ok(binaries)
 }

@@ -17,6 +17,8 @@ use std::{
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
+/// The folder below cargo's target directory that is ours.
+pub const OUTPUT_FOLDER: &str = "concaudit";
 /// So many builds of other flags, other toolchains and other versions of this tool are
 /// kept beside the one in use.
 const OTHERS_KEPT: usize = 3;

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use super::locks::LockKind;
+
 use camino::Utf8PathBuf;
 
 /// What is built and how, as for `cargo test`.
@@ -219,6 +221,27 @@ impl BuildArgs {
             command.args(["--profile", profile]);
         }
     }
+}
+
+/// What is built.
+#[derive(Debug, Clone, Default)]
+pub struct BuildOptions {
+    /// As for `cargo test`.
+    pub args: BuildArgs,
+    /// Packages of the graph, by name, whose code counts as the project's own.
+    pub first_party: Vec<String>,
+    /// Which locks are instrumented; all, where none is named.
+    pub locks: Vec<LockKind>,
+    /// Cargo's `--message-format`, of which JSON goes to the events; empty for cargo's
+    /// own choice.
+    pub message_format: Vec<MessageFormat>,
+    /// Cargo's `--quiet`.
+    pub quiet: bool,
+    /// Cargo's `--verbose`, so many times.
+    pub verbose: u8,
+    /// Cargo's `--color`: `auto`, `always` or `never`; cargo's own choice
+    /// otherwise.
+    pub color: Option<String>,
 }
 
 #[cfg(test)]

@@ -1,17 +1,23 @@
 //! From what a process told, as it came, to the model of it.
 
+mod kinds;
+
 use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
 use rustc_hash::FxHashMap;
 
 use super::{
-    Acquisition, Activity, Actor, BlockingCall, BlockingPoll, ChildProcess, Clock, Counters,
-    FileId, FileKind, Frame, Gate, Hold, Knot, LockAcrossAwait, Mode, Module, OpenFile, OrderEdge,
-    OrphanedTask, Owner, Party, PollSample, Process, RecursiveLock, Resource, ResourceKind, Site,
-    SpawnStorm, Stack, Symboliser, Task, TaskEnd, TaskKind, Thread, UnreadPanic, Wait, Waiter,
-    blame_frame, owner::owner_of, pointed_frame, site_frame,
+    Acquisition, Activity, Actor, BlockingCall, BlockingPoll, ChildProcess, Clock, FileId, Frame,
+    Gate, Hold, Knot, LockAcrossAwait, Module, OpenFile, OrderEdge, OrphanedTask, Owner, Party,
+    PollSample, Process, RecursiveLock, Resource, ResourceKind, Site, SpawnStorm, Stack,
+    Symboliser, Task, TaskEnd, TaskKind, Thread, UnreadPanic, Wait, Waiter, blame_frame,
+    owner::owner_of, pointed_frame, site_frame,
 };
 use crate::telemetry::{Recording, proto};
+use kinds::{
+    actor_kind, counters, declared_static, file_kind, is_shutdown, is_within_channel, mode,
+    resource_kind, site_of, some, task_kind, without_hooks,
+};
 
 /// The model of one process.
 ///
@@ -572,169 +578,6 @@ impl<'a> Builder<'a> {
             actor: child.actor.as_ref().map(|actor| self.actor(actor)),
         }
     }
-}
-
-/// The stack of a panic, without the hooks that are called for it, the program's own
-/// among them.
-fn without_hooks(stack: Arc<Stack>) -> Arc<Stack> {
-    let of_std = |frame: &Frame| frame.function.starts_with("std::panicking::");
-    match stack.frames.iter().position(of_std) {
-        None | Some(0) => stack,
-        Some(at) => Arc::new(Stack { frames: stack.frames[at..].to_vec() }),
-    }
-}
-
-fn file_kind(kind: proto::OpenFileKind) -> FileKind {
-    match kind {
-        proto::OpenFileKind::File => FileKind::File,
-        proto::OpenFileKind::Directory => FileKind::Directory,
-        proto::OpenFileKind::Fifo => FileKind::Fifo,
-        proto::OpenFileKind::TcpListener => FileKind::TcpListener,
-        proto::OpenFileKind::TcpStream => FileKind::TcpStream,
-        proto::OpenFileKind::Udp => FileKind::Udp,
-        proto::OpenFileKind::Unix => FileKind::Unix,
-        proto::OpenFileKind::Socket => FileKind::Socket,
-    }
-}
-
-fn site_of(frame: &Frame) -> Option<Site> {
-    Some(Site { file: frame.file.clone()?, line: frame.line, column: frame.column })
-}
-
-fn resource_kind(kind: proto::ResourceKind, creator: &Owner) -> ResourceKind {
-    match kind {
-        proto::ResourceKind::TokioMutex => ResourceKind::TokioMutex,
-        proto::ResourceKind::TokioRwlock => ResourceKind::TokioRwLock,
-        proto::ResourceKind::TokioSemaphore => ResourceKind::TokioSemaphore,
-        proto::ResourceKind::TokioSleep => ResourceKind::TokioSleep,
-        proto::ResourceKind::TokioInterval => ResourceKind::TokioInterval,
-        proto::ResourceKind::TokioOneshot => ResourceKind::TokioOneshot,
-        proto::ResourceKind::TokioBarrier => ResourceKind::TokioBarrier,
-        proto::ResourceKind::StdMutex => ResourceKind::StdMutex,
-        // tokio uses std's for nothing but this.
-        proto::ResourceKind::StdRwlock if *creator == Owner::Tokio => ResourceKind::TokioWatch,
-        proto::ResourceKind::StdRwlock => ResourceKind::StdRwLock,
-        proto::ResourceKind::ParkingLotMutex => ResourceKind::ParkingLotMutex,
-        proto::ResourceKind::ParkingLotRwlock => ResourceKind::ParkingLotRwLock,
-        proto::ResourceKind::LockApiMutex => ResourceKind::LockApiMutex,
-        proto::ResourceKind::LockApiRwlock => ResourceKind::LockApiRwLock,
-        proto::ResourceKind::StdOnce => ResourceKind::StdOnce,
-        proto::ResourceKind::StdOnceLock => ResourceKind::StdOnceLock,
-        proto::ResourceKind::StdLazyLock => ResourceKind::StdLazyLock,
-        proto::ResourceKind::Other => ResourceKind::Other,
-    }
-}
-
-/// The static as it was declared: `lazy_static!` has one within a function of its own.
-fn declared_static(name: String) -> String {
-    let of_lazy_static = name
-        .strip_suffix("::deref::__stability::LAZY")
-        .and_then(|owner| owner.strip_prefix('<')?.split_once(" as "));
-    match of_lazy_static {
-        Some((declared, _)) => declared.to_owned(),
-        None => name,
-    }
-}
-
-/// Whether a semaphore was made for the room in a bounded channel.
-fn is_within_channel(created: &Stack) -> bool {
-    let of_tokio = created.frames.iter().take_while(|frame| frame.owner != Owner::Unknown);
-    of_tokio
-        .take_while(|frame| !matches!(frame.owner, Owner::Workspace(_)))
-        .any(|frame| frame.function.starts_with("tokio::sync::mpsc::"))
-}
-
-fn actor_kind(actor: &proto::Actor) -> TaskKind {
-    if actor.task == 0 { TaskKind::Thread } else { task_kind(actor.kind()) }
-}
-
-/// Whether a future was dropped by the shutdown of its runtime or `LocalSet`.
-///
-/// From inside outward the first of the runtime's frames that tells decides: a
-/// task that is cancelled may own a runtime, whose tasks are then shut down.
-/// Holds for tokio 1.20 to 1.54.
-fn is_shutdown(drop_stack: &Stack) -> bool {
-    const SHUTDOWN: &[&str] = &[
-        "::close_and_shutdown_all",
-        // Spawned on a runtime that was shut down already.
-        "::OwnedTasks<S>::bind",
-        "::Runtime as core::ops::drop::Drop>",
-        "::LocalRuntime as core::ops::drop::Drop>",
-        "::LocalSet as core::ops::drop::Drop>",
-        "::BasicScheduler as core::ops::drop::Drop>",
-        "::ThreadPool as core::ops::drop::Drop>",
-        "::BlockingPool as core::ops::drop::Drop>",
-        "::Runtime::shutdown_",
-        "::CurrentThread::shutdown",
-        "::current_thread::shutdown2",
-        "::MultiThread::shutdown",
-        "::worker::Core::pre_shutdown",
-        "::worker::Core::shutdown",
-        "::worker::Shared::shutdown",
-        "::worker::Handle::shutdown_core",
-        "::blocking::pool::",
-        "::Runtime>",
-        "::LocalSet>",
-    ];
-    drop_stack
-        .frames
-        .iter()
-        .find_map(|frame| {
-            let name = frame.function.as_str();
-            let of_tokio = name.contains("tokio::runtime::") || name.contains("tokio::task::");
-            if of_tokio && SHUTDOWN.iter().any(|part| name.contains(part)) {
-                Some(true)
-            } else if name.contains("tokio::runtime::task::harness::Harness")
-                && name.ends_with("::poll")
-            {
-                Some(false)
-            } else {
-                None
-            }
-        })
-        .unwrap_or(false)
-}
-
-fn task_kind(kind: proto::TaskKind) -> TaskKind {
-    match kind {
-        proto::TaskKind::Task => TaskKind::Task,
-        proto::TaskKind::BlockOn => TaskKind::BlockOn,
-        proto::TaskKind::Blocking => TaskKind::Blocking,
-        proto::TaskKind::Local => TaskKind::Local,
-        proto::TaskKind::Thread => TaskKind::Thread,
-    }
-}
-
-fn mode(mode: proto::LockMode) -> Mode {
-    match mode {
-        proto::LockMode::Exclusive => Mode::Exclusive,
-        proto::LockMode::Shared => Mode::Shared,
-        proto::LockMode::Upgradable => Mode::Upgradable,
-    }
-}
-
-fn counters(counters: &proto::Counters) -> Counters {
-    Counters {
-        tasks_spawned: counters.tasks_spawned,
-        threads_spawned: counters.threads_spawned,
-        peak_tasks: counters.peak_tasks,
-        locks_seen: counters.locks_seen,
-        acquisitions: counters.acquisitions,
-        drains: counters.drains,
-        drain_ns: counters.drain_ns,
-        dropped_order_edges: counters.dropped_order_edges,
-        dropped_stacks: counters.dropped_stacks,
-        dropped_tasks: counters.dropped_tasks,
-        dropped_holds: counters.dropped_holds,
-        dropped_events: counters.dropped_events,
-        allocator_locks: counters.allocator_locks,
-        alike_tasks: counters.alike_tasks,
-    }
-}
-
-/// 0 stands for "none".
-fn some(id: u64) -> Option<u64> {
-    (id != 0).then_some(id)
 }
 
 #[cfg(test)]

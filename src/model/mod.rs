@@ -9,6 +9,7 @@ mod build;
 mod facts;
 mod items;
 mod lock;
+mod names;
 mod nesting;
 mod owner;
 mod path;
