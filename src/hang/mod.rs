@@ -3,7 +3,9 @@
 
 mod chain;
 mod graph;
+mod standstill;
 mod tree;
 
 pub use chain::Step;
-pub use graph::{Branch, Call, Hang, HeldUp, Node, Standstill, Starvation};
+pub use graph::Hang;
+pub use standstill::{Branch, Call, HeldUp, Node, Standstill, Starvation};

@@ -1,17 +1,29 @@
 //! Tasks and threads: what is written down of each.
 
 pub mod children;
+
 pub mod drained;
+
 pub mod ending;
+
 pub mod join_handle;
+
 pub mod knowledge;
+
 pub mod last_waker;
+
 pub mod live;
+
 pub mod spawn_site;
+mod state;
+
 pub mod waker_counts;
 
 pub use join_handle::Body;
+pub use state::{State, TaskEnd, TaskKind, Wait};
+
 use join_handle::{Window, Words};
+
 use waker_counts::{MAX_WAITS, Recent};
 
 use std::{
@@ -34,7 +46,7 @@ use crate::{
     record::{
         held_locks,
         lock::{Acquisition, Hold},
-        resource::{Resource, Site},
+        resource::Site,
         task::{
             children::{Children, Handles},
             ending::Ending,
@@ -44,101 +56,6 @@ use crate::{
         vector_clock::{Clock, Knowledge},
     },
 };
-
-/// What kind of task it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TaskKind {
-    /// `tokio::spawn` and the like.
-    Task,
-    /// The argument of `block_on`.
-    BlockOn,
-    /// `spawn_blocking`.
-    Blocking,
-    /// `spawn_local`.
-    Local,
-    /// A worker thread of a multi-thread runtime: what it polls is not a part of it.
-    Worker,
-    /// No task but a thread: one that was spawned through `std::thread`, or one
-    /// that does something while it polls no task.
-    Thread,
-}
-
-impl TaskKind {
-    /// No task at all.
-    #[must_use]
-    pub fn is_thread(self) -> bool {
-        matches!(self, Self::Thread | Self::Worker)
-    }
-
-    /// From tokio's word for it.
-    #[must_use]
-    pub fn from_name(name: &str) -> Self {
-        match name {
-            "block_on" => Self::BlockOn,
-            "blocking" => Self::Blocking,
-            "local" => Self::Local,
-            _ => Self::Task,
-        }
-    }
-
-    pub(crate) fn counts(self) -> bool {
-        matches!(self, Self::Task | Self::Local)
-    }
-}
-
-/// AcquireKind a task ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum TaskEnd {
-    /// It has not.
-    Alive,
-    /// Ready.
-    Completed,
-    /// Its poll panicked.
-    Panicked,
-    /// Its future was dropped unfinished.
-    Dropped,
-}
-
-/// One clone of a task's waker, as far as counts can tell still out.
-#[derive(Debug, Clone)]
-pub struct Wait {
-    /// The await stack.
-    pub stack: StackId,
-    /// What tokio said it was busy with.
-    pub resource: Option<Arc<Resource>>,
-    /// And how.
-    pub operation: &'static str,
-    /// When the waker was cloned.
-    pub since_ns: u64,
-    /// The last poll of its task in which it was polled; 0: it does not depend on
-    /// polls, as a call that blocks, or what has a waker that is not ours.
-    pub poll: u64,
-}
-
-/// What a task is about at some moment.
-#[derive(Debug, Clone)]
-pub struct State {
-    /// See [`Task::waits`].
-    pub waits: Vec<Wait>,
-    /// What it held.
-    pub holds: Vec<Hold>,
-    /// Woken and not polled since.
-    pub is_scheduled: bool,
-    /// Waker clones, and those of them that were gone.
-    pub wakers: (u64, u64),
-    /// Where it is scheduled: the unfinished task whose drop woke it, or 0.
-    pub woken_by_drop_of: u64,
-    /// A drain has begun since it was spawned.
-    pub had_grace: bool,
-    /// Where and when its last waker was dropped between two polls, without a wake;
-    /// zeros: it was not.
-    pub lost_waker: (StackId, u64),
-    /// It has been polled since the last drain began.
-    pub is_drained: bool,
-    /// Where its future was dropped, if this is that moment.
-    pub drop_stack: StackId,
-}
 
 /// A task, or a thread as far as it holds locks.
 ///
