@@ -298,7 +298,7 @@ pub struct Thresholds {
     /// The same for a lock that somebody waited for
     #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub contended_hold: Duration,
-    /// Waiting for less than this is no waiting
+    /// Shortest wait for a lock that counts as contention
     #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub wait: Duration,
     /// A call that blocks the thread of a task for longer is reported

@@ -1,4 +1,4 @@
-//! What the rules about knots share: what kind of knot it is, and its story.
+//! What the rules about knots share: what kind of knot it is, and its cycle in words.
 
 use std::collections::BTreeSet;
 
@@ -55,16 +55,16 @@ pub fn knots<'a>(run: &'a Run, rule: &'a str) -> impl Iterator<Item = &'a Knot> 
 /// needs to.
 ///
 /// By its line: the stacks of an acquisition and of its wait end in different frames.
-pub fn is_told(
+pub fn is_reported(
     process: &Process,
     wanted: &Acquisition,
-    is_reported: impl Fn(&Knot) -> bool,
+    reports: impl Fn(&Knot) -> bool,
 ) -> bool {
     let is_it = |party: &Party| {
         party.wanted == Some(wanted.resource) && line(&party.stack) == line(&wanted.stack)
     };
     let knots = process.knots.iter();
-    knots.filter(|knot| is_reported(knot)).any(|knot| knot.parties.iter().any(is_it))
+    knots.filter(|knot| reports(knot)).any(|knot| knot.parties.iter().any(is_it))
 }
 
 /// Where a stack points to: the function, the file and the line.
@@ -77,14 +77,14 @@ fn line(stack: &Stack) -> Option<Line<'_>> {
 /// What the knots of a run that a rule tells of consist of: where something is held
 /// while something else is waited for.
 #[derive(Debug, Default)]
-pub struct Told<'a>(BTreeSet<(Line<'a>, Line<'a>)>);
+pub struct ReportedKnots<'a>(BTreeSet<(Line<'a>, Line<'a>)>);
 
-impl<'a> Told<'a> {
+impl<'a> ReportedKnots<'a> {
     /// Those of the whole run: what deadlocks in one test need not in another one.
-    pub fn of(run: &'a Run, is_reported: impl Fn(&Knot) -> bool) -> Self {
+    pub fn of(run: &'a Run, reports: impl Fn(&Knot) -> bool) -> Self {
         let processes = run.tests.iter().flat_map(|test| &test.processes);
         let knots = processes.flat_map(|process| &process.knots);
-        let parties = knots.filter(|knot| is_reported(knot)).flat_map(|knot| &knot.parties);
+        let parties = knots.filter(|knot| reports(knot)).flat_map(|knot| &knot.parties);
         let steps = parties
             .filter_map(|party| Some((line(&party.held.as_ref()?.stack)?, line(&party.stack)?)));
         Self(steps.collect())
@@ -99,9 +99,9 @@ impl<'a> Told<'a> {
     }
 }
 
-/// A knot and what is needed to tell it.
+/// The cycle of a knot, and what is needed to describe it.
 #[derive(Debug)]
-pub struct Story<'a> {
+pub struct Cycle<'a> {
     /// Whose code is whose.
     pub project: &'a Project,
     /// Where it happened.
@@ -114,7 +114,7 @@ pub struct Story<'a> {
     pub parties: Vec<&'a Party>,
 }
 
-impl<'a> Story<'a> {
+impl<'a> Cycle<'a> {
     /// A knot of this test's process.
     pub fn new(
         project: &'a Project,
@@ -547,20 +547,20 @@ pub fn kind(lock: &Resource, mode: Mode) -> String {
 pub fn findings(
     run: &Run,
     rule: &'static str,
-    tell: impl Fn(&Story<'_>) -> Option<Draft>,
+    tell: impl Fn(&Cycle<'_>) -> Option<Draft>,
 ) -> Vec<Finding> {
     let mut groups = Groups::new(rule);
     for test in &run.tests {
         for process in &test.processes {
             for knot in process.knots.iter().filter(|knot| rule_of(knot) == rule) {
-                let story = Story::new(&run.project, process, &test.identity, knot);
-                let spot = describe::spot(story.project, pointed_frame(&story.parties[0].stack));
+                let cycle = Cycle::new(&run.project, process, &test.identity, knot);
+                let spot = describe::spot(cycle.project, pointed_frame(&cycle.parties[0].stack));
                 let rank = Rank {
                     severity: Severity::Error,
                     confidence: Confidence::Observed,
                     weight: knot.behind,
                 };
-                groups.add(story.cause(), spot, rank, [test.name.clone()], || tell(&story));
+                groups.add(cycle.cause(), spot, rank, [test.name.clone()], || tell(&cycle));
             }
         }
     }

@@ -9,7 +9,7 @@ use annotate_snippets::{
 
 use super::{
     hung,
-    paint::{Paint, tame},
+    paint::{Paint, sanitize},
     summary::{Coverage, Report, TestOutcome},
 };
 use crate::{
@@ -77,7 +77,7 @@ fn render_losses(report: &Report, options: HumanOptions) -> String {
     let paint = Paint { enabled: options.color };
     let mut text = String::new();
     for loss in &report.coverage.first_party_losses {
-        let _ = writeln!(text, "{}: not audited: {}", paint.yellow("warning"), tame(loss));
+        let _ = writeln!(text, "{}: not audited: {}", paint.yellow("warning"), sanitize(loss));
     }
     if !text.is_empty() {
         text.push('\n');
@@ -129,7 +129,7 @@ pub fn render_finding(
     }
     let minor = finding.minor_notes.iter().filter(|_| options.verbose);
     for note in finding.notes.iter().chain(minor) {
-        elements.push(Level::NOTE.message(tame(note)).into());
+        elements.push(Level::NOTE.message(sanitize(note)).into());
     }
     if !finding.variants.is_empty() {
         let text = render_variants(finding, paint);
@@ -149,17 +149,17 @@ pub fn render_finding(
         elements.push(Level::NOTE.with_name("confidence").message(doubt).into());
     }
     if let Some(reason) = &finding.suppressed {
-        elements.push(Level::NOTE.with_name("suppressed").message(tame(reason)).into());
+        elements.push(Level::NOTE.with_name("suppressed").message(sanitize(reason)).into());
     }
     if !finding.help.is_empty() {
-        elements.push(Level::HELP.message(tame(&finding.help)).into());
+        elements.push(Level::HELP.message(sanitize(&finding.help)).into());
     }
     if !finding.tests.is_empty() {
         let seen = seen_in(&finding.tests, options.verbose);
         elements.push(Level::NOTE.with_name("seen in").message(seen).into());
     }
     if options.verbose {
-        let fingerprint = tame(&finding.fingerprint);
+        let fingerprint = sanitize(&finding.fingerprint);
         elements.push(Level::NOTE.with_name("fingerprint").message(fingerprint).into());
     }
     let title = level.primary_title(finding.message.as_str()).id(finding.rule.as_str());
@@ -194,21 +194,21 @@ fn render_variants(finding: &Finding, paint: Paint) -> String {
     for (index, variant) in finding.variants.iter().enumerate() {
         let count = group_digits(variant.occurrences);
         let at = variant.locations.first().map(position);
-        let at = at.map_or_else(String::new, |at| format!(" at {}", paint.cyan(&tame(&at))));
+        let at = at.map_or_else(String::new, |at| format!(" at {}", paint.cyan(&sanitize(&at))));
         let _ = write!(text, "\n  {count:>width$}{at}");
         if index == 0 {
             text.push_str(", as told above");
             continue;
         }
         if variant.message != finding.message {
-            let _ = write!(text, ": {}", tame(&variant.message));
+            let _ = write!(text, ": {}", sanitize(&variant.message));
         }
         // Where neither the place nor the message says what is different, the notes do.
         let is_alike = variant.message == finding.message
             && variant.locations.first().map(position) == finding.locations.first().map(position);
         let news = variant.notes.iter().filter(|note| is_alike && !finding.notes.contains(note));
         for note in news {
-            let _ = write!(text, "\n  {:width$}   {}", "", tame(note));
+            let _ = write!(text, "\n  {:width$}   {}", "", sanitize(note));
         }
     }
     if finding.further_occurrences > 0 {
@@ -286,7 +286,7 @@ fn push_file<'a>(
         elements.push(
             Snippet::source(text)
                 .line_start(first)
-                .path(tame(file))
+                .path(sanitize(file))
                 .annotations(annotations)
                 .into(),
         );
@@ -295,7 +295,7 @@ fn push_file<'a>(
         // An origin carries no label of its own, so it goes behind the position.
         let column = location.column.map_or_else(String::new, |column| format!(":{column}"));
         let place = format!("{file}:{}{column}: {}", location.line, location.label);
-        elements.push(Place::path(tame(&place)).into());
+        elements.push(Place::path(sanitize(&place)).into());
     }
 }
 
@@ -307,9 +307,9 @@ fn one_label_per_place<'a>(locations: &[&'a Location]) -> Vec<(&'a Location, Str
         let same =
             |known: &Location| (known.line, known.column) == (location.line, location.column);
         match places.iter_mut().find(|(known, _)| same(known)) {
-            Some((_, label)) if *label == tame(&location.label) => {}
-            Some((_, label)) => *label = format!("{label}; {}", tame(&location.label)),
-            None => places.push((location, tame(&location.label))),
+            Some((_, label)) if *label == sanitize(&location.label) => {}
+            Some((_, label)) => *label = format!("{label}; {}", sanitize(&location.label)),
+            None => places.push((location, sanitize(&location.label))),
         }
     }
     places
@@ -377,7 +377,7 @@ impl Told {
 
 /// A stack, a frame per line, in full.
 fn render_stack(stack: &LabelledStack, paint: Paint) -> String {
-    let mut text = paint.bold(&format!("{}:", tame(&stack.label)));
+    let mut text = paint.bold(&format!("{}:", sanitize(&stack.label)));
     for frame in &stack.frames {
         push_frame(&mut text, &frame.function, frame, paint);
     }
@@ -439,7 +439,7 @@ fn render_short_stack(stack: &LabelledStack, told: &mut Told, paint: Paint) -> O
         let more = format!("\n    {}", paint.dim(&format!("… {left_out} more frames")));
         lines.splice(from..from + left_out, [more]);
     }
-    Some(paint.bold(&format!("{}:", tame(&stack.label))) + &lines.concat())
+    Some(paint.bold(&format!("{}:", sanitize(&stack.label))) + &lines.concat())
 }
 
 /// A function's name without the closures and async blocks at its end, whose frames it
@@ -456,10 +456,10 @@ fn without_closures(function: &str) -> &str {
 }
 
 fn push_frame(text: &mut String, function: &str, frame: &StackFrame, paint: Paint) {
-    let function = tame(if function.is_empty() { "(unknown)" } else { function });
+    let function = sanitize(if function.is_empty() { "(unknown)" } else { function });
     let place = match (&frame.file, frame.line) {
-        (Some(file), Some(line)) => format!("{}:{line}", tame(file)),
-        (Some(file), None) => tame(file),
+        (Some(file), Some(line)) => format!("{}:{line}", sanitize(file)),
+        (Some(file), None) => sanitize(file),
         (None, _) => String::new(),
     };
     let gap = if place.is_empty() { "" } else { "  " };
@@ -482,7 +482,7 @@ fn fold(frames: &[StackFrame]) -> String {
     let more = if crates.len() > CRATES_NAMED { ", …" } else { "" };
     crates.truncate(CRATES_NAMED);
     let of = if crates.is_empty() { "" } else { " of " };
-    format!("… {} frames{of}{}{more}", frames.len(), tame(&crates.join(", ")))
+    format!("… {} frames{of}{}{more}", frames.len(), sanitize(&crates.join(", ")))
 }
 
 /// The crate that a demangled path begins with: `tokio` for
@@ -501,7 +501,8 @@ fn crate_of(function: &str) -> Option<&str> {
 
 fn seen_in(tests: &[String], verbose: bool) -> String {
     let limit = if verbose { tests.len() } else { TESTS_NAMED };
-    let mut names = tests.iter().map(|test| tame(test)).take(limit).collect::<Vec<_>>().join(", ");
+    let mut names =
+        tests.iter().map(|test| sanitize(test)).take(limit).collect::<Vec<_>>().join(", ");
     if tests.len() > limit {
         names.push_str(", …");
     }
@@ -516,7 +517,7 @@ fn render_cut_off(report: &Report, options: HumanOptions) -> String {
     let paint = Paint { enabled: options.color };
     let mut text = String::new();
     for test in report.tests.iter().filter(|test| test.outcome == TestOutcome::Interrupted) {
-        let name = tame(&test.full_name());
+        let name = sanitize(&test.full_name());
         let _ = write!(
             text,
             "{}: `{name}` was cut off after {}",
@@ -598,7 +599,7 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
         ));
     }
     for what in not_instrumented.iter().filter(|what| !first_party_losses.contains(what)) {
-        let _ = writeln!(text, "{}: not audited: {}", paint.bold("note"), tame(what));
+        let _ = writeln!(text, "{}: not audited: {}", paint.bold("note"), sanitize(what));
     }
     if not_instrumented.iter().chain(first_party_losses).any(|what| what.contains("facade")) {
         let _ = writeln!(
@@ -619,7 +620,7 @@ fn render_caveats(report: &Report, options: HumanOptions) -> String {
         );
     }
     for what in not_run.iter().filter(|_| options.verbose) {
-        let _ = writeln!(text, "{}: {}", paint.bold("note"), tame(what));
+        let _ = writeln!(text, "{}: {}", paint.bold("note"), sanitize(what));
     }
     if !text.is_empty() {
         text.push('\n');
@@ -643,7 +644,7 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
         .collect();
     let audited = report.tests.iter().any(|test| test.processes > 0);
     let mut text = match &summary.verdict {
-        Some(verdict) => paint.red(&tame(verdict)),
+        Some(verdict) => paint.red(&sanitize(verdict)),
         None if summary.tests_run == 0 => paint.red("nothing audited: no tests were run"),
         None if !audited => paint.red("nothing audited: no test process was instrumented"),
         None => String::new(),
@@ -723,7 +724,7 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
         .findings
         .iter()
         .find(|finding| is_shown(finding, options))
-        .map(|finding| tame(&finding.rule))
+        .map(|finding| sanitize(&finding.rule))
     {
         let stacks = if options.verbose { "" } else { "; -v shows whole stacks" };
         further(format!("for more about a rule, try `cargo concaudit explain {rule}`{stacks}"));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::{
     human::HumanOptions,
-    paint::{Paint, tame},
+    paint::{Paint, sanitize},
 };
 use crate::{
     describe::{counted, duration},
@@ -27,7 +27,7 @@ const MAX_LINES: usize = 12;
 pub fn render(sentence: &str, process: &HungProcess, options: HumanOptions) -> String {
     let mut text = String::new();
     if !sentence.is_empty() {
-        let _ = write!(text, "\n  {}", tame(sentence));
+        let _ = write!(text, "\n  {}", sanitize(sentence));
     }
     for block in blocks(process, options.verbose, Paint { enabled: options.color }) {
         let _ = write!(text, "\n  {}", block.replace('\n', "\n  "));
@@ -96,13 +96,14 @@ fn push_more(text: &mut String, more: usize) {
 fn push_party(text: &mut String, party: &HungParty, depth: usize, relation: &str, paint: Paint) {
     let indent = "  ".repeat(depth);
     let gap = if relation.is_empty() { "" } else { " " };
-    let _ = write!(text, "\n{indent}{}{gap}{}", tame(relation), paint.bold(&tame(&party.who)));
+    let _ =
+        write!(text, "\n{indent}{}{gap}{}", sanitize(relation), paint.bold(&sanitize(&party.who)));
     if party.count > 1 {
         let _ = write!(text, " {}", paint.bold(&format!("× {}", party.count)));
     }
     if let Some(at) = &party.spawned_at {
         let how = if party.who == "`block_on`" { "at" } else { "spawned at" };
-        let _ = write!(text, " {how} {}", paint.cyan(&tame(at)));
+        let _ = write!(text, " {how} {}", paint.cyan(&sanitize(at)));
     }
     if party.is_told_above {
         text.push_str(" (see above)");
@@ -138,7 +139,7 @@ fn facts(party: &HungParty) -> Vec<String> {
 
 fn push_wait(text: &mut String, wait: &HungWait, depth: usize, paint: Paint) {
     let indent = "  ".repeat(depth + 1);
-    let _ = write!(text, "\n{indent}{}", tame(&wait.what));
+    let _ = write!(text, "\n{indent}{}", sanitize(&wait.what));
     push_frames(text, &wait.frames, &indent, paint);
     for party in &wait.on {
         push_party(text, party, depth + 2, &wait.relation, paint);
@@ -147,9 +148,9 @@ fn push_wait(text: &mut String, wait: &HungWait, depth: usize, paint: Paint) {
 
 fn push_frames(text: &mut String, frames: &[StackFrame], indent: &str, paint: Paint) {
     for frame in frames {
-        let function = tame(frame.function.trim_end_matches("::{{closure}}"));
+        let function = sanitize(frame.function.trim_end_matches("::{{closure}}"));
         let place = match (&frame.file, frame.line) {
-            (Some(file), Some(line)) if frame.first_party => format!("{}:{line}", tame(file)),
+            (Some(file), Some(line)) if frame.first_party => format!("{}:{line}", sanitize(file)),
             _ => String::new(),
         };
         let _ = if place.is_empty() {
@@ -161,7 +162,7 @@ fn push_frames(text: &mut String, frames: &[StackFrame], indent: &str, paint: Pa
 }
 
 fn push_thread(text: &mut String, thread: &HungThread, paint: Paint) {
-    let _ = write!(text, "\n  {}: {}", paint.bold(&tame(&thread.name)), tame(&thread.does));
+    let _ = write!(text, "\n  {}: {}", paint.bold(&sanitize(&thread.name)), sanitize(&thread.does));
     if thread.cpu_ms > 0 {
         let _ = write!(text, " ({} on the CPU)", duration(thread.cpu_ms * 1_000_000));
     }
@@ -172,12 +173,12 @@ fn push_lock(text: &mut String, lock: &HungLock, paint: Paint) {
     let at = lock
         .taken_at
         .as_ref()
-        .map_or_else(String::new, |at| format!(", taken at {}", paint.cyan(&tame(at))));
+        .map_or_else(String::new, |at| format!(", taken at {}", paint.cyan(&sanitize(at))));
     let _ = write!(
         text,
         "\n  {}: held for {} by {}{at}",
-        tame(&lock.lock),
+        sanitize(&lock.lock),
         duration(lock.held_ms * 1_000_000),
-        tame(&lock.holder),
+        sanitize(&lock.holder),
     );
 }

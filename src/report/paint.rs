@@ -52,6 +52,6 @@ impl Paint {
 
 /// Text out of the audited program, fit for a terminal: its escape sequences
 /// are shown, not obeyed.
-pub fn tame(text: &str) -> String {
+pub fn sanitize(text: &str) -> String {
     normalize_untrusted_str(text)
 }

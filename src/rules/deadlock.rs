@@ -4,7 +4,7 @@
 //! that could wake it, for what the next one has.
 
 use crate::{
-    deadlock::{self, Story},
+    deadlock::{self, Cycle},
     describe,
     finding::{Details, Finding, Severity, group::Draft},
     model::{Mode, ResourceKind, Run, TaskKind},
@@ -39,46 +39,46 @@ impl Rule for Deadlock {
     }
 }
 
-fn tell(story: &Story<'_>) -> Option<Draft> {
-    let message = match story.parties[..] {
-        [_] => alone(story),
-        [_, _] => format!("{} wait for each other for ever: {}", story.crowd(), story.chain()),
-        _ => format!("{} wait in a circle for ever: {}", story.crowd(), story.chain()),
+fn tell(cycle: &Cycle<'_>) -> Option<Draft> {
+    let message = match cycle.parties[..] {
+        [_] => alone(cycle),
+        [_, _] => format!("{} wait for each other for ever: {}", cycle.crowd(), cycle.chain()),
+        _ => format!("{} wait in a circle for ever: {}", cycle.crowd(), cycle.chain()),
     };
     Some(Draft {
-        origin: story.origin(),
+        origin: cycle.origin(),
         message,
-        locations: describe::places(story.locations())?,
-        stacks: story.stacks(),
-        notes: story.notes(),
-        minor_notes: story.minor_notes(),
-        help: help(story).to_owned(),
-        details: Details::Deadlock { parties: story.details(), behind: story.knot.behind },
+        locations: describe::places(cycle.locations())?,
+        stacks: cycle.stacks(),
+        notes: cycle.notes(),
+        minor_notes: cycle.minor_notes(),
+        help: help(cycle).to_owned(),
+        details: Details::Deadlock { parties: cycle.details(), behind: cycle.knot.behind },
     })
 }
 
 /// Of one that waits for itself.
-fn alone(story: &Story<'_>) -> String {
-    let party = story.parties[0];
-    let subject = story.subject(party);
+fn alone(cycle: &Cycle<'_>) -> String {
+    let party = cycle.parties[0];
+    let subject = cycle.subject(party);
     let what = if party.actor.kind == TaskKind::Thread { "thread" } else { "task" };
-    let (Some(lock), Some(held)) = (story.wanted(party), &party.held) else {
-        if let Some(channel) = story.wanted(party) {
-            let name = describe::lock_name(story.project, channel);
+    let (Some(lock), Some(held)) = (cycle.wanted(party), &party.held) else {
+        if let Some(channel) = cycle.wanted(party) {
+            let name = describe::lock_name(cycle.project, channel);
             return format!(
                 "{subject} waits for room in {name}, from which its own {what} receives, for ever"
             );
         }
         return format!("{subject} waits for the end of its own {what}, for ever");
     };
-    let name = describe::lock_name(story.project, lock);
+    let name = describe::lock_name(cycle.project, lock);
     let wants = describe::purpose(lock, party.wanted_mode);
     let holds = describe::purpose(lock, held.mode);
     if lock.kind.is_once_cell() {
         return format!("{subject} needs {name}, which its own {what} is initialising, for ever");
     }
-    if lock.kind == ResourceKind::TokioSemaphore && story.unreleased().is_some() {
-        let name = story.name(lock, party.wanted_mode);
+    if lock.kind == ResourceKind::TokioSemaphore && cycle.unreleased().is_some() {
+        let name = cycle.name(lock, party.wanted_mode);
         return format!(
             "{subject} waits for {name}, which its own {what} took and has never released, for ever"
         );
@@ -86,25 +86,25 @@ fn alone(story: &Story<'_>) -> String {
     format!("{subject} waits for {name}{wants}, which its own {what} holds{holds}, for ever")
 }
 
-fn help(story: &Story<'_>) -> &'static str {
-    if story.is_any_wanted(|lock| lock.kind.is_once_cell()) {
+fn help(cycle: &Cycle<'_>) -> &'static str {
+    if cycle.is_any_wanted(|lock| lock.kind.is_once_cell()) {
         return "an initialiser must not need what it initialises, nor a lock or a cell whose \
                 holder needs that: compute what it needs first, or hand it in";
     }
-    if story.is_any_wanted(|lock| lock.kind == ResourceKind::TokioMpsc) {
+    if cycle.is_any_wanted(|lock| lock.kind == ResourceKind::TokioMpsc) {
         return "whoever receives from a bounded channel must not wait for who sends to it: \
                 release the lock before you send, receive in a task of its own, or use `try_send`";
     }
     let is_bound =
         |party: &&crate::model::Party| party.wanted.is_none() && party.operation.is_empty();
-    if story.parties.iter().any(is_bound) {
+    if cycle.parties.iter().any(is_bound) {
         return "do not hold a lock across an await that others of its thread block on: release \
                 it before the await, or use an asynchronous lock";
     }
-    let waits_for_end = story.parties.iter().any(|party| party.wanted.is_none());
-    match story.parties[..] {
-        [_] if story.unreleased().is_some()
-            && story.is_any_wanted(|lock| lock.kind == ResourceKind::TokioSemaphore) =>
+    let waits_for_end = cycle.parties.iter().any(|party| party.wanted.is_none());
+    match cycle.parties[..] {
+        [_] if cycle.unreleased().is_some()
+            && cycle.is_any_wanted(|lock| lock.kind == ResourceKind::TokioSemaphore) =>
         {
             "release the permit before another one is needed: what was forgotten or leaked is held \
              for ever"

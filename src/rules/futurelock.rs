@@ -5,7 +5,7 @@
 //! waits for the lock elsewhere.
 
 use crate::{
-    deadlock::{self, Story},
+    deadlock::{self, Cycle},
     describe,
     finding::{Details, Finding, Severity, group::Draft},
     model::{Party, Run, last_polled_at, pointed_frame, short},
@@ -42,11 +42,11 @@ impl Rule for Futurelock {
 
 const LAST_POLLED: &str = "that future was last polled from here";
 
-fn tell(story: &Story<'_>) -> Option<Draft> {
-    let project = story.project;
+fn tell(cycle: &Cycle<'_>) -> Option<Draft> {
+    let project = cycle.project;
     // The one with the future: of several parties, the one that was granted its place.
     let party: &Party =
-        story.parties.iter().find(|party| party.is_granted).unwrap_or(&story.parties[0]);
+        cycle.parties.iter().find(|party| party.is_granted).unwrap_or(&cycle.parties[0]);
     let held = party.held.as_ref()?;
     let future = pointed_frame(&held.stack);
     let name = future.map(|frame| short(&frame.function));
@@ -56,14 +56,14 @@ fn tell(story: &Story<'_>) -> Option<Draft> {
     );
     let polled = last_polled_at(&held.stack, &party.stack);
     let (then, now) = polled.unzip();
-    let lock = story.held(party)?;
+    let lock = cycle.held(party)?;
     let kind = deadlock::kind(lock, held.mode);
-    let lock_name = story.name(lock, held.mode);
+    let lock_name = cycle.name(lock, held.mode);
     // Both may well have been polled by one function, and be of another one.
     let subject =
-        now.map_or_else(|| story.subject(party), |frame| format!("`{}`", short(&frame.function)));
+        now.map_or_else(|| cycle.subject(party), |frame| format!("`{}`", short(&frame.function)));
     let has = if party.is_granted { "was granted" } else { "holds" };
-    let message = if story.parties.len() == 1 {
+    let message = if cycle.parties.len() == 1 {
         format!(
             "{subject} waits for ever for {lock_name}: {whose} {has} it, and can never release it"
         )
@@ -71,14 +71,14 @@ fn tell(story: &Story<'_>) -> Option<Draft> {
         format!(
             "{} wait for each other for ever, one of them for a future of its own that it polls \
              no more: {}",
-            story.crowd(),
-            story.chain()
+            cycle.crowd(),
+            cycle.chain()
         )
     };
 
     let mut places = Vec::new();
-    if story.parties.len() == 1 {
-        let who = story.who(party);
+    if cycle.parties.len() == 1 {
+        let who = cycle.who(party);
         let label = format!("{who} waits for {kind} here, for ever, and polls nothing else");
         places.push(describe::at_stack(project, &party.stack, label));
         let label = if party.is_granted {
@@ -98,14 +98,14 @@ fn tell(story: &Story<'_>) -> Option<Draft> {
                 "and the task awaits something else here",
             ));
         }
-        places.extend(story.created());
+        places.extend(cycle.created());
     } else {
-        places.extend(story.locations());
+        places.extend(cycle.locations());
         if let Some(frame) = then {
             places.push(describe::at_frame(project, frame, LAST_POLLED));
         }
     }
-    let mut notes = story.notes();
+    let mut notes = cycle.notes();
     if party.is_granted {
         notes.push(
             "the lock is handed to whoever has waited longest: it is reserved for that future, \
@@ -114,12 +114,12 @@ fn tell(story: &Story<'_>) -> Option<Draft> {
         );
     }
     Some(Draft {
-        origin: story.origin(),
+        origin: cycle.origin(),
         message,
         locations: describe::places(places)?,
-        stacks: story.stacks(),
+        stacks: cycle.stacks(),
         notes,
-        minor_notes: story.minor_notes(),
+        minor_notes: cycle.minor_notes(),
         help: "do not keep a future that has been polled without polling it on: drop it before \
                the other await, `tokio::spawn` it and await its `JoinHandle`, or move that await \
                out of the arm into a branch of the same `select!` or `join!`; in a `select!` hand \
@@ -128,9 +128,9 @@ fn tell(story: &Story<'_>) -> Option<Draft> {
         details: Details::Futurelock {
             lock: describe::lock_kind(lock, held.mode),
             future: name.unwrap_or_default(),
-            last_polled_at: then.and_then(|frame| story.place(frame)),
-            parties: story.details(),
-            behind: story.knot.behind,
+            last_polled_at: then.and_then(|frame| cycle.place(frame)),
+            parties: cycle.details(),
+            behind: cycle.knot.behind,
         },
     })
 }

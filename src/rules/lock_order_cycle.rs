@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    deadlock::Told,
+    deadlock::ReportedKnots,
     describe::{self, class_identity},
     finding::{
         Confidence, Details, Finding, Origin, Severity,
@@ -43,8 +43,8 @@ impl Rule for LockOrderCycle {
         let mut groups = Groups::new(self.name());
         let mut classes = Classes::default();
         let mut orders = ClassOrders::default();
-        let told = Told::of(run, |knot| explained.has_knot(knot));
-        let is_told = |cycle: &[Step<'_>]| told.has(cycle.iter().map(|step| step.edge));
+        let reported = ReportedKnots::of(run, |knot| explained.has_knot(knot));
+        let is_reported = |cycle: &[Step<'_>]| reported.has(cycle.iter().map(|step| step.edge));
         let mut seen: BTreeSet<BTreeSet<(LockKey, LockKey)>> = BTreeSet::new();
         for test in &run.tests {
             for process in &test.processes {
@@ -52,7 +52,7 @@ impl Rule for LockOrderCycle {
                 let steps = steps(test, process);
                 for (cycle, doubts) in find(&steps, &|_, lock| lock.id, |_| true, true) {
                     seen.insert(classes.pairs(&cycle));
-                    if !is_told(&cycle) {
+                    if !is_reported(&cycle) {
                         add(&run.project, &mut groups, &cycle, &doubts, true);
                     }
                 }
@@ -60,7 +60,7 @@ impl Rule for LockOrderCycle {
             }
         }
         for (cycle, mut doubts) in class_cycles(&classes, orders, &seen) {
-            if !is_told(&cycle) {
+            if !is_reported(&cycle) {
                 doubts.insert(Doubt::Instances);
                 add(&run.project, &mut groups, &cycle, &doubts, false);
             }
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_deadlocked_on_the_same_lines_is_told_once() {
+    fn what_deadlocked_on_the_same_lines_is_reported_once() {
         let parties = vec![
             party(1, (1, "app::f", 10), (2, "app::f", 20)),
             party(2, (2, "app::g", 20), (1, "app::g", 10)),

@@ -46,7 +46,7 @@ impl Rule for RecursiveLock {
                     let counts = |lock: &&Resource| lock.kind.is_lock() && !lock.is_internal();
                     let Some(lock) = lock.filter(counts) else { continue };
                     if recursion.waits
-                        && deadlock::is_told(process, &recursion.wanted, |knot| {
+                        && deadlock::is_reported(process, &recursion.wanted, |knot| {
                             explained.has_knot(knot)
                         })
                     {

@@ -18,7 +18,7 @@ use super::{
     arguments::TestArguments,
     command::{command, program},
     descendants::{Descendant, descendants, end},
-    interrupts::{Interrupts, Wish},
+    interrupts::{Interrupts, Request},
     list::Listing,
     supervise::{Limits, Stop, Telemetry, supervise},
     types::{RunEvent, TestCase, TestRun},
@@ -139,8 +139,8 @@ pub async fn execute(
         }
         tokio::select! {
             biased;
-            wish = interrupts.next() => {
-                if wish == Wish::Look {
+            request = interrupts.next() => {
+                if request == Request::Look {
                     for (index, (token, _)) in starts.iter().enumerate() {
                         if runs[index].is_none() {
                             look(index, *token, registry, &look_sender);
@@ -713,8 +713,8 @@ mod tests {
                 started += 1;
                 if started == 2 {
                     // The second one overrides the grace that is never over.
-                    interrupt.send(Wish::Stop).unwrap();
-                    interrupt.send(Wish::Stop).unwrap();
+                    interrupt.send(Request::Stop).unwrap();
+                    interrupt.send(Request::Stop).unwrap();
                 }
             }
             told += usize::from(matches!(event, RunEvent::Interrupted));
@@ -766,7 +766,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_test_that_runs_is_looked_at_and_goes_on() {
         let registry = Arc::new(Registry::bind(Reach::Auditor).unwrap());
-        let (wishes, mut interrupts) = Interrupts::by_hand();
+        let (requests, mut interrupts) = Interrupts::by_hand();
         let done = tempfile::NamedTempFile::new().unwrap();
         let waiting = format!("while test -e {}; do sleep 0.01; done", done.path().display());
         let mut looks = Vec::new();
@@ -777,7 +777,7 @@ mod tests {
             ExecuteOptions::default(),
             &mut interrupts,
             &mut |event| match event {
-                RunEvent::TestStarted { .. } => wishes.send(Wish::Look).unwrap(),
+                RunEvent::TestStarted { .. } => requests.send(Request::Look).unwrap(),
                 RunEvent::TestLooked { case, processes, .. } => {
                     looks.push((case.full_name(), processes.len()));
                     drop(done.take());

@@ -11,7 +11,7 @@ use super::keys;
 
 /// What the user may want while tests run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum Request {
     /// To stop.
     Stop,
     /// To see what the tests that run are about.
@@ -22,7 +22,7 @@ pub enum Wish {
 /// these signals no longer end this process by themselves.
 #[derive(Debug)]
 pub struct Interrupts {
-    receiver: mpsc::UnboundedReceiver<Wish>,
+    receiver: mpsc::UnboundedReceiver<Request>,
 }
 
 impl Interrupts {
@@ -35,13 +35,13 @@ impl Interrupts {
         let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
         let stops = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
         let stops = stops.into_iter().filter(|kind| !is_ignored(&status, *kind));
-        let stops = stops.map(|kind| (kind, Wish::Stop));
+        let stops = stops.map(|kind| (kind, Request::Stop));
         // To be asked does no harm, so this one is heard in any case.
-        for (kind, wish) in stops.chain([(SignalKind::quit(), Wish::Look)]) {
+        for (kind, request) in stops.chain([(SignalKind::quit(), Request::Look)]) {
             let mut signals = signal(kind)?;
             let sender = sender.clone();
             tokio::spawn(async move {
-                while signals.recv().await.is_some() && sender.send(wish).is_ok() {}
+                while signals.recv().await.is_some() && sender.send(request).is_ok() {}
             });
         }
         keys::listen(sender);
@@ -50,7 +50,7 @@ impl Interrupts {
 
     /// Interrupts on command.
     #[cfg(test)]
-    pub fn by_hand() -> (mpsc::UnboundedSender<Wish>, Self) {
+    pub fn by_hand() -> (mpsc::UnboundedSender<Request>, Self) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (sender, Self { receiver })
     }
@@ -61,9 +61,9 @@ impl Interrupts {
     }
 
     /// Returns at the next one; never where there will be none.
-    pub async fn next(&mut self) -> Wish {
+    pub async fn next(&mut self) -> Request {
         match self.receiver.recv().await {
-            Some(wish) => wish,
+            Some(request) => request,
             None => std::future::pending().await,
         }
     }

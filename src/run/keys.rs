@@ -17,7 +17,7 @@ use nix::{
 };
 use tokio::sync::mpsc;
 
-use super::interrupts::Wish;
+use super::interrupts::Request;
 
 /// What asks for a look at the tests that run.
 const LOOK: &[u8] = b"d";
@@ -31,14 +31,14 @@ pub fn are_heard() -> bool {
 
 /// Listens until nobody wants to hear of it, on a thread of its own. Where there is no
 /// terminal or no thread to be had, nothing is heard.
-pub fn listen(sender: mpsc::UnboundedSender<Wish>) {
+pub fn listen(sender: mpsc::UnboundedSender<Request>) {
     if are_heard() {
         let thread = thread::Builder::new().name("concaudit-keys".to_owned());
         let _ = thread.stack_size(64 * 1024).spawn(move || hear(&sender));
     }
 }
 
-fn hear(sender: &mpsc::UnboundedSender<Wish>) {
+fn hear(sender: &mpsc::UnboundedSender<Request>) {
     let stdin = io::stdin();
     let timeout = PollTimeout::try_from(PERIOD).unwrap_or(PollTimeout::MAX);
     while !sender.is_closed() {
@@ -54,7 +54,7 @@ fn hear(sender: &mpsc::UnboundedSender<Wish>) {
         let mut line = [0; 256];
         match read(&stdin, &mut line) {
             Ok(length @ 1..) if line[..length].trim_ascii() == LOOK => {
-                let _ = sender.send(Wish::Look);
+                let _ = sender.send(Request::Look);
             }
             Ok(1..) => {}
             // The terminal has gone, or Ctrl-D was typed.

@@ -11,7 +11,7 @@ pub struct ProbeOptions {
     pub long_hold: Duration,
     /// A hold that someone waited for is told of from this length on.
     pub contended_hold: Duration,
-    /// Waiting for less than this is no waiting.
+    /// Shortest wait for a lock that counts as contention.
     pub wait: Duration,
     /// A call that blocks a task's poll is told of from this length on.
     pub blocking_call: Duration,
