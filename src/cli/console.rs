@@ -428,8 +428,9 @@ impl Console {
 /// The columns of a report: longer source lines are cut. rustc's own default
 /// where nobody says how wide the terminal is.
 fn width() -> usize {
-    let columns = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    columns.unwrap_or(140).clamp(60, 400)
+    let said = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let of_terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    said.or_else(of_terminal).unwrap_or(140).clamp(60, 400)
 }
 
 fn unless_closed(result: io::Result<()>) -> io::Result<()> {
