@@ -322,6 +322,12 @@ pub fn model(build: &Build, symbols: &Symboliser, runs: &mut [TestRun]) -> model
         processes: std::mem::take(&mut run.recordings)
             .into_iter()
             .map(|recording| process_from(&recording.unpack(), symbols))
+            .map(|mut process| {
+                process
+                    .knots
+                    .retain(|knot| !knot.is_at_rest || run.outcome == model::Outcome::Hung);
+                process
+            })
             .collect(),
     };
     // One binary after the other: the debug info of one is enough to have in memory.

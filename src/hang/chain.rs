@@ -42,6 +42,20 @@ impl Step<'_> {
     }
 }
 
+impl Step<'_> {
+    /// It waits for a timer that only a thread could fire which somebody else keeps busy.
+    pub fn waits_for_driver(&self) -> bool {
+        match &self.standstill {
+            Standstill::Awaits(branches) => {
+                branches.iter().all(|branch| {
+                    matches!(branch.awaited, Awaited::Timer { .. }) && !branch.on.is_empty()
+                }) && !branches.is_empty()
+            }
+            _ => false,
+        }
+    }
+}
+
 impl<'a> Hang<'a> {
     /// From the test's body to the one that keeps all of them waiting.
     pub fn chain(&self) -> Vec<Step<'a>> {
@@ -251,6 +265,10 @@ impl<'a> Hang<'a> {
 
     fn waits_for(&self, branch: &Branch<'_>, at: &str, next: &str) -> String {
         let lock = branch.wait.resource.and_then(|id| self.process.resources.get(&id));
+        if matches!(branch.awaited, Awaited::Timer { .. }) {
+            let words = self.awaited(branch);
+            return format!("{words}{at}, on a runtime whose thread is kept busy by {next}");
+        }
         match lock.filter(|_| branch.awaited != Awaited::Join) {
             Some(lock) => {
                 let lock = describe::lock_name(self.project, lock);

@@ -210,8 +210,7 @@ impl<'a> Hang<'a> {
             return self.starvation(task);
         }
         // Its timer has fired long ago, and it would have been polled.
-        let due = task.waits.iter().filter_map(|wait| wait.due_ns).min();
-        let is_overdue = due.is_some_and(|due| self.now_ns().saturating_sub(due) > SOON_NS);
+        let is_overdue = task.waits.iter().any(|wait| self.is_overdue(wait));
         if let Some(by) = self.keeps_busy(task).filter(|_| is_overdue) {
             return Standstill::Starves { why: Starvation::Thread, by: vec![by] };
         }
@@ -238,13 +237,8 @@ impl<'a> Hang<'a> {
 
     /// Whether no root is there but those of `Handle::block_on`, and no worker.
     fn is_driven_by_handles(&self) -> bool {
-        let of_handle = |root: &Task| {
-            let frames = &root.spawn_stack.frames;
-            let of_tokio = frames.iter().take_while(|it| !matches!(it.owner, Owner::Workspace(_)));
-            of_tokio.map(|it| it.function.as_str()).any(|it| it.contains(HANDLE_BLOCK_ON))
-        };
         let mut roots = self.tasks().filter(|task| task.kind == TaskKind::BlockOn).peekable();
-        !self.has_workers && roots.peek().is_some() && roots.all(of_handle)
+        !self.has_workers && roots.peek().is_some() && roots.all(is_of_handle)
     }
 
     fn is_starved(&self, task: &Task) -> bool {
@@ -395,7 +389,28 @@ impl<'a> Hang<'a> {
         if let Some(lock) = wait.resource.filter(|_| matches!(awaited, Awaited::Lock { .. })) {
             return self.holder(lock).into_iter().collect();
         }
-        if *awaited == Awaited::Join { self.children_of_one_line(task) } else { Vec::new() }
+        match awaited {
+            Awaited::Join => self.children_of_one_line(task),
+            Awaited::Timer { .. } if self.is_overdue(wait) => {
+                self.busy_driver(task).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether it waits for a timer that should have fired.
+    pub fn is_overdue(&self, wait: &Wait) -> bool {
+        wait.due_ns.is_some_and(|due| self.now_ns().saturating_sub(due) > SOON_NS)
+    }
+
+    /// Where one root alone drives the timers of a runtime without workers, and is in a
+    /// poll that keeps it from that: that root, or the task that it polls.
+    fn busy_driver(&self, task: &Task) -> Option<Node> {
+        let drives = |root: &&Task| root.kind == TaskKind::BlockOn && !is_of_handle(root);
+        let mut roots = self.tasks().filter(drives);
+        let root = roots.next().filter(|root| !self.has_workers && root.id != task.id)?;
+        let is_only = roots.next().is_none();
+        self.busy.get(&root.thread).filter(|_| is_only).map(|busy| Node::Task(*busy))
     }
 
     /// Where it joins a task and tokio does not tell which: those that it spawned and
@@ -512,6 +527,13 @@ impl<'a> Hang<'a> {
             .any(|task| task.running && !matches!(task.kind, TaskKind::Thread) && !is_worker(task));
         !is_polling && of_thread.any(|task| task.kind == TaskKind::BlockOn || is_worker(task))
     }
+}
+
+/// Whether it is a root of `Handle::block_on`.
+fn is_of_handle(root: &Task) -> bool {
+    let frames = &root.spawn_stack.frames;
+    let of_tokio = frames.iter().take_while(|it| !matches!(it.owner, Owner::Workspace(_)));
+    of_tokio.map(|it| it.function.as_str()).any(|it| it.contains(HANDLE_BLOCK_ON))
 }
 
 /// Calls that end by what another thread of the process does, and have no time limit.

@@ -132,6 +132,7 @@ impl Hang<'_> {
                     due_in_ms: branch.wait.due_ns.map(|due| due.saturating_sub(self.now_ns()) / MS),
                     relation: match branch.awaited {
                         Awaited::Join => "",
+                        Awaited::Timer { .. } => "on a runtime whose thread is busy with",
                         _ => HELD_BY,
                     }
                     .to_owned(),
@@ -172,7 +173,8 @@ impl Hang<'_> {
 
     fn what_awaited(&self, branch: &Branch<'_>) -> String {
         let lock = branch.wait.resource.and_then(|id| self.process.resources.get(&id));
-        match lock.filter(|_| !branch.on.is_empty()) {
+        let is_timer = matches!(branch.awaited, Awaited::Timer { .. });
+        match lock.filter(|_| !branch.on.is_empty() && !is_timer) {
             Some(lock) => format!("waits for {}", describe::lock_name(self.project, lock)),
             None => self.awaited(branch),
         }

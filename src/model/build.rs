@@ -481,6 +481,7 @@ impl<'a> Builder<'a> {
             found_ns: knot.found_ns,
             parties: parties.filter(|parties| !parties.is_empty())?,
             behind: knot.behind.into(),
+            is_at_rest: knot.is_at_rest,
         })
     }
 

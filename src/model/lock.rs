@@ -128,6 +128,8 @@ pub struct Knot {
     pub parties: Vec<Party>,
     /// Further actors that wait for one of these.
     pub behind: u64,
+    /// It is one only where the test stands still.
+    pub is_at_rest: bool,
 }
 
 /// A part of a [`Knot`].

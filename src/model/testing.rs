@@ -275,7 +275,13 @@ pub fn hold(resource: u64, ms: u64) -> Hold {
 
 /// A knot of nobody yet, found after four seconds, with three behind it.
 pub fn knot() -> Knot {
-    Knot { closed_ns: 3_000 * MS, found_ns: 4_000 * MS, parties: Vec::new(), behind: 3 }
+    Knot {
+        closed_ns: 3_000 * MS,
+        found_ns: 4_000 * MS,
+        parties: Vec::new(),
+        behind: 3,
+        is_at_rest: false,
+    }
 }
 
 /// A task that took a lock by a function at a line, two seconds before the knot was

@@ -108,8 +108,8 @@ fn tell(cycle: &Cycle<'_>) -> Option<Draft> {
     let mut notes = cycle.notes();
     if party.is_granted {
         notes.push(
-            "the lock is handed to whoever has waited longest: it is reserved for that future, \
-             and for nobody else, until that is polled or dropped"
+            "whoever has waited longest gets it first: it is reserved for that future, and for \
+             nobody else, until that is polled or dropped"
                 .to_owned(),
         );
     }

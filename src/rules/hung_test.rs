@@ -11,8 +11,8 @@ use crate::{
     },
     hang::{Call, Hang, HeldUp, Node, Standstill, Starvation, Step},
     model::{
-        Awaited, CallKind, Outcome, Run, Stack, TaskEnd, TaskKind, Test, UnreadPanic, origin,
-        pointed_frame,
+        Awaited, CallKind, Outcome, Run, Stack, TaskEnd, TaskKind, Test, UnreadPanic, in_place,
+        origin, pointed_frame,
     },
     rules::{Explained, Rule, config::Config},
 };
@@ -67,6 +67,9 @@ fn is_reported(hang: &Hang<'_>, steps: &[Step<'_>], explained: &Explained) -> bo
     last.is_some_and(|task| explained.has_task(hang.process, task.id))
 }
 
+const HELP_OF_DRIVER: &str = "do not block or compute for long on a runtime's thread: await, yield, \
+                              or move it into `spawn_blocking`";
+
 struct Hung<'a> {
     hang: &'a Hang<'a>,
     /// From the test's body to the one that keeps all waiting.
@@ -110,7 +113,13 @@ impl Hung<'_> {
             return Some(&hold.acquisition.stack);
         }
         let stacks = || self.steps.iter().rev().filter_map(Step::stack);
-        stacks().find(own).or_else(|| stacks().find(|stack| pointed_frame(stack).is_some()))
+        let to_blame =
+            self.steps.iter().rev().filter(|step| !step.waits_for_driver()).filter_map(Step::stack);
+        to_blame
+            .clone()
+            .find(own)
+            .or_else(|| stacks().find(own))
+            .or_else(|| stacks().find(|stack| pointed_frame(stack).is_some()))
     }
 
     fn tell(&self) -> Draft {
@@ -294,6 +303,9 @@ impl Hung<'_> {
         let Some(step) = self.steps.last() else {
             return "end the test earlier, or raise --time-limit";
         };
+        if step.waits_for_driver() {
+            return HELP_OF_DRIVER;
+        }
         match &step.standstill {
             Standstill::Awaits(branches) => {
                 let other = branches.iter().find(|branch| !branch.awaited.must_come());
@@ -320,10 +332,7 @@ impl Hung<'_> {
                     "use `Runtime::block_on`, which drives the runtime's tasks, or a runtime with \
                      workers"
                 }
-                Starvation::Thread => {
-                    "do not block or compute for long on a runtime's thread: await, yield, or \
-                     move it into `spawn_blocking`"
-                }
+                Starvation::Thread => HELP_OF_DRIVER,
                 Starvation::Unknown => {
                     "keep the runtime running (`block_on`) for as long as its tasks are needed"
                 }
@@ -333,7 +342,14 @@ impl Hung<'_> {
     }
 
     fn help_with_call(&self, node: Node, call: &Call<'_>) -> &'static str {
-        if !self.hang.kept_by(node).is_empty() {
+        // Its thread may run tasks that are yet to come, too.
+        let is_in_poll = self.hang.is_polled(node)
+            && !in_place(call.stack)
+            && matches!(
+                call.operation,
+                "Receiver::recv" | "SyncSender::send" | "Condvar::wait" | "JoinHandle::join"
+            );
+        if is_in_poll || !self.hang.kept_by(node).is_empty() {
             return "do not block a runtime's thread: await an asynchronous counterpart of the \
                     call, or move it into `spawn_blocking`";
         }

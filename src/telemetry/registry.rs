@@ -627,7 +627,8 @@ async fn follow_audit(link: &Link, channel: Channel) {
         let arrived = arrived;
         while let Ok(Some(update)) = updates.message().await {
             let (sequence, last) = (update.sequence, update.last);
-            let is_knotted = !update.knots.is_empty();
+            // Whether one that needs the process to rest is one is told by the standstill.
+            let is_knotted = update.knots.iter().any(|knot| !knot.is_at_rest);
             let is_still = update.still_ns != 0;
             link.recording().apply(update);
             link.updates.fetch_add(1, Ordering::Relaxed);

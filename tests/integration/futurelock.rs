@@ -33,6 +33,9 @@ macro_rules! on_tasks {
                     => left("src/kept.rs", "polled-waits", "polled-place");
                 a_guard_held_by_a_paused_future_hangs
                     => left("src/select.rs", "paused-waits", "paused-holds");
+                a_send_that_is_polled_no_more_hangs
+                    => left("src/channel.rs", "send-waits", "send-place");
+                a_send_that_is_awaited_first_passes => silent();
                 an_arm_that_locks_beside_a_task_passes => silent();
                 an_arm_that_locks_after_a_drop_passes => silent();
                 an_arm_that_locks_while_both_are_polled_passes => silent();

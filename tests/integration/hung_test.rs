@@ -200,6 +200,20 @@ pub mod waits {
             says(finding, &["it is blocked in `futures::executor::block_on` at src/driving.rs:"])
         });
         a_future_driven_by_a_thread_of_its_own_passes => silent();
+        a_timer_whose_driver_is_blocked_hangs => hangs(DRIVING, "timer-undriven").with(|finding| {
+            helps(finding, "do not block or compute for long on a runtime's thread");
+            says(finding, &[
+                "which waits for a timer that is due at src/driving.rs:",
+                ", on a runtime whose thread is kept busy by the test's body",
+            ])
+        });
+        a_timer_whose_driver_is_not_blocked_passes => silent();
+        a_std_receiver_beside_its_sender_hangs
+            => hangs(DRIVING, "received-before").with(|finding| {
+                helps(finding, "do not block a runtime's thread");
+                says(finding, &["it is blocked in `Receiver::recv` at src/driving.rs:"])
+            });
+        a_receiver_beside_its_sender_passes => silent();
         a_lock_held_while_its_next_holder_is_asked_hangs
             => hangs("src/held.rs", "stop-holds")
                 .showing(&["exit-waits", "stop-waits"])

@@ -481,6 +481,7 @@ impl<'a> Assembler<'a> {
             found_ns: knot.found_ns,
             parties: knot.parties.iter().map(|party| self.party(party)).collect(),
             behind: knot.behind,
+            is_at_rest: knot.is_at_rest,
         }
     }
 

@@ -191,7 +191,7 @@ async fn keep_time(exit: Arc<watch::Sender<bool>>) {
         }
         let is_knotted = stuck.tick();
         if standstill.tick(is_knotted) {
-            stuck.look_again();
+            stuck.look_at_rest();
         }
         ticks = (ticks + 1) % TICKS_PER_LOOK;
         if ticks == 0 {

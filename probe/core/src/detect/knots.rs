@@ -31,7 +31,7 @@ use crate::{
 
 mod graph;
 
-use graph::{Graph, Target};
+use graph::{Blocker, Graph, Target};
 
 /// Actors of which each waits for what the next one has.
 #[derive(Debug)]
@@ -46,6 +46,9 @@ pub struct Knot {
     pub parties: Vec<KnotMember>,
     /// Further actors that wait for one of these.
     pub behind: u32,
+    /// It is one if nobody else in the process goes on, which the auditor is to judge:
+    /// none of its threads does anything, but somebody outside may wake one.
+    pub is_at_rest: bool,
 }
 
 /// A part of a [`Knot`].
@@ -57,7 +60,7 @@ pub struct KnotMember {
     pub wanted: Option<Acquisition>,
     /// Where.
     pub stack: StackId,
-    /// AcquireKind.
+    /// By which operation.
     pub operation: &'static str,
     /// Since when.
     pub since_ns: u64,
@@ -102,6 +105,8 @@ pub struct Watch {
     changes: u64,
     /// Looks since the last change.
     looks: u32,
+    /// No thread has done anything since then.
+    is_at_rest: bool,
     /// What the last look found: by what it consists of, and how often in a row.
     suspects: BTreeMap<u64, u32>,
     told: BTreeSet<u64>,
@@ -130,6 +135,7 @@ impl Watch {
         if changes != self.changes {
             self.changes = changes;
             self.looks = 0;
+            self.is_at_rest = false;
         }
         self.looks = self.looks.saturating_add(1);
         let is_due = self.looks <= 8 || self.looks.is_multiple_of(SELDOM);
@@ -147,22 +153,24 @@ impl Watch {
         is_found
     }
 
-    /// Looks at the next ticks, though nothing has begun to wait.
-    pub fn look_again(&mut self) {
+    /// Looks at the next ticks, though nothing has begun to wait: none of the threads does
+    /// anything.
+    pub fn look_at_rest(&mut self) {
         self.looks = 0;
+        self.is_at_rest = true;
     }
 
     fn look(&mut self) -> bool {
         let _busy = Busy::begin();
         let mut suspects = BTreeMap::new();
         let mut is_found = false;
-        for (key, looks, knot) in knots() {
+        for (key, looks, knot) in knots(self.is_at_rest) {
             let times = self.suspects.get(&key).copied().unwrap_or(0) + 1;
             suspects.insert(key, times);
             if times > looks && self.told.insert(key) {
+                is_found |= !knot.is_at_rest;
                 guard(&UNSENT).push(Arc::new(knot));
                 IS_PENDING.store(true, Ordering::Relaxed);
-                is_found = true;
             }
         }
         suspects.retain(|key, _| !self.told.contains(key));
@@ -173,16 +181,22 @@ impl Watch {
 
 /// Every knot there is now, with what tells it from one of another moment, and in how
 /// many looks in a row it must be found.
-fn knots() -> Vec<(u64, u32, Knot)> {
+fn knots(is_at_rest: bool) -> Vec<(u64, u32, Knot)> {
     let mut graph = Graph::gather();
     graph.reduce(|_| true);
     let mut looks = LOOKS;
+    let mut needs_rest = false;
     if graph.is_uncertain() {
         if graph.is_closed() {
             looks = LOOKS_AT_ALL;
         } else {
             graph = Graph::gather();
             graph.reduce(|blocker| blocker.is_certain);
+            if is_at_rest && graph.candidates.is_empty() {
+                graph = Graph::gather();
+                graph.reduce(Blocker::is_certain_at_rest);
+                (looks, needs_rest) = (LOOKS_AT_ALL, true);
+            }
         }
     }
     let mut seen: BTreeSet<u64> = BTreeSet::new();
@@ -200,13 +214,13 @@ fn knots() -> Vec<(u64, u32, Knot)> {
             at = blocker.candidate;
         }
         let Some(begin) = path.iter().position(|id| *id == at) else { continue };
-        let (key, knot) = tell(&graph, &path[begin..]);
+        let (key, knot) = tell(&graph, &path[begin..], needs_rest);
         knots.push((key, looks, knot));
     }
     knots
 }
 
-fn tell(graph: &Graph, cycle: &[u64]) -> (u64, Knot) {
+fn tell(graph: &Graph, cycle: &[u64], is_at_rest: bool) -> (u64, Knot) {
     let mut key = 0;
     let mut parties = Vec::new();
     for (at, id) in cycle.iter().enumerate() {
@@ -245,6 +259,7 @@ fn tell(graph: &Graph, cycle: &[u64]) -> (u64, Knot) {
         found_ns: clock::now_ns(),
         parties,
         behind: u32::try_from(behind).unwrap_or(u32::MAX),
+        is_at_rest,
     };
     (key, knot)
 }

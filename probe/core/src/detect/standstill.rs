@@ -24,7 +24,7 @@ pub struct Watch {
     cpu_ns: u64,
     /// Looks in a row at which nothing had been used.
     quiet: u32,
-    /// AcquireKind often it was told.
+    /// How often it was told.
     told: u32,
     /// It was found to rest: ticks until that is told, unless a knot is found meanwhile.
     left: Option<u32>,

@@ -529,6 +529,9 @@ pub struct Knot {
     /// Further actors that wait for one of these.
     #[prost(uint32, tag = "5")]
     pub behind: u32,
+    /// It is one only if nothing else in the process can go on.
+    #[prost(bool, tag = "6")]
+    pub is_at_rest: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Party {

@@ -65,6 +65,14 @@ pub(super) struct Blocker {
     pub is_certain: bool,
 }
 
+impl Blocker {
+    /// It has that for certain, and only somebody who goes on could give the like. The
+    /// place that a future was granted is nobody else's until that is polled or dropped.
+    pub fn is_certain_at_rest(&self) -> bool {
+        self.is_certain || self.is_granted
+    }
+}
+
 /// Tasks that wait: for what, and how many of the clones of their wakers that
 /// accounts for.
 type Waiting = BTreeMap<u64, (Arc<Task>, Vec<Wait>, u64)>;
