@@ -39,7 +39,7 @@ pub(crate) struct Context {
     thread: Cell<*const Task>,
     /// The thread is ending, and has given back what it had.
     is_ending: Cell<bool>,
-    /// AcquireKind many of the locks held do not belong to the task that is polled.
+    /// How many of the locks held do not belong to the task that is polled.
     pub(crate) held_outside: Cell<usize>,
     /// The resource whose operation was granted last on this thread, and whether
     /// the guard is owned; tells a `lock().await` from a `try_lock`.
@@ -213,7 +213,7 @@ pub(crate) fn pop_task() {
     });
 }
 
-/// AcquireKind many tasks this thread is in the middle of.
+/// How many tasks this thread is in the middle of.
 pub(crate) fn task_depth() -> usize {
     with(|context| context.task_depth.get())
 }

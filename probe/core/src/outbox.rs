@@ -38,7 +38,7 @@ const MAX_FINISHED: usize = 1024;
 #[derive(Debug)]
 struct Outbox {
     ended: Vec<Arc<Task>>,
-    /// AcquireKind many of each kind were to be told of, see [`Task::likeness`].
+    /// How many of each kind were to be told of, see [`Task::likeness`].
     kinds: Option<FastMap<u64, u32>>,
     holds: Vec<LongHold>,
 }

@@ -37,7 +37,7 @@ pub struct BlockingCall {
     pub resource: Option<Arc<Resource>>,
     /// The task, in the longest of the calls.
     pub actor: Arc<Task>,
-    /// AcquireKind long that one took.
+    /// How long that one took.
     pub longest_ns: u64,
     /// Of that, what the machine withheld.
     pub starved_ns: u64,
@@ -45,7 +45,7 @@ pub struct BlockingCall {
     pub thread_stack: StackId,
     /// Of a root: other tasks of its thread that were alive meanwhile.
     pub others: u32,
-    /// AcquireKind often it took long.
+    /// How often it took long.
     pub count: u64,
 }
 
@@ -56,7 +56,7 @@ pub struct BlockingPoll {
     pub id: u64,
     /// The task, in the longest of the polls.
     pub actor: Arc<Task>,
-    /// AcquireKind long that one took, less what calls took that [`BlockingCall`] tells of.
+    /// How long that one took, less what calls took that [`BlockingCall`] tells of.
     pub longest_ns: u64,
     /// Of that, what the machine withheld.
     pub starved_ns: u64,
@@ -70,7 +70,7 @@ pub struct BlockingPoll {
     pub waiting: u32,
     /// It was seen to end.
     pub is_over: bool,
-    /// AcquireKind many such polls there were.
+    /// How many such polls there were.
     pub count: u64,
 }
 
@@ -81,7 +81,7 @@ pub struct Sampled {
     pub stack: StackId,
     /// See [`crate::platform::sample::Sample::blocked_in`].
     pub blocked_in: Option<&'static str>,
-    /// AcquireKind often it was met.
+    /// How often it was met.
     pub count: u32,
 }
 
@@ -96,7 +96,7 @@ pub struct AcrossAwait {
     pub await_stack: StackId,
     /// The task.
     pub actor: Arc<Task>,
-    /// AcquireKind often.
+    /// How often.
     pub count: u64,
 }
 
@@ -115,7 +115,7 @@ pub struct Recursion {
     pub is_of_several: bool,
     /// It waits now.
     pub waits: bool,
-    /// AcquireKind often; 0 where it was a mistake.
+    /// How often; 0 where it was a mistake.
     pub count: u64,
 }
 
@@ -203,7 +203,7 @@ pub(crate) fn blocking_call(
     });
 }
 
-/// AcquireKind many other tasks a root's thread would have run: those that it polled last, or
+/// How many other tasks a root's thread would have run: those that it polled last, or
 /// that were spawned on it and never polled. One that another root left behind is none
 /// of its runtime's.
 fn others_of_thread(root: &Task) -> u32 {

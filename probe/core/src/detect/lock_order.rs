@@ -24,7 +24,7 @@ use crate::{
 /// As many as the verdict needs: two parties, and some to choose from.
 const MAX_ACTORS: usize = 4;
 
-/// AcquireKind often one actor is written down.
+/// How often one actor is written down.
 const MAX_MOMENTS: usize = 4;
 
 /// Edges that are kept.

@@ -76,7 +76,7 @@ struct Watched {
     /// What was added since.
     in_calls: u64,
     sampling: Option<Sampling>,
-    /// AcquireKind many samples were begun.
+    /// How many samples were begun.
     begun: usize,
     samples: Vec<Sampled>,
     /// The most tasks that were kept waiting at once.
@@ -264,7 +264,7 @@ impl Watched {
     }
 }
 
-/// AcquireKind many tasks of this thread could have run for a while, were it not for the
+/// How many tasks of this thread could have run for a while, were it not for the
 /// poll of `poller` that began at `since_ns`: woken, or with a timer that is due.
 /// `None`: the poll is within a `spawn_blocking` and keeps nobody waiting.
 fn waiting(thread: u64, poller: &Task, since_ns: u64) -> Option<u32> {

@@ -65,7 +65,7 @@ static RAISED: Mutex<VecDeque<(u64, Raised)>> = Mutex::new(VecDeque::new());
 
 static UNREAD: Mutex<Vec<Unread>> = Mutex::new(Vec::new());
 
-/// AcquireKind many of these may yet be read.
+/// How many of these may yet be read.
 static READABLE: AtomicUsize = AtomicUsize::new(0);
 
 /// Puts the probe's hook in front of the one in place, which it calls.

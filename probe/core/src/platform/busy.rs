@@ -6,7 +6,7 @@ use std::cell::Cell;
 use super::process::is_active;
 
 thread_local! {
-    /// AcquireKind many of the probe's critical sections this thread is in, each counted as
+    /// How many of the probe's critical sections this thread is in, each counted as
     /// [`BUSY`] or [`AT_WORK`], and how many locks of the allocator it holds, each
     /// counted as [`ALLOCATING`].
     static COUNT: Cell<u32> = const { Cell::new(0) };

@@ -25,9 +25,9 @@ pub struct Options {
     pub drain_max: u64,
     /// All drains of a process together end after this long.
     pub drain_total: u64,
-    /// AcquireKind long an exiting process waits for the auditor to confirm.
+    /// How long an exiting process waits for the auditor to confirm.
     pub exit_wait: u64,
-    /// AcquireKind long a process that is done waits for a console to attach; 0: not.
+    /// How long a process that is done waits for a console to attach; 0: not.
     pub console_wait: u64,
 }
 

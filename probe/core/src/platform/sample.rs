@@ -207,7 +207,7 @@ pub(crate) fn times(os_thread: u32) -> Option<(u64, u64)> {
 /// What the system says of a thread.
 #[derive(Debug)]
 struct Status {
-    /// AcquireKind often it has left the CPU of its own accord.
+    /// How often it has left the CPU of its own accord.
     switches: u64,
     /// For how long it has had the CPU within the kernel, in clock ticks.
     kernel_ticks: u64,

@@ -132,7 +132,7 @@ fn bounds() -> Bounds {
     })
 }
 
-/// AcquireKind far outward a walk goes.
+/// How far outward a walk goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// To the poll of the current task, or to the thread's first frame where

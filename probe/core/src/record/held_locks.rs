@@ -142,7 +142,7 @@ impl HeldLocks {
         self.thread.load(Ordering::Relaxed)
     }
 
-    /// AcquireKind many rows to look at.
+    /// How many rows to look at.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len.load(Ordering::Acquire)
@@ -338,7 +338,7 @@ pub fn of_thread(thread: u64) -> Vec<Hold> {
     rows.map_or_else(Vec::new, |rows| rows.iter(0).map(|held| held.hold()).collect())
 }
 
-/// AcquireKind many locks were acquired: those of std and parking_lot, and tokio's.
+/// How many locks were acquired: those of std and parking_lot, and tokio's.
 #[must_use]
 pub fn acquisitions() -> u64 {
     let taken: u64 = guard(&ALL).iter().map(|rows| rows.taken.load(Ordering::Relaxed)).sum();

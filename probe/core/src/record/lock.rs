@@ -7,7 +7,7 @@ use crate::{
     record::{resource::Resource, run_queue::Parties, task::Task},
 };
 
-/// AcquireKind a lock is taken.
+/// How a lock is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// A mutex, or a writer.
@@ -52,7 +52,7 @@ impl Mode {
 pub struct Acquisition {
     /// The lock.
     pub resource: Arc<Resource>,
-    /// AcquireKind.
+    /// How.
     pub mode: Mode,
     /// Where.
     pub stack: StackId,
@@ -86,7 +86,7 @@ impl Hold {
         Self { acquisition, acquired_ns, starved_at, awaited_ns: 0, await_stack: 0, first_await: 0 }
     }
 
-    /// AcquireKind much of the hold the machine withheld.
+    /// How much of the hold the machine withheld.
     pub fn starved_ns(&self) -> u64 {
         clock::starved_ns().saturating_sub(self.starved_at)
     }
@@ -169,7 +169,7 @@ pub fn waiters_during(resource: &Resource, from: u64, to: u64, least: u64) -> Ve
     found
 }
 
-/// AcquireKind a lock is about to be taken.
+/// How a lock is about to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AcquireKind {
     /// For as long as it takes.

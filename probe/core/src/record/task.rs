@@ -129,7 +129,7 @@ pub struct Task {
     /// The operations of tokio's that wait in it.
     pub(crate) operations: Mutex<FastMap<u64, Wait>>,
     pub(crate) held: Mutex<Vec<Hold>>,
-    /// AcquireKind many, to be read without the lock.
+    /// How many, to be read without the lock.
     pub(crate) held_count: AtomicU32,
     pub(crate) last_state: Mutex<Option<Box<State>>>,
     /// See [`crate::detect::late_ends`].
@@ -210,7 +210,7 @@ impl Task {
         }
     }
 
-    /// AcquireKind it ended.
+    /// How it ended.
     pub fn end(&self) -> TaskEnd {
         match self.end.load(Ordering::Acquire) {
             1 => TaskEnd::Completed,
@@ -267,7 +267,7 @@ impl Task {
         self.thread.load(Ordering::Relaxed)
     }
 
-    /// AcquireKind often it was polled.
+    /// How often it was polled.
     pub fn polls(&self) -> u64 {
         self.polls.load(Ordering::Relaxed)
     }
@@ -317,7 +317,7 @@ impl Task {
         self.is_dropping.load(Ordering::Relaxed)
     }
 
-    /// AcquireKind often it was woken, and how often of that by itself.
+    /// How often it was woken, and how often of that by itself.
     pub fn wakes(&self) -> (u64, u64) {
         (self.wakes.load(Ordering::Relaxed), self.self_wakes.load(Ordering::Relaxed))
     }

@@ -93,7 +93,7 @@ pub fn is_any() -> bool {
 #[derive(Debug)]
 pub(crate) struct Knowledge {
     pub(crate) epoch: AtomicU32,
-    /// AcquireKind often what it knows has changed, or its epoch.
+    /// How often what it knows has changed, or its epoch.
     pub(crate) changes: AtomicU32,
     pub(crate) state: Mutex<State>,
     /// Something in [`State::incoming`].

@@ -152,7 +152,7 @@ impl Condvar {
     }
 }
 
-/// The lock that was released for the wait will be taken again. AcquireKind long that takes is
+/// The lock that was released for the wait will be taken again. How long that takes is
 /// part of the wait.
 fn retake(lockdep: &LockdepMap) -> concaudit_core::lifecycle::lockdep_map::Attempt {
     hook::attempt(lockdep, Mode::Exclusive, AcquireKind::Wait)

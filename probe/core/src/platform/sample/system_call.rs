@@ -22,7 +22,7 @@ pub(super) enum State {
     },
 }
 
-/// AcquireKind a thread waits for another.
+/// How a thread waits for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Futex {
     /// Until it is woken.

@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Children {
     known: Vec<Weak<Task>>,
-    /// AcquireKind many they may be before the dead ones are looked for.
+    /// How many they may be before the dead ones are looked for.
     limit: usize,
     /// Those whose handle may be there.
     pub(crate) with_handle: Vec<Weak<Task>>,
@@ -29,7 +29,7 @@ const MAX_WITH_HANDLE: usize = 64;
 /// What is known of the handles that a task has, or that there are of it.
 #[derive(Debug, Default)]
 pub(crate) struct Handles {
-    /// AcquireKind many of its children are to be looked at.
+    /// How many of its children are to be looked at.
     pub(crate) to_look_at: AtomicU32,
     /// Somebody has awaited its end.
     pub(crate) is_awaited: AtomicBool,

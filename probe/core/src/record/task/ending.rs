@@ -22,7 +22,7 @@ impl Ending {
         self.calls.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// AcquireKind many such calls it has made.
+    /// How many such calls it has made.
     pub(crate) fn calls(&self) -> u32 {
         self.calls.load(Ordering::Relaxed)
     }

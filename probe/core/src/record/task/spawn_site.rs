@@ -1,4 +1,4 @@
-//! AcquireKind many tasks of one spawn site are alive at once.
+//! How many tasks of one spawn site are alive at once.
 
 use std::{
     cell::Cell,

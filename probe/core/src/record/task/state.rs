@@ -48,7 +48,7 @@ impl TaskKind {
     }
 }
 
-/// AcquireKind a task ended.
+/// How a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum TaskEnd {

@@ -20,7 +20,7 @@ pub(crate) fn mark_of(poll: u64) -> usize {
     poll as usize & (MARKS - 1)
 }
 
-/// AcquireKind many clones that a task's last poll made are still out.
+/// How many clones that a task's last poll made are still out.
 #[derive(Debug, Default)]
 pub(crate) struct Recent(AtomicU64);
 
