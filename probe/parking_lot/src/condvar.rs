@@ -3,7 +3,8 @@
 use std::fmt;
 
 use concaudit_core::{
-    lifecycle::{lockdep_map::LockdepMap, thread},
+    is_active,
+    lifecycle::{happens_before, lockdep_map::LockdepMap, thread},
     record::lock::Mode,
 };
 
@@ -56,12 +57,14 @@ impl Condvar {
     /// As in the real crate.
     #[inline]
     pub fn notify_one(&self) -> bool {
+        happens_before::notifies(self.address());
         self.real.notify_one()
     }
 
     /// As in the real crate.
     #[inline]
     pub fn notify_all(&self) -> usize {
+        happens_before::notifies(self.address());
         self.real.notify_all()
     }
 
@@ -94,6 +97,15 @@ impl Condvar {
         unsafe { self.wait_on_for(raw(mutex_guard), timeout) }
     }
 
+    /// Names it to the probe while somebody waits: it is not moved meanwhile.
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    fn listening(&self) -> Option<happens_before::Listening> {
+        is_active().then(|| happens_before::listening(self.address()))
+    }
+
     /// Waits for the mutex's condition.
     ///
     /// # Safety
@@ -105,6 +117,7 @@ impl Condvar {
         mutex.lockdep.released(Mode::Exclusive);
         let _released = Released(&mutex.lockdep);
         let _blocking = thread::blocking("Condvar::wait");
+        let _listening = self.listening();
         self.real.wait(&mut guard);
     }
 
@@ -119,6 +132,7 @@ impl Condvar {
         mutex.lockdep.released(Mode::Exclusive);
         let _released = Released(&mutex.lockdep);
         let _blocking = thread::blocking("Condvar::wait_timeout");
+        let _listening = self.listening();
         self.real.wait_until(&mut guard, timeout).into()
     }
 
@@ -133,6 +147,7 @@ impl Condvar {
         mutex.lockdep.released(Mode::Exclusive);
         let _released = Released(&mutex.lockdep);
         let _blocking = thread::blocking("Condvar::wait_timeout");
+        let _listening = self.listening();
         self.real.wait_for(&mut guard, timeout).into()
     }
 }
