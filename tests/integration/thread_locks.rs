@@ -39,6 +39,8 @@ pub mod orders {
             => possible_cycle(ORDERED, &[]);
         an_order_after_a_barrier_is_only_possible => possible_cycle(ORDERED, &[]);
         an_order_after_a_notification_is_only_possible => possible_cycle(ORDERED, &[]);
+        an_order_after_a_notification_of_parking_lot_is_only_possible
+            => possible_cycle(ORDERED, &[]);
         an_order_after_a_message_is_only_possible => possible_cycle(ORDERED, &[]);
         two_short_threads_are_a_cycle => cycle(ORDERED, &[]);
         two_short_threads_are_a_cycle_the_other_way_round => cycle(ORDERED, &[]);
