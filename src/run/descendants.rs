@@ -6,6 +6,7 @@
 use std::{
     ffi::OsStr,
     os::unix::ffi::{OsStrExt, OsStringExt},
+    time::Duration,
 };
 
 use fs_err as fs;
@@ -39,8 +40,7 @@ pub fn descendants(variables: &[(&OsStr, &OsStr)], since: Option<Pid>) -> Vec<De
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw))
         .filter(|pid| *pid != getpid() && since.is_none_or(|since| *pid > since))
         .filter(|pid| {
-            // That of a zombie is empty.
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            let environment = environment_of(*pid);
             let has =
                 |wanted: &Vec<u8>| environment.split(|byte| *byte == 0).any(|it| it == wanted);
             !environment.is_empty() && wanted.iter().all(has)
@@ -52,6 +52,31 @@ pub fn descendants(variables: &[(&OsStr, &OsStr)], since: Option<Pid>) -> Vec<De
         .collect();
     found.sort_by_key(|found| found.pid);
     found
+}
+
+/// The environment that a process was started with. A zombie and a thread of the kernel have
+/// none, nor for a moment has a process that begins to run another program.
+fn environment_of(pid: Pid) -> Vec<u8> {
+    const LOOKS: u32 = 5;
+    for _ in 0..LOOKS {
+        let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { break };
+        if !environment.is_empty() || !runs_a_program(pid) {
+            return environment;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Vec::new()
+}
+
+fn runs_a_program(pid: Pid) -> bool {
+    const OF_KERNEL: u64 = 0x0020_0000;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name, in parentheses, may hold anything.
+    let Some((_, fields)) = stat.rsplit_once(')') else { return false };
+    let mut fields = fields.split_whitespace();
+    let is_zombie = fields.next().is_none_or(|state| state == "Z" || state == "X");
+    let flags = fields.nth(5).and_then(|flags| flags.parse::<u64>().ok());
+    !is_zombie && flags.is_some_and(|flags| flags & OF_KERNEL == 0)
 }
 
 /// Ends a process, and the group that it leads.
@@ -82,10 +107,7 @@ fn command_of(pid: Pid) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        process::{Child, Command},
-        time::Duration,
-    };
+    use std::process::{Child, Command};
 
     use super::*;
 
