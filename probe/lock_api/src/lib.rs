@@ -52,8 +52,8 @@ pub type MappedRwLockReadGuard<'a, R, T> = real::MappedRwLockReadGuard<'a, Track
 /// The real one, with a tracked raw lock.
 pub type MappedRwLockWriteGuard<'a, R, T> = real::MappedRwLockWriteGuard<'a, Tracked<R>, T>;
 
-// Only the outermost lock of a reentrant mutex reaches its raw lock, so that is the one to
-// lockdep. Before 0.4.10 there was no such feature: there it is the real one, and not seen.
+// Only the outermost lock of a reentrant mutex reaches its raw lock, so that is the one with a
+// lockdep map. Before 0.4.10 there was no such feature: there it is the real one, and not seen.
 /// The real one, with a tracked raw lock.
 #[cfg(feature = "atomic_usize")]
 pub type RawReentrantMutex<R, G> = real::RawReentrantMutex<Tracked<R>, G>;

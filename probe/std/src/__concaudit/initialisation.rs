@@ -41,7 +41,7 @@ pub struct Running<'a> {
 }
 
 impl Initialisation {
-    /// Of a cell whose lockdep is this.
+    /// Of a cell whose lockdep map is this.
     pub const fn new(kind: ResourceKind, site: &'static core::panic::Location<'static>) -> Self {
         Self { lockdep: LockdepMap::new(kind, site), is_claimed: AtomicBool::new(false) }
     }

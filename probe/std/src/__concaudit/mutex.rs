@@ -44,7 +44,7 @@ impl<T> Mutex<T> {
 }
 
 impl<T> Mutex<T> {
-    /// Where the lock is in memory that has this lockdep.
+    /// Where the lock is in memory that has this lockdep map.
     pub(super) fn place(lockdep: &LockdepMap) -> Range<usize> {
         let start = ptr::from_ref(lockdep).addr().wrapping_sub(mem::offset_of!(Self, lockdep));
         start..start.wrapping_add(size_of::<Self>())
