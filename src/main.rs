@@ -6,6 +6,7 @@
 //! it as a command. Who calls whom is drawn in `cli/dispatch.rs`.
 
 mod cli;
+mod config;
 mod deadlock;
 mod describe;
 mod finding;
@@ -17,6 +18,7 @@ mod project;
 mod report;
 mod rules;
 mod run;
+mod suppress;
 mod telemetry;
 
 use std::process::ExitCode;

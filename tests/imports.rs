@@ -15,8 +15,10 @@ use syn::{
 /// The folders of `src/`, the lowest first.
 const TOOL: &[&str] = &[
     "project",
+    "config",
     "telemetry",
     "finding",
+    "suppress",
     "model",
     "instrument",
     "run",

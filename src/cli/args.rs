@@ -1,17 +1,19 @@
 //! The command line as the user types it.
 
-use std::{ffi::OsString, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, num::NonZeroUsize, str::FromStr, time::Duration};
 
 use camino::Utf8PathBuf;
 use clap::{
-    Args, CommandFactory, Parser, Subcommand, ValueEnum,
+    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::{Styles, styling::AnsiColor},
     error::ErrorKind,
+    parser::ValueSource,
 };
 use clap_complete::Shell;
 
 use super::words::{self, RuleParser};
 use crate::{
+    config::Level,
     finding::Severity,
     instrument::{BuildArgs, LockKind, MessageFormat, jobs},
 };
@@ -75,6 +77,8 @@ pub enum Command {
     Setup(SetupOptions),
     /// Removes the project's instrumented build, or the cached probes
     Clean(CleanOptions),
+    /// Prints the settings in force and where each is from, and runs nothing
+    Config(Box<TestOptions>),
     /// Tells what a rule finds, why it matters and what to do
     Explain(ExplainOptions),
     /// Prints the JSON schema of the JSON report
@@ -139,6 +143,9 @@ pub struct TestOptions {
     pub rules: RuleOptions,
     #[command(flatten)]
     pub report: ReportOptions,
+    /// Where thresholds come from that are not the default, by the name of the argument.
+    #[arg(skip)]
+    pub sources: BTreeMap<String, ValueSource>,
 }
 
 /// Which tests run, in libtest's words.
@@ -196,6 +203,8 @@ pub struct RunOptions {
     /// End a test that does not get on any more after this time; 0s for never
     #[arg(
         long,
+        env = "CONCAUDIT_TIME_LIMIT",
+        hide_env = true,
         value_name = "TIME",
         default_value = "60s",
         value_parser = humantime::parse_duration,
@@ -265,7 +274,7 @@ pub struct RuleOptions {
         help_heading = "Rules"
     )]
     pub only: Vec<String>,
-    /// Do not ask this rule (may be repeated)
+    /// Do not ask this rule (may be repeated; the last word on a rule counts, as with rustc)
     #[arg(
         long,
         value_name = "RULE",
@@ -274,6 +283,30 @@ pub struct RuleOptions {
         help_heading = "Rules"
     )]
     pub allow: Vec<String>,
+    /// Findings of this rule are warnings (may be repeated)
+    #[arg(
+        long,
+        value_name = "RULE",
+        value_parser = RuleParser,
+        hide_possible_values = true,
+        help_heading = "Rules"
+    )]
+    pub warn: Vec<String>,
+    /// Findings of this rule are errors (may be repeated)
+    #[arg(
+        long,
+        value_name = "RULE",
+        value_parser = RuleParser,
+        hide_possible_values = true,
+        help_heading = "Rules"
+    )]
+    pub deny: Vec<String>,
+    /// Show findings that a comment or an `[[allow]]` suppresses, and count them
+    #[arg(long, help_heading = "Rules")]
+    pub no_suppress: bool,
+    /// What `--allow`, `--warn` and `--deny` come to, by rule.
+    #[arg(skip)]
+    pub levels: BTreeMap<String, Level>,
     /// Count a dependency's code as the project's own (may be repeated)
     #[arg(long, value_name = "PKG", help_heading = "Rules")]
     pub first_party: Vec<String>,
@@ -285,7 +318,7 @@ impl RuleOptions {
     /// Whether the rule is to be asked.
     pub fn is_enabled(&self, rule: &str) -> bool {
         let named = |rules: &[String]| rules.iter().any(|name| name == rule);
-        (self.only.is_empty() || named(&self.only)) && !named(&self.allow)
+        (self.only.is_empty() || named(&self.only)) && self.levels.get(rule) != Some(&Level::Allow)
     }
 }
 
@@ -293,34 +326,41 @@ impl RuleOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct Thresholds {
     /// A lock held for longer is held for long
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    #[arg(long, env = "CONCAUDIT_LONG_HOLD", hide_env = true, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub long_hold: Duration,
     /// The same for a lock that somebody waited for
-    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    #[arg(long, env = "CONCAUDIT_CONTENDED_HOLD", hide_env = true, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub contended_hold: Duration,
     /// Shortest wait for a lock that counts as contention
-    #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    #[arg(long, env = "CONCAUDIT_WAIT", hide_env = true, value_name = "TIME", default_value = "10ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub wait: Duration,
     /// A call that blocks the thread of a task for longer is reported
-    #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    #[arg(long, env = "CONCAUDIT_BLOCKING_CALL", hide_env = true, value_name = "TIME", default_value = "10ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub blocking_call: Duration,
     /// A task that keeps its thread for longer between two awaits is reported
-    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    #[arg(long, env = "CONCAUDIT_BLOCKING_POLL", hide_env = true, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub blocking_poll: Duration,
     /// More tasks of one spawn site alive at once are reported
-    #[arg(long, value_name = "NUMBER", default_value_t = 1000, help_heading = "Rules")]
+    #[arg(
+        long,
+        env = "CONCAUDIT_SPAWN_STORM",
+        hide_env = true,
+        value_name = "NUMBER",
+        default_value_t = 1000,
+        help_heading = "Rules"
+    )]
     pub spawn_storm: u64,
     /// A task that outlives its cancelled parent for longer is reported
-    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    #[arg(long, env = "CONCAUDIT_ORPHANED", hide_env = true, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub orphaned: Duration,
     /// Tasks that stay idle for so long after a test will not end by themselves
-    #[arg(long, value_name = "TIME", default_value = "2ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    #[arg(long, env = "CONCAUDIT_DRAIN_IDLE", hide_env = true, value_name = "TIME", default_value = "2ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub drain_idle: Duration,
     /// Time that tasks get to end after a test's future has
-    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    #[arg(long, env = "CONCAUDIT_DRAIN_MAX", hide_env = true, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub drain_max: Duration,
     /// The same, in sum over a process
-    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
+    #[arg(long, env = "CONCAUDIT_DRAIN_TOTAL", hide_env = true, value_name = "TIME", default_value = "500ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
     pub drain_total: Duration,
 }
 
@@ -492,15 +532,46 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
     if argv.get(1).is_some_and(|word| word == "concaudit") {
         argv.remove(1);
     }
-    let Cli { global, mut test, command } = Cli::try_parse_from(argv)?;
-    let command = if let Some(command) = command {
+    let matches = Cli::command().try_get_matches_from(argv)?;
+    let Cli { global, mut test, command } = Cli::from_arg_matches(&matches)?;
+    let command = if let Some(mut command) = command {
+        if let (Command::Test(test) | Command::Config(test), Some((_, matches))) =
+            (&mut command, matches.subcommand())
+        {
+            note_origins(test, matches);
+        }
         command
     } else {
+        note_origins(&mut test, &matches);
         refuse_late_subcommand(&test)?;
         test.select.meant = test.select.filters.first().and_then(|word| words::meant(word));
         Command::Test(Box::new(test))
     };
     Ok(Invocation { global, command })
+}
+
+/// What clap knows and the parsed options do not: who set a threshold, and in which order
+/// rules were given their levels.
+fn note_origins(test: &mut TestOptions, matches: &ArgMatches) {
+    for id in matches.ids() {
+        let Some(source) = matches.value_source(id.as_str()) else { continue };
+        if source != ValueSource::DefaultValue {
+            test.sources.insert(id.as_str().to_owned(), source);
+        }
+    }
+    let rules = &test.rules;
+    let of = |id: &str, names: &[String], level: Level| {
+        let indices = matches.indices_of(id).into_iter().flatten();
+        indices.zip(names.to_vec()).map(move |(at, name)| (at, name, level)).collect::<Vec<_>>()
+    };
+    let mut levels = [
+        of("allow", &rules.allow, Level::Allow),
+        of("warn", &rules.warn, Level::Warn),
+        of("deny", &rules.deny, Level::Deny),
+    ]
+    .concat();
+    levels.sort_by_key(|(at, ..)| *at);
+    test.rules.levels = levels.into_iter().map(|(_, name, level)| (name, level)).collect();
 }
 
 /// `cargo concaudit --lib clean` reads as a filter; it was hardly meant as one.

@@ -17,11 +17,12 @@ use super::{
     console::{Console, Verbosity},
     exit::{ExpectedError, verdict},
     rooms,
+    settings::Settings,
 };
 use crate::{
     describe::counted,
     finding::Finding,
-    instrument::Build,
+    instrument::{Build, LockKind},
     model::{self, Outcome},
     project::Project,
     report::{
@@ -55,10 +56,11 @@ pub struct Executed {
 
 /// Audits the project. The report is written whatever the verdict.
 pub fn audit(
-    options: &TestOptions,
+    settings: &Settings,
     global: &GlobalOptions,
     console: &mut Console,
 ) -> Result<(), ExpectedError> {
+    let options = &settings.options;
     check_destinations(&options.report)?;
     if options.run.doc && !options.build.has_default_targets() {
         let message = "failed to run doctests with `--doc`: as in `cargo test`, it cannot be \
@@ -76,6 +78,8 @@ pub fn audit(
     if options.run.list {
         return list(&build, options, console);
     }
+    // A comment that is not understood is told before the tests run, not after.
+    let allowances = settings.allowances(&build.project)?;
     let symbols = rooms::symbols(&build);
     let mut executed = rooms::execute(&build, &symbols, options, console)?;
     if executed.runs.is_empty()
@@ -85,7 +89,9 @@ pub fn audit(
         console.warning(&meant.told("no test that is built has it in its name"));
     }
     let run = rooms::model(&build, &symbols, &mut executed.runs);
-    let findings = rooms::findings(&run, options);
+    let mut findings = rooms::findings(&run, options);
+    settings.set_levels(&mut findings);
+    settings.suppress(&mut findings, &allowances, is_complete(&build, &executed, options));
     let gone = symbols.missing();
     let mut report = report(&build, &executed, &run, options, findings, &gone);
     let verdict = verdict(&report, &options.report);
@@ -102,6 +108,21 @@ pub fn audit(
         }
         verdict => verdict,
     }
+}
+
+/// Whether the run was about everything that the project has, so that what it does not show
+/// is not there.
+fn is_complete(build: &Build, executed: &Executed, options: &TestOptions) -> bool {
+    let is_built = |name: &String| build.binaries.iter().any(|binary| binary.package == *name);
+    options.build.has_default_targets()
+        && options.rules.only.is_empty()
+        && options.rules.locks == [LockKind::All]
+        && executed.skipped == 0
+        && executed.not_started == 0
+        && !executed.interrupted
+        && !executed.runs.is_empty()
+        && executed.runs.iter().all(|run| run.outcome == Outcome::Passed)
+        && build.project.packages.iter().all(|package| is_built(&package.name))
 }
 
 /// `cargo concaudit explian` reads as a filter, and nobody wants to wait for a build to

@@ -9,6 +9,7 @@
 //!       │   └ main → run::guard    ends what is left where this tool is killed
 //!       ├ setup                builds the probe into the cache
 //!       ├ clean                removes what was built
+//!       ├ config               the settings in force
 //!       └ explain | schema | completions        print and are done
 //! ```
 
@@ -20,6 +21,7 @@ use super::{
     console::Console,
     exit::{self, ExpectedError},
     explain, rooms,
+    settings::Settings,
 };
 use crate::report::json;
 
@@ -59,7 +61,14 @@ where
 
 fn obey(invocation: &Invocation, console: &mut Console) -> Result<(), ExpectedError> {
     match &invocation.command {
-        Command::Test(options) => audit::audit(options, &invocation.global, console),
+        Command::Test(options) => {
+            let settings = Settings::read(options)?;
+            audit::audit(&settings, &invocation.global, console)
+        }
+        Command::Config(options) => {
+            let settings = Settings::read(options)?;
+            print(console, &settings.tell())
+        }
         Command::Setup(options) => rooms::setup(options, console),
         Command::Clean(options) => rooms::clean(options, console),
         Command::Explain(options) => match &options.rule {

@@ -13,6 +13,7 @@ mod dispatch;
 mod exit;
 mod explain;
 mod rooms;
+mod settings;
 mod words;
 
 pub use dispatch::{end_wrapper, run};

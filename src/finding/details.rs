@@ -125,6 +125,13 @@ pub struct HungLock {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Details {
+    /// `expired-allow` and `unused-allow`
+    Allowance {
+        /// The rules whose findings it is for.
+        rules: Vec<String>,
+        /// The last day that it holds, where it has one.
+        until: Option<String>,
+    },
     /// `lingering-task`
     LingeringTask {
         /// "task", "local" or "blocking".

@@ -714,7 +714,11 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
         ));
     }
     if summary.suppressed > 0 {
-        let shown = if options.verbose { "" } else { "; -v shows them" };
+        let shown = if options.verbose {
+            String::new()
+        } else {
+            format!("; -v shows {}", them(summary.suppressed))
+        };
         further(format!(
             "{} suppressed{shown}",
             counted(summary.suppressed, "finding", "findings")
@@ -723,7 +727,10 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
     if let Some(rule) = report
         .findings
         .iter()
-        .find(|finding| is_shown(finding, options))
+        .find(|finding| {
+            // What is wrong with the settings has no page.
+            is_shown(finding, options) && !matches!(finding.details, Details::Allowance { .. })
+        })
         .map(|finding| sanitize(&finding.rule))
     {
         let stacks = if options.verbose { "" } else { "; -v shows whole stacks" };

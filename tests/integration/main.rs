@@ -38,6 +38,7 @@ mod often;
 mod old_tokio;
 mod orphaned_task;
 mod recursive_lock;
+mod settings;
 mod silent_panic;
 mod spawn_storm;
 mod std_only;

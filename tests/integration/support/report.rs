@@ -108,6 +108,8 @@ pub struct Finding {
     #[serde(default)]
     pub variants: Vec<Variant>,
     pub details: Value,
+    #[serde(default)]
+    pub suppressed: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -1,0 +1,234 @@
+//! Who has the last word: flags over the environment, that over the file of settings, that
+//! over the defaults.
+
+use std::{fmt::Write as _, time::Duration, time::SystemTime};
+
+use anyhow::Context as _;
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::parser::ValueSource;
+
+use super::{args::TestOptions, exit::ExpectedError, explain::rule_names};
+use crate::{
+    config::{self, Configuration, Level, Value},
+    finding::{Finding, Severity},
+    project::{Project, canonical},
+    rules::RULES,
+    suppress::{self, Allowance, Scope},
+};
+
+/// What is in force.
+#[derive(Debug)]
+pub struct Settings {
+    /// The command line's options, with those of the file where the command line and the
+    /// environment say nothing.
+    pub options: TestOptions,
+    /// What the file says, if there is one.
+    file: Option<Configuration>,
+    /// Where it was looked for.
+    folder: Utf8PathBuf,
+}
+
+/// A threshold among the options.
+enum Slot<'a> {
+    Time(&'a mut Duration),
+    Number(&'a mut u64),
+}
+
+/// Every threshold, by name.
+fn slots(options: &mut TestOptions) -> Vec<(&'static str, Slot<'_>)> {
+    let thresholds = &mut options.rules.thresholds;
+    vec![
+        ("blocking-call", Slot::Time(&mut thresholds.blocking_call)),
+        ("blocking-poll", Slot::Time(&mut thresholds.blocking_poll)),
+        ("contended-hold", Slot::Time(&mut thresholds.contended_hold)),
+        ("drain-idle", Slot::Time(&mut thresholds.drain_idle)),
+        ("drain-max", Slot::Time(&mut thresholds.drain_max)),
+        ("drain-total", Slot::Time(&mut thresholds.drain_total)),
+        ("long-hold", Slot::Time(&mut thresholds.long_hold)),
+        ("orphaned", Slot::Time(&mut thresholds.orphaned)),
+        ("spawn-storm", Slot::Number(&mut thresholds.spawn_storm)),
+        ("time-limit", Slot::Time(&mut options.run.time_limit)),
+        ("wait", Slot::Time(&mut thresholds.wait)),
+    ]
+}
+
+fn argument(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+impl Settings {
+    /// Reads the nearest file of settings, from the folder of the manifest upwards.
+    pub fn read(options: &TestOptions) -> Result<Self, ExpectedError> {
+        let here = std::env::current_dir()
+            .context("failed to find the current folder")
+            .and_then(|folder| Utf8PathBuf::try_from(folder).context("its name is not UTF-8"))
+            .map_err(ExpectedError::Usage)?;
+        let folder = match options.build.manifest_path.as_deref().and_then(Utf8Path::parent) {
+            Some(folder) => canonical(&here.join(folder)),
+            None => here,
+        };
+        let rules: Vec<&'static str> = rule_names().collect();
+        let file =
+            config::find(&folder, &rules).map_err(|error| ExpectedError::Usage(error.into()))?;
+        let mut options = options.clone();
+        if let Some(file) = &file {
+            apply(file, &mut options);
+        }
+        Ok(Self { options, file, folder })
+    }
+
+    /// All that is in force, and where it is from.
+    pub fn tell(&self) -> String {
+        let mut text = match &self.file {
+            Some(file) => format!("settings: {}\n", file.path),
+            None => format!(
+                "settings: none; there is no concaudit.toml in {} or above it, and no \
+                 `metadata.concaudit` in a Cargo.toml\n",
+                self.folder
+            ),
+        };
+        text.push_str("\nthresholds\n");
+        let mut options = self.options.clone();
+        for (name, slot) in slots(&mut options) {
+            let value = match slot {
+                Slot::Time(time) => humantime::format_duration(*time).to_string(),
+                Slot::Number(number) => number.to_string(),
+            };
+            let line = self.file.as_ref().and_then(|file| file.thresholds.get(name));
+            let from = match (self.options.sources.get(&argument(name)), line) {
+                (Some(ValueSource::EnvVariable), _) => {
+                    format!("CONCAUDIT_{}", argument(name).to_uppercase())
+                }
+                (Some(_), _) => format!("--{name}"),
+                (None, Some(setting)) => self.at(setting.line),
+                (None, None) => "default".to_owned(),
+            };
+            let _ = writeln!(text, "  {name:18} {value:8} {from}");
+        }
+        text.push_str("\nrules\n");
+        for rule in RULES {
+            let name = rule.name();
+            let flags = &self.options.rules;
+            let by_flag =
+                [(&flags.allow, "--allow"), (&flags.warn, "--warn"), (&flags.deny, "--deny")]
+                    .into_iter()
+                    .filter(|(names, _)| names.iter().any(|named| named == name))
+                    .map(|(_, flag)| flag)
+                    .find(|flag| {
+                        flags.levels.get(name).is_some_and(|it| flag.ends_with(it.name()))
+                    });
+            let level = self.options.rules.levels.get(name);
+            let line = self.file.as_ref().and_then(|file| file.levels.get(name));
+            let (value, from) =
+                if !self.options.rules.is_enabled(name) && level != Some(&Level::Allow) {
+                    ("allow", "--rule".to_owned())
+                } else {
+                    match (level, by_flag, line) {
+                        (Some(level), Some(flag), _) => (level.name(), flag.to_owned()),
+                        (Some(level), None, Some(setting)) => (level.name(), self.at(setting.line)),
+                        _ => {
+                            let usual = match rule.default_severity() {
+                                Severity::Error => "deny",
+                                Severity::Warning => "warn",
+                                Severity::Note => "note",
+                            };
+                            (usual, "default".to_owned())
+                        }
+                    }
+                };
+            let _ = writeln!(text, "  {name:18} {value:8} {from}");
+        }
+        let allows = self.file.iter().flat_map(|file| &file.allows);
+        for (index, allow) in allows.enumerate() {
+            if index == 0 {
+                text.push_str("\nallowed findings\n");
+            }
+            let _ = write!(text, "  {} at `{}`: {}", allow.rule, allow.site, allow.reason);
+            if let Some(owner) = &allow.owner {
+                let _ = write!(text, ", {owner}");
+            }
+            if let Some(until) = &allow.until {
+                let _ = write!(text, ", until {until}");
+            }
+            let _ = writeln!(text, " ({})", self.at(allow.line));
+        }
+        text
+    }
+
+    /// A line of the file.
+    fn at(&self, line: u32) -> String {
+        let file = self.file.as_ref().and_then(|file| file.path.file_name()).unwrap_or_default();
+        format!("{file}:{line}")
+    }
+
+    /// What the file and the comments in the sources allow.
+    pub fn allowances(&self, project: &Project) -> Result<Vec<Allowance>, ExpectedError> {
+        if self.options.rules.no_suppress {
+            return Ok(Vec::new());
+        }
+        let rules: Vec<&'static str> = rule_names().collect();
+        let comments = suppress::comments(project, &rules)
+            .map_err(|error| ExpectedError::Usage(error.into()))?;
+        let settings = self.file.iter().flat_map(|file| {
+            let name = project.display_path(&canonical(&file.path));
+            file.allows.iter().map(move |allow| Allowance::from_settings(allow, &name))
+        });
+        Ok(settings.chain(comments).collect())
+    }
+
+    /// Gives the findings of a rule the level that was set for it.
+    pub fn set_levels(&self, findings: &mut [Finding]) {
+        for finding in findings {
+            let severity = match self.options.rules.levels.get(&finding.rule) {
+                Some(Level::Note) => Severity::Note,
+                Some(Level::Warn) => Severity::Warning,
+                Some(Level::Deny) => Severity::Error,
+                // Such a rule is not asked.
+                Some(Level::Allow) | None => continue,
+            };
+            finding.severity = severity;
+            for variant in &mut finding.variants {
+                variant.severity = severity;
+            }
+        }
+    }
+
+    /// Marks what is allowed. `is_complete` says whether the run was about everything.
+    pub fn suppress(
+        &self,
+        findings: &mut Vec<Finding>,
+        allowances: &[Allowance],
+        is_complete: bool,
+    ) {
+        let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let today = now.split('T').next().unwrap_or_default();
+        let is_enabled = |rule: &str| self.options.rules.is_enabled(rule);
+        suppress::apply(
+            findings,
+            allowances,
+            Scope { today, is_complete, is_enabled: &is_enabled },
+        );
+    }
+}
+
+/// What the file says counts where nobody else says anything.
+fn apply(file: &Configuration, options: &mut TestOptions) {
+    let sources = options.sources.clone();
+    for (name, slot) in slots(options) {
+        if sources.contains_key(&argument(name)) {
+            continue;
+        }
+        match (slot, file.thresholds.get(name).map(|setting| setting.value)) {
+            (Slot::Time(slot), Some(Value::Time(time))) => *slot = time,
+            (Slot::Number(slot), Some(Value::Number(number))) => *slot = number,
+            _ => {}
+        }
+    }
+    let rules = &mut options.rules;
+    for (rule, setting) in &file.levels {
+        let is_asked_for = rules.only.iter().any(|only| only == rule);
+        if !(setting.value == Level::Allow && is_asked_for) {
+            rules.levels.entry((*rule).to_owned()).or_insert(setting.value);
+        }
+    }
+}

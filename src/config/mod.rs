@@ -1,0 +1,13 @@
+//! The project's own settings: `concaudit.toml`, or a table of metadata in `Cargo.toml`.
+//!
+//! [`find()`] looks for them from the project's folder upwards, [`Configuration`] is what they
+//! say, and [`ConfigError`] underlines the place that says nothing sensible. Nothing in here
+//! knows the command line: who has the last word is decided in `cli`.
+
+mod error;
+mod file;
+mod find;
+
+pub use error::ConfigError;
+pub use file::{Allow, Configuration, Level, Value, nearest};
+pub use find::find;

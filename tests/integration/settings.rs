@@ -1,0 +1,236 @@
+//! `concaudit.toml`, and findings that a team has decided to live with.
+
+use std::path::Path;
+
+use crate::support::{Finding, Finished, Report, Tool};
+
+/// Two threads that nobody stops. One of them is to go on, as its line says.
+const LIB: &str = "\
+//! Threads.
+
+/// Goes on for as long as the process does.
+pub fn watch() {
+    // concaudit: allow(leaked-thread) it watches for as long as the process lives
+    std::thread::spawn(rest);
+}
+
+/// Nobody stops it.
+pub fn poll() {
+    std::thread::spawn(rest);
+}
+
+fn rest() {
+    loop {
+        std::thread::park();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn both() {
+        super::watch();
+        super::poll();
+    }
+}
+";
+
+const WATCH: u32 = 6;
+const POLL: u32 = 11;
+
+/// `[[allow]]` for the one that the comment is not for.
+const ALLOW: &str = "\
+[[allow]]
+rule = \"leaked-thread\"
+site = \"threads::poll\"
+reason = \"is about to be replaced\"
+owner = \"the pool team\"
+until = \"2999-12-31\"
+";
+
+struct Project(tempfile::TempDir);
+
+impl Project {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let project = Self(folder);
+        project.write(
+            "Cargo.toml",
+            "[package]\nname = \"threads\"\nversion = \"0.0.0\"\nedition = \"2024\"\n",
+        );
+        project.write("src/lib.rs", LIB);
+        project
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let file = self.path().join(name);
+        fs_err::create_dir_all(file.parent().expect("it is in the folder")).expect("it is ours");
+        fs_err::write(file, text).expect("it is ours");
+    }
+
+    fn tool(&self) -> Tool {
+        Tool::bare(self.path())
+    }
+
+    fn run(&self, arguments: &[&str]) -> (Finished, Report) {
+        let finished = self.tool().args(&["--format", "json"]).args(arguments).run();
+        let report = Report::parse(&finished.stdout);
+        (finished, report)
+    }
+}
+
+/// The finding of a rule at a line of a file.
+fn at<'a>(report: &'a Report, rule: &str, file: &str, line: u32) -> &'a Finding {
+    let is_it = |finding: &&Finding| {
+        finding.rule == rule
+            && finding.primary().is_some_and(|place| (&*place.file, place.line) == (file, line))
+    };
+    report.findings.iter().find(is_it).unwrap_or_else(|| panic!("{:#?}", report.findings))
+}
+
+#[test]
+fn a_comment_suppresses_the_finding_of_its_line_alone() {
+    let project = Project::new();
+    let (finished, report) = project.run(&[]);
+    finished.assert_code(1);
+    let watch = at(&report, "leaked-thread", "src/lib.rs", WATCH);
+    assert_eq!(
+        watch.suppressed.as_deref(),
+        Some("it watches for as long as the process lives (src/lib.rs:5)")
+    );
+    assert_eq!(at(&report, "leaked-thread", "src/lib.rs", POLL).suppressed, None);
+    let text = project.tool().run();
+    text.assert_code(1);
+    assert!(text.stdout.contains("1 finding suppressed; -v shows it"), "{text}");
+    let (finished, report) = project.run(&["--no-suppress"]);
+    finished.assert_code(1);
+    assert!(report.findings.iter().all(|finding| finding.suppressed.is_none()), "{finished}");
+}
+
+#[test]
+fn an_allow_of_the_settings_suppresses_what_is_at_its_site() {
+    let project = Project::new();
+    project.write("concaudit.toml", ALLOW);
+    let (finished, report) = project.run(&[]);
+    finished.assert_code(0);
+    assert_eq!(
+        at(&report, "leaked-thread", "src/lib.rs", POLL).suppressed.as_deref(),
+        Some("is about to be replaced (the pool team, until 2999-12-31, concaudit.toml:2)")
+    );
+    // The same in the manifest.
+    let manifest = "[package]\nname = \"threads\"\nversion = \"0.0.0\"\nedition = \"2024\"\n";
+    let allow = ALLOW.replace("[[allow]]", "[[package.metadata.concaudit.allow]]");
+    fs_err::remove_file(project.path().join("concaudit.toml")).expect("it is ours");
+    project.write("Cargo.toml", format!("{manifest}{allow}"));
+    let (finished, report) = project.run(&[]);
+    finished.assert_code(0);
+    let reason = at(&report, "leaked-thread", "src/lib.rs", POLL).suppressed.as_deref();
+    assert!(reason.is_some_and(|reason| reason.contains("Cargo.toml:6")), "{reason:?}");
+}
+
+#[test]
+fn an_allow_that_is_over_or_has_no_use_is_a_finding_itself() {
+    let project = Project::new();
+    let over = ALLOW.replace("2999-12-31", "2020-01-31");
+    let unused = "[[allow]]\nrule = \"deadlock\"\nsite = \"src/*\"\nreason = \"none\"\n";
+    project.write("concaudit.toml", format!("{over}{unused}"));
+    let (finished, report) = project.run(&[]);
+    finished.assert_code(1);
+    assert_eq!(at(&report, "leaked-thread", "src/lib.rs", POLL).suppressed, None);
+    assert_eq!(at(&report, "expired-allow", "concaudit.toml", 2).severity, "warning");
+    assert_eq!(at(&report, "unused-allow", "concaudit.toml", 8).severity, "note");
+    let text = project.tool().run();
+    assert!(text.stdout.contains("--> concaudit.toml:2:1"), "{text}");
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_settings() {
+    let project = Project::new();
+    project.write(
+        "concaudit.toml",
+        "[thresholds]\nwait = \"20ms\"\nlong-hold = \"2s\"\nspawn-storm = 50\n\n[rules]\n\
+         leaked-thread = \"deny\"\nlost-waker = \"allow\"\n",
+    );
+    let told = project
+        .tool()
+        .args(&["config", "--long-hold", "3s", "--allow", "deadlock"])
+        .env("CONCAUDIT_WAIT", "30ms")
+        .env("CONCAUDIT_LONG_HOLD", "4s")
+        .run();
+    told.assert_code(0);
+    let lines: Vec<Vec<&str>> =
+        told.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    for line in [
+        ["wait", "30ms", "CONCAUDIT_WAIT"],
+        ["long-hold", "3s", "--long-hold"],
+        ["spawn-storm", "50", "concaudit.toml:4"],
+        ["orphaned", "100ms", "default"],
+        ["leaked-thread", "deny", "concaudit.toml:7"],
+        ["lost-waker", "allow", "concaudit.toml:8"],
+        ["deadlock", "allow", "--allow"],
+    ] {
+        assert!(lines.iter().any(|told| *told == line), "{line:?}\n{told}");
+    }
+    let (finished, report) = project.run(&[]);
+    finished.assert_code(1);
+    assert_eq!(at(&report, "leaked-thread", "src/lib.rs", POLL).severity, "error");
+    let (finished, report) = project.run(&["--warn", "leaked-thread", "--fail-on", "error"]);
+    finished.assert_code(0);
+    assert_eq!(at(&report, "leaked-thread", "src/lib.rs", POLL).severity, "warning");
+}
+
+#[test]
+fn settings_that_say_nothing_sensible_are_underlined() {
+    let cases: &[(&str, &[&str])] = &[
+        ("[threshold]\n", &["concaudit.toml:1:2", "did you mean `thresholds`?"]),
+        ("[thresholds]\nwiat = \"1s\"\n", &["concaudit.toml:2:1", "did you mean `wait`?"]),
+        (
+            "[thresholds]\nwait = 5\n",
+            &["concaudit.toml:2:8", "write for example `wait = \"250ms\"`"],
+        ),
+        ("[rules]\ndeadlok = \"warn\"\n", &["concaudit.toml:2:1", "did you mean `deadlock`?"]),
+        ("[rules]\ndeadlock = \"wran\"\n", &["concaudit.toml:2:12", "did you mean `warn`?"]),
+        ("[[allow]]\nrule = \"deadlock\"\n", &["concaudit.toml:1:1", "`site` is missing here"]),
+        (
+            "[[allow]]\nrule = \"deadlock\"\nsite = \"src/*\"\nreason = \"x\"\nuntil = \"soon\"\n",
+            &["concaudit.toml:5:9", "write it as 2027-01-31"],
+        ),
+        ("[rules\n", &["concaudit.toml:1:", "failed to read the settings as TOML"]),
+    ];
+    let project = Project::new();
+    for (text, said) in cases {
+        project.write("concaudit.toml", text);
+        let finished = project.tool().run();
+        finished.assert_code(2);
+        finished.assert_says(said);
+    }
+    project.write("concaudit.toml", [b'#', 0xff, b'\n']);
+    let finished = project.tool().run();
+    finished.assert_code(2);
+    finished.assert_says(&["concaudit.toml", "line 1 is not UTF-8"]);
+    fs_err::remove_file(project.path().join("concaudit.toml")).expect("it is ours");
+    fs_err::create_dir(project.path().join("concaudit.toml")).expect("it is ours");
+    let finished = project.tool().run();
+    finished.assert_code(2);
+    finished.assert_says(&["concaudit.toml", "it is a folder"]);
+}
+
+#[test]
+fn a_comment_that_is_not_understood_is_told_before_any_test_runs() {
+    let project = Project::new();
+    for (comment, said) in [
+        ("allow(leaked-thread)", "the reason is missing"),
+        ("allow(leaked-thraed) x", "did you mean `leaked-thread`?"),
+        ("forgive(leaked-thread) x", "expected `allow(..)`"),
+    ] {
+        project.write("src/lib.rs", format!("{LIB}\n// concaudit: {comment}\n"));
+        let finished = project.tool().run();
+        finished.assert_code(2);
+        finished.assert_says(&["src/lib.rs:29:", said]);
+        assert!(!finished.stderr.contains("PASS"), "{finished}");
+    }
+}
