@@ -283,7 +283,7 @@ pub struct RuleOptions {
         help_heading = "Rules"
     )]
     pub allow: Vec<String>,
-    /// Findings of this rule are warnings (may be repeated)
+    /// Make findings of this rule warnings; notes stay notes (may be repeated)
     #[arg(
         long,
         value_name = "RULE",
@@ -292,7 +292,7 @@ pub struct RuleOptions {
         help_heading = "Rules"
     )]
     pub warn: Vec<String>,
-    /// Findings of this rule are errors (may be repeated)
+    /// Make findings of this rule errors; notes stay notes (may be repeated)
     #[arg(
         long,
         value_name = "RULE",

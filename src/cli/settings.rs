@@ -176,7 +176,8 @@ impl Settings {
         Ok(settings.chain(comments).collect())
     }
 
-    /// Gives the findings of a rule the level that was set for it.
+    /// Gives the findings of a rule the level that was set for it. Notes stay notes: what is
+    /// only possible, or test code's alone, is no worse for that.
     pub fn set_levels(&self, findings: &mut [Finding]) {
         for finding in findings {
             let severity = match self.options.rules.levels.get(&finding.rule) {
@@ -186,9 +187,11 @@ impl Settings {
                 // Such a rule is not asked.
                 Some(Level::Allow) | None => continue,
             };
-            finding.severity = severity;
-            for variant in &mut finding.variants {
-                variant.severity = severity;
+            let variants = finding.variants.iter_mut().map(|variant| &mut variant.severity);
+            for known in variants.chain([&mut finding.severity]) {
+                if *known > Severity::Note {
+                    *known = severity;
+                }
             }
         }
     }

@@ -49,7 +49,7 @@ fn read(path: &Utf8PathBuf, is_ours: bool) -> Result<Option<String>, ConfigError
             Err(error) => {
                 let valid = error.utf8_error().valid_up_to();
                 let before = &error.as_bytes()[..valid];
-                let line = String::from_utf8_lossy(before).lines().count().max(1);
+                let line = String::from_utf8_lossy(before).matches('\n').count() + 1;
                 failed(format!("line {line} is not UTF-8; save the file in that encoding"))
             }
         },

@@ -208,10 +208,10 @@ fn settings_that_say_nothing_sensible_are_underlined() {
         finished.assert_code(2);
         finished.assert_says(said);
     }
-    project.write("concaudit.toml", [b'#', 0xff, b'\n']);
+    project.write("concaudit.toml", [b'#', b'\n', 0xff]);
     let finished = project.tool().run();
     finished.assert_code(2);
-    finished.assert_says(&["concaudit.toml", "line 1 is not UTF-8"]);
+    finished.assert_says(&["concaudit.toml", "line 2 is not UTF-8"]);
     fs_err::remove_file(project.path().join("concaudit.toml")).expect("it is ours");
     fs_err::create_dir(project.path().join("concaudit.toml")).expect("it is ours");
     let finished = project.tool().run();
