@@ -30,7 +30,7 @@ fn a_mistyped_subcommand_is_told_before_anything_is_built() {
     finished.assert_code(2);
     finished.assert_says(&[
         "no subcommand `rapport`",
-        "setup, clean, explain",
+        "setup, clean, config, explain",
         "concaudit test rapport",
     ]);
     let finished = Tool::bare(&fixture("commands")).args(&["explian", "lingering-task"]).run();
