@@ -111,6 +111,8 @@ struct Builder<'a> {
     modules: Vec<Module>,
     /// By stack id.
     stacks: RefCell<FxHashMap<u64, Arc<Stack>>>,
+    /// By stack id and the place of the call in it, see [`Builder::stack_from`].
+    completed: RefCell<FxHashMap<(u64, Site), Arc<Stack>>>,
     clocks: RefCell<FxHashMap<u64, Arc<Clock>>>,
     empty: Arc<Stack>,
 }
@@ -138,6 +140,7 @@ impl<'a> Builder<'a> {
             symbols,
             modules,
             stacks: RefCell::default(),
+            completed: RefCell::default(),
             clocks: RefCell::default(),
             empty: Arc::default(),
         }
@@ -159,8 +162,15 @@ impl<'a> Builder<'a> {
     /// there in an optimised build, and gets one.
     fn stack_from(&self, id: u64, site: Option<&Site>) -> Arc<Stack> {
         let stack = self.stack(id);
-        let called = site.and_then(|site| self.symbols.frame_at(site));
-        let Some(called) = called.filter(|_| !stack.frames.is_empty()) else { return stack };
+        let Some(site) = site.filter(|_| !stack.frames.is_empty()) else { return stack };
+        let mut completed = self.completed.borrow_mut();
+        let stack =
+            completed.entry((id, site.clone())).or_insert_with(|| self.with_call(stack, site));
+        Arc::clone(stack)
+    }
+
+    fn with_call(&self, stack: Arc<Stack>, site: &Site) -> Arc<Stack> {
+        let Some(called) = self.symbols.frame_at(site) else { return stack };
         if stack.frames.iter().any(|frame| frame.item == called.item) {
             return stack;
         }
