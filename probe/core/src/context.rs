@@ -6,7 +6,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
 };
 
 use crate::{
@@ -151,31 +151,29 @@ impl Context {
         }
     }
 
+    /// Reads the task that this thread polls, or else the thread's own record, if it has
+    /// one. Neither allocates nor locks.
+    #[inline]
+    fn known_actor<R>(&self, read: impl FnOnce(&Task) -> R) -> Option<R> {
+        let top = self.task_depth.get().checked_sub(1).and_then(|top| self.tasks.get(top));
+        let actor = top.map_or(self.thread.get(), Cell::get);
+        // SAFETY: null, or what whoever pushed it borrows an `Arc` for as long as it is
+        // pushed; the thread's own record is there as long as it is set.
+        unsafe { actor.as_ref() }.map(read)
+    }
+
     /// Tells the epochs of all actors apart, see [`crate::lifecycle::happens_before`].
     #[inline]
     pub(crate) fn actor_epoch(&self) -> u64 {
-        let top = self.task_depth.get().checked_sub(1).and_then(|top| self.tasks.get(top));
-        let actor = top.map_or(self.thread.get(), Cell::get);
-        // SAFETY: null, or as above; the thread's own record is there as long as
-        // it is set.
-        match unsafe { actor.as_ref() } {
-            Some(actor) => actor.moment_key(),
-            None => thread_number::current(),
-        }
+        self.known_actor(Task::moment_key).unwrap_or_else(thread_number::current)
     }
 
     /// A hash of the locks that the task holds which this thread polls, or the
     /// thread itself, as actors that may pass them on; 0: none.
     #[inline]
     pub(crate) fn carried_key(&self) -> u64 {
-        let top = self.task_depth.get().checked_sub(1).and_then(|top| self.tasks.get(top));
-        let actor = top.map_or(self.thread.get(), Cell::get);
-        // SAFETY: null, or as above; the thread's own record is there as long as
-        // it is set.
-        match unsafe { actor.as_ref() } {
-            Some(actor) if actor.held_count.load(Ordering::Relaxed) > 0 => actor.held_key(),
-            _ => 0,
-        }
+        let key = |actor: &Task| if actor.holds_locks() { actor.held_key() } else { 0 };
+        self.known_actor(key).unwrap_or(0)
     }
 }
 
@@ -235,13 +233,7 @@ pub(crate) fn current_task() -> Option<Arc<Task>> {
 /// Reads the task that this thread polls, or else the thread's own record, if it has
 /// one. Neither allocates nor locks.
 pub(crate) fn with_known_actor<R>(read: impl FnOnce(&Task) -> R) -> Option<R> {
-    with(|context| {
-        let top = context.task_depth.get().checked_sub(1).and_then(|top| context.tasks.get(top));
-        let actor = top.map_or(context.thread.get(), Cell::get);
-        // SAFETY: null, or what whoever pushed it borrows an `Arc` for as long as it
-        // is pushed; the thread's own record is there as long as it is set.
-        unsafe { actor.as_ref() }.map(read)
-    })
+    with(|context| context.known_actor(read))
 }
 
 /// Reads the thread's own record, if it has one. Neither allocates nor locks.
