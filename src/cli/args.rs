@@ -13,7 +13,7 @@ use clap_complete::Shell;
 
 use super::words::{self, RuleParser};
 use crate::{
-    config::Level,
+    config::{Level, Thresholds},
     finding::Severity,
     instrument::{BuildArgs, LockKind, MessageFormat, jobs},
 };
@@ -322,48 +322,6 @@ impl RuleOptions {
     }
 }
 
-/// From when on something is worth a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
-pub struct Thresholds {
-    /// A lock held for longer is held for long
-    #[arg(long, env = "CONCAUDIT_LONG_HOLD", hide_env = true, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration, help_heading = "Rules")]
-    pub long_hold: Duration,
-    /// The same for a lock that somebody waited for
-    #[arg(long, env = "CONCAUDIT_CONTENDED_HOLD", hide_env = true, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
-    pub contended_hold: Duration,
-    /// Shortest wait for a lock that counts as contention
-    #[arg(long, env = "CONCAUDIT_WAIT", hide_env = true, value_name = "TIME", default_value = "10ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
-    pub wait: Duration,
-    /// A call that blocks the thread of a task for longer is reported
-    #[arg(long, env = "CONCAUDIT_BLOCKING_CALL", hide_env = true, value_name = "TIME", default_value = "10ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
-    pub blocking_call: Duration,
-    /// A task that keeps its thread for longer between two awaits is reported
-    #[arg(long, env = "CONCAUDIT_BLOCKING_POLL", hide_env = true, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
-    pub blocking_poll: Duration,
-    /// More tasks of one spawn site alive at once are reported
-    #[arg(
-        long,
-        env = "CONCAUDIT_SPAWN_STORM",
-        hide_env = true,
-        value_name = "NUMBER",
-        default_value_t = 1000,
-        help_heading = "Rules"
-    )]
-    pub spawn_storm: u64,
-    /// A task that outlives its cancelled parent for longer is reported
-    #[arg(long, env = "CONCAUDIT_ORPHANED", hide_env = true, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
-    pub orphaned: Duration,
-    /// Tasks that stay idle for so long after a test will not end by themselves
-    #[arg(long, env = "CONCAUDIT_DRAIN_IDLE", hide_env = true, value_name = "TIME", default_value = "2ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
-    pub drain_idle: Duration,
-    /// Time that tasks get to end after a test's future has
-    #[arg(long, env = "CONCAUDIT_DRAIN_MAX", hide_env = true, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
-    pub drain_max: Duration,
-    /// The same, in sum over a process
-    #[arg(long, env = "CONCAUDIT_DRAIN_TOTAL", hide_env = true, value_name = "TIME", default_value = "500ms", value_parser = humantime::parse_duration, help_heading = "Rules")]
-    pub drain_total: Duration,
-}
-
 /// What becomes of the report.
 #[derive(Debug, Clone, Args)]
 pub struct ReportOptions {
@@ -637,21 +595,7 @@ mod tests {
         assert_eq!(run.time_limit, Duration::from_secs(60));
         assert_eq!(report.fail_on, FailOn::Warning);
         assert_eq!(report.format, Format::Human);
-        assert_eq!(
-            rules.thresholds,
-            Thresholds {
-                long_hold: Duration::from_secs(1),
-                contended_hold: Duration::from_millis(100),
-                wait: Duration::from_millis(10),
-                blocking_call: Duration::from_millis(10),
-                blocking_poll: Duration::from_millis(100),
-                spawn_storm: 1000,
-                orphaned: Duration::from_millis(100),
-                drain_idle: Duration::from_millis(2),
-                drain_max: Duration::from_millis(100),
-                drain_total: Duration::from_millis(500),
-            }
-        );
+        assert_eq!(rules.thresholds, Thresholds::default());
     }
 
     #[test]

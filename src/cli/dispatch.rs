@@ -17,11 +17,12 @@ use std::{env, process::ExitCode};
 
 use super::{
     args::{self, Command, GlobalOptions, Invocation},
-    audit, completions,
+    audit, clean, completions,
     console::Console,
     exit::{self, ExpectedError},
-    explain, rooms,
+    explain,
     settings::Settings,
+    setup,
 };
 use crate::report::json;
 
@@ -35,7 +36,7 @@ pub fn run() -> ExitCode {
         }
     };
     let mut console = Console::new(&invocation.global);
-    match obey(&invocation, &mut console) {
+    match perform(&invocation, &mut console) {
         Ok(()) => ExitCode::from(exit::CLEAN),
         Err(error) => {
             if !error.is_told_by_report() {
@@ -59,7 +60,7 @@ where
     })
 }
 
-fn obey(invocation: &Invocation, console: &mut Console) -> Result<(), ExpectedError> {
+fn perform(invocation: &Invocation, console: &mut Console) -> Result<(), ExpectedError> {
     match &invocation.command {
         Command::Test(options) => {
             let settings = Settings::read(options)?;
@@ -69,8 +70,8 @@ fn obey(invocation: &Invocation, console: &mut Console) -> Result<(), ExpectedEr
             let settings = Settings::read(options)?;
             print(console, &settings.tell())
         }
-        Command::Setup(options) => rooms::setup(options, console),
-        Command::Clean(options) => rooms::clean(options, console),
+        Command::Setup(options) => setup::setup(options, console),
+        Command::Clean(options) => clean::clean(options, console),
         Command::Explain(options) => match &options.rule {
             Some(rule) => print(console, explain::page(rule).unwrap_or_default()),
             None => print(console, &explain::list()),

@@ -1,19 +1,26 @@
-//! The command line: arguments in, exit code out. The only room that prints
-//! and the only one that decides how the process ends.
+//! The command line: arguments in, exit code out. Nothing else prints, or decides
+//! how the process ends.
 //!
 //! `dispatch` says who calls whom, `audit` is the main job from end to end,
 //! `console` prints, `exit` has the exit codes and what leads to each.
 
+mod analysis;
 mod args;
 mod audit;
+mod build;
+mod clean;
 mod color;
 mod completions;
 mod console;
 mod dispatch;
+mod execute;
 mod exit;
 mod explain;
-mod rooms;
+mod reports;
+mod run_report;
 mod settings;
+mod setup;
+mod state;
 mod words;
 
 pub use dispatch::{end_wrapper, run};

@@ -1,7 +1,7 @@
 //! Who has the last word: flags over the environment, that over the file of settings, that
 //! over the defaults.
 
-use std::{fmt::Write as _, time::Duration, time::SystemTime};
+use std::{fmt::Write as _, time::SystemTime};
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 
 use super::{args::TestOptions, exit::ExpectedError, explain::rule_names};
 use crate::{
-    config::{self, Configuration, Level, Value},
+    config::{self, Configuration, Level, TIME_LIMIT, Threshold, Value},
     finding::{Finding, Severity},
     project::{Project, canonical},
     rules::RULES,
@@ -28,28 +28,12 @@ pub struct Settings {
     folder: Utf8PathBuf,
 }
 
-/// A threshold among the options.
-enum Slot<'a> {
-    Time(&'a mut Duration),
-    Number(&'a mut u64),
-}
-
 /// Every threshold, by name.
-fn slots(options: &mut TestOptions) -> Vec<(&'static str, Slot<'_>)> {
-    let thresholds = &mut options.rules.thresholds;
-    vec![
-        ("blocking-call", Slot::Time(&mut thresholds.blocking_call)),
-        ("blocking-poll", Slot::Time(&mut thresholds.blocking_poll)),
-        ("contended-hold", Slot::Time(&mut thresholds.contended_hold)),
-        ("drain-idle", Slot::Time(&mut thresholds.drain_idle)),
-        ("drain-max", Slot::Time(&mut thresholds.drain_max)),
-        ("drain-total", Slot::Time(&mut thresholds.drain_total)),
-        ("long-hold", Slot::Time(&mut thresholds.long_hold)),
-        ("orphaned", Slot::Time(&mut thresholds.orphaned)),
-        ("spawn-storm", Slot::Number(&mut thresholds.spawn_storm)),
-        ("time-limit", Slot::Time(&mut options.run.time_limit)),
-        ("wait", Slot::Time(&mut thresholds.wait)),
-    ]
+fn thresholds(options: &mut TestOptions) -> Vec<(&'static str, Threshold<'_>)> {
+    let mut all = options.rules.thresholds.each();
+    all.push((TIME_LIMIT, Threshold::Time(&mut options.run.time_limit)));
+    all.sort_by_key(|(name, _)| *name);
+    all
 }
 
 fn argument(name: &str) -> String {
@@ -89,11 +73,8 @@ impl Settings {
         };
         text.push_str("\nthresholds\n");
         let mut options = self.options.clone();
-        for (name, slot) in slots(&mut options) {
-            let value = match slot {
-                Slot::Time(time) => humantime::format_duration(*time).to_string(),
-                Slot::Number(number) => number.to_string(),
-            };
+        for (name, threshold) in thresholds(&mut options) {
+            let value = threshold.text();
             let line = self.file.as_ref().and_then(|file| file.thresholds.get(name));
             let from = match (self.options.sources.get(&argument(name)), line) {
                 (Some(ValueSource::EnvVariable), _) => {
@@ -217,13 +198,13 @@ impl Settings {
 /// What the file says counts where nobody else says anything.
 fn apply(file: &Configuration, options: &mut TestOptions) {
     let sources = options.sources.clone();
-    for (name, slot) in slots(options) {
+    for (name, threshold) in thresholds(options) {
         if sources.contains_key(&argument(name)) {
             continue;
         }
-        match (slot, file.thresholds.get(name).map(|setting| setting.value)) {
-            (Slot::Time(slot), Some(Value::Time(time))) => *slot = time,
-            (Slot::Number(slot), Some(Value::Number(number))) => *slot = number,
+        match (threshold, file.thresholds.get(name).map(|setting| setting.value)) {
+            (Threshold::Time(threshold), Some(Value::Time(time))) => *threshold = time,
+            (Threshold::Number(threshold), Some(Value::Number(number))) => *threshold = number,
             _ => {}
         }
     }

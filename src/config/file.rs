@@ -8,22 +8,11 @@ use toml::{
     de::{DeString, DeTable, DeValue},
 };
 
-use super::ConfigError;
+use super::{ConfigError, Threshold, Thresholds};
 
-/// Thresholds, as the command line names them, and whether they are a time or a number.
-const THRESHOLDS: &[(&str, bool)] = &[
-    ("blocking-call", true),
-    ("blocking-poll", true),
-    ("contended-hold", true),
-    ("drain-idle", true),
-    ("drain-max", true),
-    ("drain-total", true),
-    ("long-hold", true),
-    ("orphaned", true),
-    ("spawn-storm", false),
-    ("time-limit", true),
-    ("wait", true),
-];
+/// The one among the thresholds that is not about findings: the age at which a test that does
+/// not get on is ended.
+pub const TIME_LIMIT: &str = "time-limit";
 
 /// What becomes of the findings of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,10 +173,16 @@ impl Reader<'_> {
         table: &DeTable<'_>,
         found: &mut Configuration,
     ) -> Result<(), ConfigError> {
-        let names: Vec<&'static str> = THRESHOLDS.iter().map(|(name, _)| *name).collect();
+        let mut defaults = Thresholds::default();
+        let mut time_limit = Duration::ZERO;
+        let mut known = defaults.each();
+        known.push((TIME_LIMIT, Threshold::Time(&mut time_limit)));
+        known.sort_by_key(|(name, _)| *name);
+        let names: Vec<&'static str> = known.iter().map(|(name, _)| *name).collect();
         for (key, value) in table {
             let name = self.known(key, &names, "threshold")?;
-            let is_time = THRESHOLDS.iter().any(|(known, is_time)| *known == name && *is_time);
+            let is_time =
+                known.iter().any(|(it, kind)| *it == name && matches!(kind, Threshold::Time(_)));
             let parsed = match value.get_ref() {
                 DeValue::String(text) if is_time => {
                     humantime::parse_duration(text).map(Value::Time).ok()

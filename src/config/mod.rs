@@ -7,7 +7,9 @@
 mod error;
 mod file;
 mod find;
+mod thresholds;
 
 pub use error::ConfigError;
-pub use file::{Allow, Configuration, Level, Value, nearest};
+pub use file::{Allow, Configuration, Level, TIME_LIMIT, Value, nearest};
 pub use find::find;
+pub use thresholds::{Threshold, Thresholds};

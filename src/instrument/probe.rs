@@ -208,10 +208,10 @@ pub fn ensure(
     options: &ProbeOptions<'_>,
     events: &mut dyn FnMut(BuildEvent<'_>),
 ) -> Result<Probe, ProbeError> {
-    let room = options.cache.join("probe");
+    let all = options.cache.join("probe");
     let key = key(sources, toolchain, options);
-    let folder = room.join(&key);
-    let lock_path = room.join(format!("{key}.lock"));
+    let folder = all.join(&key);
+    let lock_path = all.join(format!("{key}.lock"));
 
     // A finished probe needs no right to write: the cache may be an image's.
     if let Some(probe) = open(&folder, &lock_path, fs::File::try_lock_shared) {
@@ -223,7 +223,7 @@ pub fn ensure(
         let path = options.cache.to_owned();
         move |source| ProbeError::Cache { action, path, source }
     };
-    fs::create_dir_all(&room).map_err(cache_error("create a folder"))?;
+    fs::create_dir_all(&all).map_err(cache_error("create a folder"))?;
     let lock = fs::File::create(&lock_path).map_err(cache_error("create a lock file"))?;
     match lock.try_lock() {
         Ok(()) => {}
@@ -249,11 +249,11 @@ pub fn ensure(
 /// Removes every probe of the cache, and the cache folder if nothing else is in it.
 /// Returns the folder in which they were, and how many; `None` where there was none.
 pub fn clean(cache: &Utf8Path) -> Result<Option<(Utf8PathBuf, usize)>, ProbeError> {
-    let room = cache.join("probe");
-    let entries = match fs::read_dir(&room) {
+    let all = cache.join("probe");
+    let entries = match fs::read_dir(&all) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(ProbeError::Cache { action: "list files", path: room, source }),
+        Err(source) => return Err(ProbeError::Cache { action: "list files", path: all, source }),
     };
     let mut locks = Vec::new();
     let mut count = 0;
@@ -263,19 +263,19 @@ pub fn clean(cache: &Utf8Path) -> Result<Option<(Utf8PathBuf, usize)>, ProbeErro
             && let Ok(lock) = fs::File::open(&path)
         {
             if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
-                return Err(ProbeError::InUse { path: room });
+                return Err(ProbeError::InUse { path: all });
             }
             locks.push(lock);
         }
     }
-    fs::remove_dir_all(&room).map_err(|source| ProbeError::Cache {
+    fs::remove_dir_all(&all).map_err(|source| ProbeError::Cache {
         action: "remove files",
-        path: room.clone(),
+        path: all.clone(),
         source,
     })?;
     // Fails where the user keeps other things there, which is as it should be.
     let _ = fs::remove_dir(cache);
-    Ok(Some((room, count)))
+    Ok(Some((all, count)))
 }
 
 /// What a probe is built from, in 16 hexadecimal digits.

@@ -34,7 +34,7 @@ const MAX_PLACES: usize = 12;
 /// How many crates a folded run of frames names.
 const CRATES_NAMED: usize = 3;
 
-/// Where source text comes from, so that this room reads no files.
+/// Where source text comes from, so that the renderer reads no files.
 pub trait SourceProvider {
     /// The text of a file at its absolute path, or at one from the workspace root;
     /// `None` where there is none to be had.

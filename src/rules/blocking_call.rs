@@ -43,7 +43,8 @@ impl Rule for BlockingCall {
             for process in &test.processes {
                 for call in &process.blocking_calls {
                     let lock = call.resource.and_then(|id| process.resources.get(&id));
-                    let is_short = Duration::from_nanos(blocked_ns(call)) < config.blocking_call;
+                    let is_short =
+                        Duration::from_nanos(blocked_ns(call)) < config.thresholds.blocking_call;
                     if is_short || may_block(call) || lock.is_some_and(Resource::is_internal) {
                         continue;
                     }

@@ -43,7 +43,8 @@ impl Rule for BlockingPoll {
         for test in &run.tests {
             for process in &test.processes {
                 for poll in &process.blocking_polls {
-                    let is_short = Duration::from_nanos(length_ns(poll)) < config.blocking_poll;
+                    let is_short =
+                        Duration::from_nanos(length_ns(poll)) < config.thresholds.blocking_poll;
                     let may_block = poll.samples.iter().any(|sample| in_place(&sample.stack));
                     // The rule about tests that hang shows those that never ended.
                     let is_told =

@@ -97,8 +97,8 @@ impl Held<'_> {
     }
 
     fn is_contended(&self, config: &Config) -> bool {
-        Duration::from_nanos(self.held_ns()) >= config.contended_hold
-            && Duration::from_nanos(self.waited_ns()) >= config.wait
+        Duration::from_nanos(self.held_ns()) >= config.thresholds.contended_hold
+            && Duration::from_nanos(self.waited_ns()) >= config.thresholds.wait
     }
 
     /// Whether the lock is that of a channel's receiver which several threads share, and
@@ -115,7 +115,7 @@ impl Held<'_> {
         hold.holder.kind == TaskKind::Thread
             && is_receiving
             && Duration::from_nanos(self.held_ns().saturating_sub(hold.awaited_ns))
-                < config.contended_hold
+                < config.thresholds.contended_hold
             && here.is_some()
             && hold.waiters.iter().all(|waiter| site(&waiter.stack) == here)
     }
@@ -128,7 +128,7 @@ impl Held<'_> {
             return Some(Severity::Error);
         }
         // Readers do not exclude readers: only a waiting writer makes a long read matter.
-        let long = Duration::from_nanos(self.held_ns()) >= config.long_hold;
+        let long = Duration::from_nanos(self.held_ns()) >= config.thresholds.long_hold;
         (long && self.hold.acquisition.mode == Mode::Exclusive).then_some(Severity::Warning)
     }
 

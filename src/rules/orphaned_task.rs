@@ -74,7 +74,7 @@ impl Rule for OrphanedTask {
 
 /// Those that count.
 fn orphans<'a>(process: &'a Process, config: &Config) -> impl Iterator<Item = &'a Orphan> {
-    let limit = u64::try_from(config.orphaned.as_nanos()).unwrap_or(u64::MAX);
+    let limit = u64::try_from(config.thresholds.orphaned.as_nanos()).unwrap_or(u64::MAX);
     process.orphaned_tasks.iter().filter(move |orphan| {
         (orphan.parent.end == TaskEnd::Cancelled || orphan.dropped_ns.is_some())
             // Somebody had an `AbortHandle` of it.

@@ -34,7 +34,7 @@ impl Rule for SpawnStorm {
         for test in &run.tests {
             for process in &test.processes {
                 for storm in &process.spawn_storms {
-                    if storm.peak > config.spawn_storm {
+                    if storm.peak > config.thresholds.spawn_storm {
                         add(&mut groups, &run.project, test, process, storm, config);
                     }
                 }
@@ -100,7 +100,7 @@ fn tell(
         locations: describe::places([place])?,
         stacks: stack.into_iter().collect(),
         notes,
-        minor_notes: vec![format!("the threshold is {}", config.spawn_storm)],
+        minor_notes: vec![format!("the threshold is {}", config.thresholds.spawn_storm)],
         help: "bound them: acquire a permit of a `Semaphore` before the spawn and give it to the \
                task, await `join_next` of a `JoinSet` that is full before spawning into it, or \
                keep futures instead of tasks (`buffer_unordered`)"
@@ -108,7 +108,7 @@ fn tell(
         details: Details::SpawnStorm {
             peak: storm.peak,
             spawned: storm.spawned,
-            limit: config.spawn_storm,
+            limit: config.thresholds.spawn_storm,
         },
     })
 }

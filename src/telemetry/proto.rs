@@ -1,6 +1,6 @@
 //! The `concaudit.v1` messages and service, generated from `proto/`.
 //!
-//! The generated file is committed with the probe, which serves what this room
+//! The generated file is committed with the probe, which serves what this module
 //! asks for; `tests/bootstrap.rs`
 //! regenerates it and compares.
 

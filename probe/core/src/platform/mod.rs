@@ -13,3 +13,4 @@ pub mod sample;
 pub mod stack;
 pub(crate) mod sync;
 pub(crate) mod thread_number;
+mod thresholds;
