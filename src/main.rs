@@ -5,6 +5,7 @@
 //! crate of an instrumented build; a run starts it as its guard; everybody else calls
 //! it as a command. Who calls whom is drawn in `cli/dispatch.rs`.
 
+mod baseline;
 mod cli;
 mod config;
 mod deadlock;

@@ -19,6 +19,7 @@ const TOOL: &[&str] = &[
     "telemetry",
     "finding",
     "suppress",
+    "baseline",
     "model",
     "instrument",
     "run",

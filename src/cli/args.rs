@@ -328,6 +328,12 @@ pub struct ReportOptions {
     /// The least severity that makes the exit code 1
     #[arg(long, value_name = "SEVERITY", default_value = "warning", help_heading = "Report")]
     pub fail_on: FailOn,
+    /// A file of known findings, which do not fail the run; new ones do
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub baseline: Option<Utf8PathBuf>,
+    /// Write the baseline: add findings at or above --fail-on, remove those that are mended
+    #[arg(long, requires = "baseline", help_heading = "Report")]
+    pub update_baseline: bool,
     /// Accept passed tests of which no process was audited (else exit code 4)
     #[arg(long, conflicts_with = "require_coverage", help_heading = "Report")]
     pub allow_unaudited: bool,

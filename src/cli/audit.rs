@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::{
     analysis,
     args::{GlobalOptions, TestOptions},
-    build,
+    baseline, build,
     console::Console,
     execute::{self, Executed},
     exit::{ExpectedError, verdict},
@@ -33,6 +33,7 @@ pub fn audit(
                        combined with the selection of other targets";
         return Err(ExpectedError::Usage(anyhow::Error::msg(message)));
     }
+    let known = baseline::read(&options.report)?;
     refuse_typo(options)?;
     let build = build::build(options, global, console)?;
     if options.run.no_run {
@@ -57,7 +58,12 @@ pub fn audit(
     let run = analysis::model(&build, &symbols, &mut executed.runs);
     let mut findings = analysis::findings(&run, options);
     settings.set_levels(&mut findings);
-    settings.suppress(&mut findings, &allowances, is_complete(&build, &executed, options));
+    let is_complete = is_complete(&build, &executed, options);
+    settings.suppress(&mut findings, &allowances, is_complete);
+    if let Some(known) = known {
+        let is_complete = |rule: &str| is_complete && options.rules.is_enabled(rule);
+        baseline::apply(known, &mut findings, &options.report, is_complete, console)?;
+    }
     let gone = symbols.missing();
     let mut report = report(&build, &executed, &run, options, findings, &gone);
     let verdict = verdict(&report, &options.report);

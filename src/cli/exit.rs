@@ -160,7 +160,7 @@ pub fn verdict(report: &Report, options: &ReportOptions) -> Result<(), ExpectedE
     let count = report
         .findings
         .iter()
-        .filter(|found| found.suppressed.is_none() && fail_on.includes(found.severity))
+        .filter(|found| found.counts() && fail_on.includes(found.severity))
         .count();
     let fail_on = match fail_on {
         FailOn::Note => "note",
@@ -221,7 +221,7 @@ mod tests {
         cli::args::Format,
         finding::{Finding, Severity},
         report::{
-            human::tests::{lingering_task, report_of_every_rule},
+            human::tests::{lingering_task, report_of_every_rule, suppression},
             summary::Summary,
         },
     };
@@ -229,6 +229,8 @@ mod tests {
     fn options(fail_on: FailOn) -> ReportOptions {
         ReportOptions {
             fail_on,
+            baseline: None,
+            update_baseline: false,
             allow_unaudited: false,
             require_coverage: false,
             format: Format::Human,
@@ -313,7 +315,7 @@ mod tests {
     #[test]
     fn a_suppressed_finding_does_not_fail() {
         let mut report = with(&[Severity::Error]);
-        report.findings[0].suppressed = Some("known".to_owned());
+        report.findings[0].suppressed = vec![suppression()];
         assert_eq!(code(&report, FailOn::Note), CLEAN);
     }
 

@@ -7,6 +7,7 @@
 mod analysis;
 mod args;
 mod audit;
+mod baseline;
 mod build;
 mod clean;
 mod color;

@@ -115,7 +115,8 @@ pub fn write(
     first_failure.map_or(Ok(!is_elsewhere || console.verbosity > Verbosity::Quiet), Err)
 }
 
-fn write_file(file: &Utf8Path, text: &str) -> Result<(), ExpectedError> {
+/// Writes a file all at once or not at all.
+pub fn write_file(file: &Utf8Path, text: &str) -> Result<(), ExpectedError> {
     replace(file, text)
         .map_err(|source| ExpectedError::WriteReport { path: file.to_owned(), source })
 }

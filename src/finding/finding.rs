@@ -4,6 +4,8 @@
 //! field is compatible, renaming or removing one is not (see
 //! [`SCHEMA_VERSION`](crate::report::json::SCHEMA_VERSION)).
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -167,9 +169,60 @@ pub struct Finding {
     pub further_occurrences: u64,
     /// What the rule knows beyond the above; its shape is the rule's.
     pub details: Details,
-    /// Why it does not count, where it was suppressed.
+    /// Who has decided that it does not count, and why; empty where it does.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub suppressed: Vec<Suppression>,
+    /// Whether it was known before; absent where the run had no baseline.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub suppressed: Option<String>,
+    pub baseline: Option<BaselineState>,
+}
+
+impl Finding {
+    /// Whether it counts for the numbers of the summary and for the exit code.
+    pub fn counts(&self) -> bool {
+        self.suppressed.is_empty() && self.baseline != Some(BaselineState::Known)
+    }
+}
+
+/// A comment in the sources or an `[[allow]]` of the settings for which a finding does not
+/// count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Suppression {
+    /// Why it does not count.
+    pub reason: String,
+    /// Who is to be asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub owner: Option<String>,
+    /// The last day, as `2027-01-31`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub until: Option<String>,
+    /// The file that says so, as in [`Location::file`].
+    pub file: String,
+    /// Where, 1-based.
+    pub line: u32,
+}
+
+impl fmt::Display for Suppression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (", self.reason)?;
+        if let Some(owner) = &self.owner {
+            write!(f, "{owner}, ")?;
+        }
+        if let Some(until) = &self.until {
+            write!(f, "until {until}, ")?;
+        }
+        write!(f, "{}:{})", self.file, self.line)
+    }
+}
+
+/// A finding beside the file of those that were known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BaselineState {
+    /// It is not in there, or was milder then.
+    New,
+    /// It is in there.
+    Known,
 }
 
 /// One of several ways in which the cause of a finding was seen.

@@ -232,7 +232,8 @@ impl Group {
             variants,
             further_occurrences: self.further,
             details: draft.details,
-            suppressed: None,
+            suppressed: vec![],
+            baseline: None,
         })
     }
 }

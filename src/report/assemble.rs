@@ -49,8 +49,7 @@ pub fn assemble(project: ProjectInfo, parts: Parts) -> Report {
     tests.sort_by(|a, b| (&a.binary, &a.name).cmp(&(&b.binary, &b.name)));
 
     let of_severity = |severity| {
-        let counts =
-            |finding: &&Finding| finding.suppressed.is_none() && finding.severity == severity;
+        let counts = |finding: &&Finding| finding.counts() && finding.severity == severity;
         findings.iter().filter(counts).count() as u64
     };
     let of_outcome = |wanted: fn(&TestOutcome) -> bool| {
@@ -60,7 +59,11 @@ pub fn assemble(project: ProjectInfo, parts: Parts) -> Report {
         errors: of_severity(Severity::Error),
         warnings: of_severity(Severity::Warning),
         notes: of_severity(Severity::Note),
-        suppressed: findings.iter().filter(|finding| finding.suppressed.is_some()).count() as u64,
+        suppressed: findings.iter().filter(|finding| !finding.suppressed.is_empty()).count() as u64,
+        known: findings
+            .iter()
+            .filter(|finding| !finding.counts() && finding.suppressed.is_empty())
+            .count() as u64,
         tests_run: tests.len() as u64,
         tests_passed: of_outcome(|outcome| *outcome == TestOutcome::Passed),
         // Tests that the user interrupted are neither.
@@ -129,7 +132,9 @@ fn by_importance(a: &Finding, b: &Finding) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::human::tests::{lingering_task, lock_order_cycle, long_held_lock};
+    use crate::report::human::tests::{
+        lingering_task, lock_order_cycle, long_held_lock, suppression,
+    };
 
     fn test(name: &str, outcome: TestOutcome) -> TestReport {
         TestReport {
@@ -174,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_suppressed_finding_is_listed_and_does_not_count() {
-        let suppressed = Finding { suppressed: Some("known".to_owned()), ..lingering_task() };
+        let suppressed = Finding { suppressed: vec![suppression()], ..lingering_task() };
         let parts = Parts { findings: vec![suppressed], ..Parts::default() };
         let report = assemble(project(), parts);
         assert_eq!((report.summary.errors, report.summary.suppressed), (0, 1));

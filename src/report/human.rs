@@ -15,7 +15,8 @@ use super::{
 use crate::{
     describe::{counted, duration, group_digits},
     finding::{
-        Confidence, Details, Finding, LabelledStack, Location, Origin, Role, Severity, StackFrame,
+        BaselineState, Confidence, Details, Finding, LabelledStack, Location, Origin, Role,
+        Severity, StackFrame,
     },
 };
 
@@ -87,7 +88,7 @@ fn render_losses(report: &Report, options: HumanOptions) -> String {
 
 /// Notes and what is suppressed are for those who ask.
 fn is_shown(finding: &Finding, options: HumanOptions) -> bool {
-    options.verbose || (finding.severity > Severity::Note && finding.suppressed.is_none())
+    options.verbose || (finding.severity > Severity::Note && finding.counts())
 }
 
 /// One finding, without a newline at its end.
@@ -148,8 +149,12 @@ pub fn render_finding(
     if let Some(doubt) = doubt(finding.confidence) {
         elements.push(Level::NOTE.with_name("confidence").message(doubt).into());
     }
-    if let Some(reason) = &finding.suppressed {
-        elements.push(Level::NOTE.with_name("suppressed").message(sanitize(reason)).into());
+    for suppression in &finding.suppressed {
+        let text = sanitize(&suppression.to_string());
+        elements.push(Level::NOTE.with_name("suppressed").message(text).into());
+    }
+    if finding.baseline == Some(BaselineState::Known) {
+        elements.push(Level::NOTE.with_name("baseline").message("it is known").into());
     }
     if !finding.help.is_empty() {
         elements.push(Level::HELP.message(sanitize(&finding.help)).into());
@@ -698,7 +703,7 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
         let is_worth_it = |finding: &&Finding| {
             finding.severity == Severity::Note
                 && (finding.origin == Origin::Library || sleeps_in_async_test(finding))
-                && finding.suppressed.is_none()
+                && finding.counts()
         };
         for finding in report.findings.iter().filter(is_worth_it).take(MAX_HIDDEN_NOTES) {
             if let Some(place) = finding.locations.first() {
@@ -713,16 +718,14 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
             duration(summary.drain_ms * 1_000_000)
         ));
     }
-    if summary.suppressed > 0 {
-        let shown = if options.verbose {
-            String::new()
-        } else {
-            format!("; -v shows {}", them(summary.suppressed))
-        };
-        further(format!(
-            "{} suppressed{shown}",
-            counted(summary.suppressed, "finding", "findings")
-        ));
+    for (count, what) in
+        [(summary.suppressed, "suppressed"), (summary.known, "known from the baseline")]
+    {
+        if count > 0 {
+            let shown =
+                if options.verbose { String::new() } else { format!("; -v shows {}", them(count)) };
+            further(format!("{} {what}{shown}", counted(count, "finding", "findings")));
+        }
     }
     if let Some(rule) = report
         .findings

@@ -52,7 +52,8 @@ fn finding(
         variants: vec![],
         further_occurrences: 0,
         details,
-        suppressed: None,
+        suppressed: vec![],
+        baseline: None,
     }
 }
 

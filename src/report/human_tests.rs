@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::*;
 use crate::{
     finding::{
-        Details, HungLock, HungParty, HungProcess, HungThread, HungWait, Origin, fingerprint,
+        Details, HungLock, HungParty, HungProcess, HungThread, HungWait, Origin, Suppression,
+        fingerprint,
     },
     report::{
         assemble::{Parts, assemble},
@@ -93,6 +94,17 @@ fn theirs(function: &str) -> StackFrame {
     }
 }
 
+/// A comment for which a finding does not count.
+pub fn suppression() -> Suppression {
+    Suppression {
+        reason: "it lives as long as the process".to_owned(),
+        owner: Some("the pool team".to_owned()),
+        until: Some("2027-01-31".to_owned()),
+        file: "src/lib.rs".to_owned(),
+        line: 7,
+    }
+}
+
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
@@ -156,7 +168,8 @@ pub fn lingering_task() -> Finding {
             aborted_ms: None,
             shutdown_waited_ms: None,
         },
-        suppressed: None,
+        suppressed: vec![],
+        baseline: None,
     }
 }
 
@@ -190,7 +203,8 @@ pub fn lock_order_cycle() -> Finding {
             locks: names(&["Mutex created at src/generated.rs:7:5", "Mutex"]),
             on_instances: true,
         },
-        suppressed: None,
+        suppressed: vec![],
+        baseline: None,
     }
 }
 
@@ -226,7 +240,8 @@ pub fn long_held_lock() -> Finding {
             waited_ms: 0,
             awaited_ms: 1_400,
         },
-        suppressed: None,
+        suppressed: vec![],
+        baseline: None,
     }
 }
 
@@ -335,7 +350,8 @@ pub fn hung_test() -> Finding {
         variants: vec![],
         further_occurrences: 0,
         details: Details::HungTest { limit_ms: 60_000, process },
-        suppressed: None,
+        suppressed: vec![],
+        baseline: None,
     }
 }
 
@@ -377,7 +393,8 @@ fn of_blocking_code() -> Vec<Finding> {
             variants: vec![],
             further_occurrences: 0,
             details,
-            suppressed: None,
+            suppressed: vec![],
+            baseline: None,
         }
     };
     let sleep = "`thread::sleep` by `Pool::start` blocks the thread of a task for 50 ms";
@@ -583,7 +600,7 @@ fn a_clean_run_is_one_line() {
 #[test]
 fn only_notes_are_counted_and_not_shown() {
     let note = Finding { severity: Severity::Note, ..lingering_task() };
-    let suppressed = Finding { suppressed: Some("known".to_owned()), ..long_held_lock() };
+    let suppressed = Finding { suppressed: vec![suppression()], ..long_held_lock() };
     let notes = vec![note.clone(), note.clone(), note, suppressed];
     insta::assert_snapshot!(render(&report(parts(notes)), &sources, PLAIN));
 }

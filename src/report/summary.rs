@@ -46,14 +46,17 @@ pub struct ProjectInfo {
 /// The run in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
-    /// Findings of severity error; suppressed ones do not count.
+    /// Findings of severity error; suppressed and known ones do not count.
     pub errors: u64,
-    /// Findings of severity warning; suppressed ones do not count.
+    /// Findings of severity warning; suppressed and known ones do not count.
     pub warnings: u64,
-    /// Findings of severity note; suppressed ones do not count.
+    /// Findings of severity note; suppressed and known ones do not count.
     pub notes: u64,
     /// Suppressed findings, of whatever severity.
     pub suppressed: u64,
+    /// Findings that the baseline has and nothing else suppresses, of whatever severity.
+    #[serde(default)]
+    pub known: u64,
     /// Tests that were started.
     pub tests_run: u64,
     /// Tests that exited with 0.

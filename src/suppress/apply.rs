@@ -1,11 +1,10 @@
 //! Marks findings as suppressed, and tells of allowances that have no use.
 
-use std::fmt::Write as _;
-
 use crate::{
     config::Allow,
     finding::{
-        Confidence, Details, Finding, Location, Origin, Role, Severity, Variant, fingerprint,
+        Confidence, Details, Finding, Location, Origin, Role, Severity, Suppression, Variant,
+        fingerprint,
     },
 };
 
@@ -83,17 +82,14 @@ impl Allowance {
         }
     }
 
-    /// Why, who, until when, and where that is written.
-    fn told(&self) -> String {
-        let mut text = format!("{} (", self.reason);
-        if let Some(owner) = &self.owner {
-            let _ = write!(text, "{owner}, ");
+    fn suppression(&self) -> Suppression {
+        Suppression {
+            reason: self.reason.clone(),
+            owner: self.owner.clone(),
+            until: self.until.clone(),
+            file: self.file.clone(),
+            line: self.line,
         }
-        if let Some(until) = &self.until {
-            let _ = write!(text, "until {until}, ");
-        }
-        let _ = write!(text, "{}:{})", self.file, self.line);
-        text
     }
 
     fn finding(
@@ -133,7 +129,8 @@ impl Allowance {
             variants: vec![],
             further_occurrences: 0,
             details: Details::Allowance { rules: self.rules.clone(), until: self.until.clone() },
-            suppressed: None,
+            suppressed: vec![],
+            baseline: None,
         }
     }
 }
@@ -147,7 +144,7 @@ pub fn apply(findings: &mut Vec<Finding>, allowances: &[Allowance], scope: Scope
                 !allowance.is_over(scope.today) && allowance.rules.contains(&finding.rule)
             })
         };
-        let mut reasons: Vec<String> = Vec::new();
+        let mut reasons: Vec<Suppression> = Vec::new();
         let mut covered = |places: &[Location], is_told: bool| {
             let by = of_rule().find(|(_, allowance)| {
                 // A line says nothing of the lines that are not told.
@@ -155,7 +152,7 @@ pub fn apply(findings: &mut Vec<Finding>, allowances: &[Allowance], scope: Scope
             });
             let Some((index, allowance)) = by else { return false };
             is_used[index] = true;
-            let reason = allowance.told();
+            let reason = allowance.suppression();
             if !reasons.contains(&reason) {
                 reasons.push(reason);
             }
@@ -172,7 +169,7 @@ pub fn apply(findings: &mut Vec<Finding>, allowances: &[Allowance], scope: Scope
             covered.into_iter().all(|is_covered| is_covered)
         };
         if is_allowed {
-            finding.suppressed = Some(reasons.join("; "));
+            finding.suppressed = reasons;
         }
     }
     for (allowance, is_used) in allowances.iter().zip(is_used) {

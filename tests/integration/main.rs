@@ -11,6 +11,7 @@
 )]
 
 mod allocators;
+mod baseline;
 mod behaviour;
 mod blocking_call;
 mod blocking_poll;

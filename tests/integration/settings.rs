@@ -1,42 +1,9 @@
 //! `concaudit.toml`, and findings that a team has decided to live with.
 
-use std::path::Path;
-
-use crate::support::{Finding, Finished, Report, Tool};
-
-/// Two threads that nobody stops. One of them is to go on, as its line says.
-const LIB: &str = "\
-//! Threads.
-
-/// Goes on for as long as the process does.
-pub fn watch() {
-    // concaudit: allow(leaked-thread) it watches for as long as the process lives
-    std::thread::spawn(rest);
-}
-
-/// Nobody stops it.
-pub fn poll() {
-    std::thread::spawn(rest);
-}
-
-fn rest() {
-    loop {
-        std::thread::park();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn both() {
-        super::watch();
-        super::poll();
-    }
-}
-";
-
-const WATCH: u32 = 6;
-const POLL: u32 = 11;
+use crate::support::{
+    Project, Suppression,
+    project::{LIB, POLL, WATCH},
+};
 
 /// `[[allow]]` for the one that the comment is not for.
 const ALLOW: &str = "\
@@ -48,79 +15,43 @@ owner = \"the pool team\"
 until = \"2999-12-31\"
 ";
 
-struct Project(tempfile::TempDir);
-
-impl Project {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let project = Self(folder);
-        project.write(
-            "Cargo.toml",
-            "[package]\nname = \"threads\"\nversion = \"0.0.0\"\nedition = \"2024\"\n",
-        );
-        project.write("src/lib.rs", LIB);
-        project
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        let file = self.path().join(name);
-        fs_err::create_dir_all(file.parent().expect("it is in the folder")).expect("it is ours");
-        fs_err::write(file, text).expect("it is ours");
-    }
-
-    fn tool(&self) -> Tool {
-        Tool::bare(self.path())
-    }
-
-    fn run(&self, arguments: &[&str]) -> (Finished, Report) {
-        let finished = self.tool().args(&["--format", "json"]).args(arguments).run();
-        let report = Report::parse(&finished.stdout);
-        (finished, report)
-    }
-}
-
-/// The finding of a rule at a line of a file.
-fn at<'a>(report: &'a Report, rule: &str, file: &str, line: u32) -> &'a Finding {
-    let is_it = |finding: &&Finding| {
-        finding.rule == rule
-            && finding.primary().is_some_and(|place| (&*place.file, place.line) == (file, line))
-    };
-    report.findings.iter().find(is_it).unwrap_or_else(|| panic!("{:#?}", report.findings))
-}
-
 #[test]
 fn a_comment_suppresses_the_finding_of_its_line_alone() {
-    let project = Project::new();
+    let project = Project::of_threads();
     let (finished, report) = project.run(&[]);
     finished.assert_code(1);
-    let watch = at(&report, "leaked-thread", "src/lib.rs", WATCH);
-    assert_eq!(
-        watch.suppressed.as_deref(),
-        Some("it watches for as long as the process lives (src/lib.rs:5)")
-    );
-    assert_eq!(at(&report, "leaked-thread", "src/lib.rs", POLL).suppressed, None);
+    let watch = report.at("leaked-thread", "src/lib.rs", WATCH);
+    let comment = Suppression {
+        reason: "it watches for as long as the process lives".to_owned(),
+        owner: None,
+        until: None,
+        file: "src/lib.rs".to_owned(),
+        line: WATCH - 1,
+    };
+    assert_eq!(watch.suppressed, [comment]);
+    assert_eq!(report.at("leaked-thread", "src/lib.rs", POLL).suppressed, []);
     let text = project.tool().run();
     text.assert_code(1);
     assert!(text.stdout.contains("1 finding suppressed; -v shows it"), "{text}");
     let (finished, report) = project.run(&["--no-suppress"]);
     finished.assert_code(1);
-    assert!(report.findings.iter().all(|finding| finding.suppressed.is_none()), "{finished}");
+    assert!(report.findings.iter().all(|finding| finding.suppressed.is_empty()), "{finished}");
 }
 
 #[test]
 fn an_allow_of_the_settings_suppresses_what_is_at_its_site() {
-    let project = Project::new();
+    let project = Project::of_threads();
     project.write("concaudit.toml", ALLOW);
     let (finished, report) = project.run(&[]);
     finished.assert_code(0);
-    assert_eq!(
-        at(&report, "leaked-thread", "src/lib.rs", POLL).suppressed.as_deref(),
-        Some("is about to be replaced (the pool team, until 2999-12-31, concaudit.toml:2)")
-    );
+    let allow = Suppression {
+        reason: "is about to be replaced".to_owned(),
+        owner: Some("the pool team".to_owned()),
+        until: Some("2999-12-31".to_owned()),
+        file: "concaudit.toml".to_owned(),
+        line: 2,
+    };
+    assert_eq!(report.at("leaked-thread", "src/lib.rs", POLL).suppressed, [allow]);
     // The same in the manifest.
     let manifest = "[package]\nname = \"threads\"\nversion = \"0.0.0\"\nedition = \"2024\"\n";
     let allow = ALLOW.replace("[[allow]]", "[[package.metadata.concaudit.allow]]");
@@ -128,28 +59,29 @@ fn an_allow_of_the_settings_suppresses_what_is_at_its_site() {
     project.write("Cargo.toml", format!("{manifest}{allow}"));
     let (finished, report) = project.run(&[]);
     finished.assert_code(0);
-    let reason = at(&report, "leaked-thread", "src/lib.rs", POLL).suppressed.as_deref();
-    assert!(reason.is_some_and(|reason| reason.contains("Cargo.toml:6")), "{reason:?}");
+    let suppressed = &report.at("leaked-thread", "src/lib.rs", POLL).suppressed;
+    let [allow] = suppressed.as_slice() else { panic!("{suppressed:?}") };
+    assert_eq!((&*allow.file, allow.line), ("Cargo.toml", 6));
 }
 
 #[test]
 fn an_allow_that_is_over_or_has_no_use_is_a_finding_itself() {
-    let project = Project::new();
+    let project = Project::of_threads();
     let over = ALLOW.replace("2999-12-31", "2020-01-31");
     let unused = "[[allow]]\nrule = \"deadlock\"\nsite = \"src/*\"\nreason = \"none\"\n";
     project.write("concaudit.toml", format!("{over}{unused}"));
     let (finished, report) = project.run(&[]);
     finished.assert_code(1);
-    assert_eq!(at(&report, "leaked-thread", "src/lib.rs", POLL).suppressed, None);
-    assert_eq!(at(&report, "expired-allow", "concaudit.toml", 2).severity, "warning");
-    assert_eq!(at(&report, "unused-allow", "concaudit.toml", 8).severity, "note");
+    assert_eq!(report.at("leaked-thread", "src/lib.rs", POLL).suppressed, []);
+    assert_eq!(report.at("expired-allow", "concaudit.toml", 2).severity, "warning");
+    assert_eq!(report.at("unused-allow", "concaudit.toml", 8).severity, "note");
     let text = project.tool().run();
     assert!(text.stdout.contains("--> concaudit.toml:2:1"), "{text}");
 }
 
 #[test]
 fn flags_win_over_the_environment_and_that_over_the_settings() {
-    let project = Project::new();
+    let project = Project::of_threads();
     project.write(
         "concaudit.toml",
         "[thresholds]\nwait = \"20ms\"\nlong-hold = \"2s\"\nspawn-storm = 50\n\n[rules]\n\
@@ -177,10 +109,10 @@ fn flags_win_over_the_environment_and_that_over_the_settings() {
     }
     let (finished, report) = project.run(&[]);
     finished.assert_code(1);
-    assert_eq!(at(&report, "leaked-thread", "src/lib.rs", POLL).severity, "error");
+    assert_eq!(report.at("leaked-thread", "src/lib.rs", POLL).severity, "error");
     let (finished, report) = project.run(&["--warn", "leaked-thread", "--fail-on", "error"]);
     finished.assert_code(0);
-    assert_eq!(at(&report, "leaked-thread", "src/lib.rs", POLL).severity, "warning");
+    assert_eq!(report.at("leaked-thread", "src/lib.rs", POLL).severity, "warning");
 }
 
 #[test]
@@ -201,7 +133,7 @@ fn settings_that_say_nothing_sensible_are_underlined() {
         ),
         ("[rules\n", &["concaudit.toml:1:", "failed to read the settings as TOML"]),
     ];
-    let project = Project::new();
+    let project = Project::of_threads();
     for (text, said) in cases {
         project.write("concaudit.toml", text);
         let finished = project.tool().run();
@@ -221,7 +153,7 @@ fn settings_that_say_nothing_sensible_are_underlined() {
 
 #[test]
 fn a_comment_that_is_not_understood_is_told_before_any_test_runs() {
-    let project = Project::new();
+    let project = Project::of_threads();
     for (comment, said) in [
         ("allow(leaked-thread)", "the reason is missing"),
         ("allow(leaked-thraed) x", "did you mean `leaked-thread`?"),

@@ -3,6 +3,7 @@
 
 mod audit;
 mod expect;
+pub mod project;
 mod report;
 mod tool;
 mod tree;
@@ -14,6 +15,7 @@ pub use expect::{
     Expected, at_most_a_note, check, cycle, error, note, only_notes, possible_cycle, silent,
     warning, without,
 };
-pub use report::{Finding, Report, Test, is_loss};
+pub use project::Project;
+pub use report::{Finding, Report, Suppression, Test, is_loss};
 pub use tool::{Finished, Tool, fixture, process_is_alive, scratch, wait_until};
 pub use tree::{Tree, copy};

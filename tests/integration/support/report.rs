@@ -109,7 +109,20 @@ pub struct Finding {
     pub variants: Vec<Variant>,
     pub details: Value,
     #[serde(default)]
-    pub suppressed: Option<String>,
+    pub suppressed: Vec<Suppression>,
+    #[serde(default)]
+    pub baseline: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Suppression {
+    pub reason: String,
+    #[serde(default)]
+    pub owner: Option<String>,
+    #[serde(default)]
+    pub until: Option<String>,
+    pub file: String,
+    pub line: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -123,6 +136,7 @@ pub struct Variant {
 pub struct Location {
     pub file: String,
     pub line: u32,
+    pub function: String,
     pub label: String,
     pub role: String,
 }
