@@ -13,7 +13,7 @@ use clap_complete::Shell;
 
 use super::words::{self, RuleParser};
 use crate::{
-    config::{Level, Thresholds},
+    config::{DEFAULT_TIME_LIMIT, Level, Thresholds},
     finding::Severity,
     instrument::{BuildArgs, LockKind, MessageFormat, jobs},
 };
@@ -79,6 +79,8 @@ pub enum Command {
     Clean(CleanOptions),
     /// Prints the settings in force and where each is from, and runs nothing
     Config(Box<TestOptions>),
+    /// Lists the rules with their severity and thresholds
+    Rules,
     /// Tells what a rule finds, why it matters and what to do
     Explain(ExplainOptions),
     /// Prints the JSON schema of the JSON report
@@ -206,7 +208,7 @@ pub struct RunOptions {
         env = "CONCAUDIT_TIME_LIMIT",
         hide_env = true,
         value_name = "TIME",
-        default_value = "60s",
+        default_value = humantime::format_duration(DEFAULT_TIME_LIMIT).to_string(),
         value_parser = humantime::parse_duration,
         help_heading = "Run options"
     )]
@@ -561,7 +563,7 @@ pub fn command() -> clap::Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::explain::rule_names;
+    use crate::rules::RULE_NAMES;
 
     fn parsed(line: &str) -> Result<Invocation, clap::Error> {
         parse(line.split(' ').map(OsString::from))
@@ -717,7 +719,7 @@ mod tests {
         let rules =
             test_options("x --rule lingering-task --rule long-held-lock --allow long-held-lock")
                 .rules;
-        let enabled: Vec<_> = rule_names().filter(|name| rules.is_enabled(name)).collect();
-        assert_eq!(enabled, ["lingering-task"]);
+        let enabled: Vec<_> = RULE_NAMES.iter().filter(|name| rules.is_enabled(name)).collect();
+        assert_eq!(enabled, [&"lingering-task"]);
     }
 }

@@ -10,7 +10,7 @@
 //!       ├ setup                builds the probe into the cache
 //!       ├ clean                removes what was built
 //!       ├ config               the settings in force
-//!       └ explain | schema | completions        print and are done
+//!       └ rules | explain | schema | completions        print and are done
 //! ```
 
 use std::{env, process::ExitCode};
@@ -20,11 +20,11 @@ use super::{
     audit, clean, completions,
     console::Console,
     exit::{self, ExpectedError},
-    explain,
+    rules,
     settings::Settings,
     setup,
 };
-use crate::report::json;
+use crate::{report::json, rules::page};
 
 /// Does what the command line says.
 pub fn run() -> ExitCode {
@@ -73,9 +73,10 @@ fn perform(invocation: &Invocation, console: &mut Console) -> Result<(), Expecte
         Command::Setup(options) => setup::setup(options, console),
         Command::Clean(options) => clean::clean(options, console),
         Command::Explain(options) => match &options.rule {
-            Some(rule) => print(console, explain::page(rule).unwrap_or_default()),
-            None => print(console, &explain::list()),
+            Some(rule) => print(console, page(rule).unwrap_or_default()),
+            None => print(console, &rules::list()),
         },
+        Command::Rules => print(console, &rules::list()),
         Command::Schema => {
             let schema = json::schema().map_err(anyhow::Error::from)?;
             print(console, &schema)

@@ -7,12 +7,12 @@ use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::parser::ValueSource;
 
-use super::{args::TestOptions, exit::ExpectedError, explain::rule_names};
+use super::{args::TestOptions, exit::ExpectedError};
 use crate::{
     config::{self, Configuration, Level, TIME_LIMIT, Threshold, Value},
     finding::{Finding, Severity},
     project::{Project, canonical},
-    rules::RULES,
+    rules::{RULE_NAMES, RULES},
     suppress::{self, Allowance, Scope},
 };
 
@@ -51,9 +51,8 @@ impl Settings {
             Some(folder) => canonical(&here.join(folder)),
             None => here,
         };
-        let rules: Vec<&'static str> = rule_names().collect();
-        let file =
-            config::find(&folder, &rules).map_err(|error| ExpectedError::Usage(error.into()))?;
+        let file = config::find(&folder, RULE_NAMES)
+            .map_err(|error| ExpectedError::Usage(error.into()))?;
         let mut options = options.clone();
         if let Some(file) = &file {
             apply(file, &mut options);
@@ -147,8 +146,7 @@ impl Settings {
         if self.options.rules.no_suppress {
             return Ok(Vec::new());
         }
-        let rules: Vec<&'static str> = rule_names().collect();
-        let comments = suppress::comments(project, &rules)
+        let comments = suppress::comments(project, RULE_NAMES)
             .map_err(|error| ExpectedError::Usage(error.into()))?;
         let settings = self.file.iter().flat_map(|file| {
             let name = project.display_path(&canonical(&file.path));

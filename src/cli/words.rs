@@ -9,7 +9,8 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 
-use super::{args, explain::rule_names};
+use super::args;
+use crate::rules::RULE_NAMES;
 
 /// Subcommands that other tools have, and that one may try here.
 const OF_OTHERS: [&str; 6] = ["report", "list", "run", "check", "version", "init"];
@@ -28,7 +29,7 @@ impl TypedValueParser for RuleParser {
         value: &OsStr,
     ) -> Result<String, clap::Error> {
         let name = value.to_string_lossy().replace('_', "-").to_lowercase();
-        let parser = PossibleValuesParser::new(rule_names());
+        let parser = PossibleValuesParser::new(RULE_NAMES);
         parser.parse_ref(command, argument, name.as_ref()).map_err(|mut error| {
             let offered = offered(&name);
             if !offered.is_empty() {
@@ -44,7 +45,7 @@ impl TypedValueParser for RuleParser {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(rule_names().map(PossibleValue::new)))
+        Some(Box::new(RULE_NAMES.iter().map(PossibleValue::new)))
     }
 }
 
@@ -53,7 +54,7 @@ impl TypedValueParser for RuleParser {
 fn offered(word: &str) -> Vec<&'static str> {
     let has =
         |name: &&str| name.split('-').any(|part| part.starts_with(word) || part.ends_with(word));
-    if word.len() < 3 { Vec::new() } else { rule_names().filter(has).collect() }
+    if word.len() < 3 { Vec::new() } else { RULE_NAMES.iter().copied().filter(has).collect() }
 }
 
 /// A filter that reads like a subcommand.

@@ -14,6 +14,9 @@ use super::{ConfigError, Threshold, Thresholds};
 /// not get on is ended.
 pub const TIME_LIMIT: &str = "time-limit";
 
+/// What it is where nobody says otherwise.
+pub const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(60);
+
 /// What becomes of the findings of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {

@@ -10,6 +10,6 @@ mod find;
 mod thresholds;
 
 pub use error::ConfigError;
-pub use file::{Allow, Configuration, Level, TIME_LIMIT, Value, nearest};
+pub use file::{Allow, Configuration, DEFAULT_TIME_LIMIT, Level, TIME_LIMIT, Value, nearest};
 pub use find::find;
 pub use thresholds::{Threshold, Thresholds};

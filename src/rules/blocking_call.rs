@@ -37,6 +37,10 @@ impl Rule for BlockingCall {
         Severity::Warning
     }
 
+    fn thresholds(&self) -> &'static [&'static str] {
+        &["blocking-call"]
+    }
+
     fn check(&self, run: &Run, config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {

@@ -38,6 +38,10 @@ impl Rule for BlockingPoll {
         Severity::Error
     }
 
+    fn thresholds(&self) -> &'static [&'static str] {
+        &["blocking-poll"]
+    }
+
     fn check(&self, run: &Run, config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {

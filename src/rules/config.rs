@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::config::Thresholds;
+use crate::config::{DEFAULT_TIME_LIMIT, Thresholds};
 
 /// Thresholds, and the rules that are off.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             thresholds: Thresholds::default(),
-            time_limit: Some(Duration::from_secs(60)),
+            time_limit: Some(DEFAULT_TIME_LIMIT),
             disabled: BTreeSet::new(),
         }
     }

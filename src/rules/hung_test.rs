@@ -34,6 +34,10 @@ impl Rule for HungTest {
         Severity::Error
     }
 
+    fn thresholds(&self) -> &'static [&'static str] {
+        &["time-limit"]
+    }
+
     fn check(&self, run: &Run, config: &Config, explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         let ended_by_us = run

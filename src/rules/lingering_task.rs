@@ -51,6 +51,10 @@ impl Rule for LingeringTask {
         Severity::Error
     }
 
+    fn thresholds(&self) -> &'static [&'static str] {
+        &["drain-idle", "drain-max", "drain-total"]
+    }
+
     fn check(&self, run: &Run, _config: &Config, explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {

@@ -37,6 +37,10 @@ impl Rule for LongHeldLock {
         Severity::Error
     }
 
+    fn thresholds(&self) -> &'static [&'static str] {
+        &["long-hold", "contended-hold", "wait"]
+    }
+
     fn check(&self, run: &Run, config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {

@@ -28,4 +28,4 @@ pub use config::Config;
 pub use explained::Explained;
 #[cfg(test)]
 use registry::check;
-pub use registry::{RULES, Rule, audit};
+pub use registry::{RULE_NAMES, RULES, Rule, audit, page};

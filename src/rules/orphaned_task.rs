@@ -42,6 +42,10 @@ impl Rule for OrphanedTask {
         Severity::Warning
     }
 
+    fn thresholds(&self) -> &'static [&'static str] {
+        &["orphaned"]
+    }
+
     fn explain(&self, run: &Run, config: &Config, explained: &mut Explained) {
         for process in run.tests.iter().flat_map(|test| &test.processes) {
             let repeated = repeated(process, config);

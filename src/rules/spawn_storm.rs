@@ -29,6 +29,10 @@ impl Rule for SpawnStorm {
         Severity::Warning
     }
 
+    fn thresholds(&self) -> &'static [&'static str] {
+        &["spawn-storm"]
+    }
+
     fn check(&self, run: &Run, config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {
