@@ -18,7 +18,7 @@ use crate::{
     finding::HungProcess,
     instrument::BuildEvent,
     model::Outcome,
-    report::{human::HumanOptions, hung},
+    report::human::{HumanOptions, hung},
     run::{RunEvent, TestCase, TestRun, are_heard},
 };
 

@@ -6,7 +6,7 @@
 
 pub mod assemble;
 pub mod human;
-pub mod hung;
 pub mod json;
 mod paint;
+mod source;
 pub mod summary;

@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
-use super::*;
+use super::{stack::crate_of, *};
 use crate::{
     finding::{
-        Details, HungLock, HungParty, HungProcess, HungThread, HungWait, Origin, Suppression,
-        fingerprint,
+        Confidence, Details, Finding, HungLock, HungParty, HungProcess, HungThread, HungWait,
+        LabelledStack, Location, Origin, Role, Severity, StackFrame, Suppression, fingerprint,
     },
     report::{
         assemble::{Parts, assemble},
-        summary::{ProjectInfo, TestReport},
+        source::span_of,
+        summary::{Coverage, ProjectInfo, Report, TestOutcome, TestReport},
     },
 };
 

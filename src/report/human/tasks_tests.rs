@@ -1,7 +1,7 @@
 //! What a person sees of the rules that judge the lives of tasks.
 
 use super::*;
-use crate::finding::{Details, Location, Origin, fingerprint};
+use crate::finding::{Confidence, Details, Finding, Location, Origin, Role, Severity, fingerprint};
 
 const SHOP: &str = "\
 pub fn serve(orders: Vec<Order>) {

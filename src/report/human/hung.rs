@@ -3,13 +3,11 @@
 
 use std::fmt::Write as _;
 
-use super::{
-    human::HumanOptions,
-    paint::{Paint, sanitize},
-};
+use super::HumanOptions;
 use crate::{
     describe::{counted, duration},
     finding::{HungLock, HungParty, HungProcess, HungThread, HungWait, StackFrame},
+    report::paint::{Paint, sanitize},
 };
 
 /// Parties of the first level that are shown.
