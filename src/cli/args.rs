@@ -16,6 +16,7 @@ use crate::{
     config::{DEFAULT_TIME_LIMIT, Level, Thresholds},
     finding::Severity,
     instrument::{BuildArgs, LockKind, MessageFormat, jobs},
+    report::Format,
 };
 
 /// Cargo's own colours.
@@ -79,6 +80,8 @@ pub enum Command {
     Clean(CleanOptions),
     /// Prints the settings in force and where each is from, and runs nothing
     Config(Box<TestOptions>),
+    /// Writes a JSON report again, in other formats
+    Report(ReportFileOptions),
     /// Lists the rules with their severity and thresholds
     Rules,
     /// Tells what a rule finds, why it matters and what to do
@@ -324,12 +327,11 @@ impl RuleOptions {
     }
 }
 
-/// What becomes of the report.
+/// What becomes of the report of a run.
 #[derive(Debug, Clone, Args)]
 pub struct ReportOptions {
-    /// The least severity that makes the exit code 1
-    #[arg(long, value_name = "SEVERITY", default_value = "warning", help_heading = "Report")]
-    pub fail_on: FailOn,
+    #[command(flatten)]
+    pub output: OutputOptions,
     /// A file of known findings, which do not fail the run; new ones do
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub baseline: Option<Utf8PathBuf>,
@@ -343,9 +345,18 @@ pub struct ReportOptions {
     /// that can be
     #[arg(long, help_heading = "Report")]
     pub require_coverage: bool,
-    /// The format of the report
-    #[arg(long, value_name = "FORMAT", default_value = "human", help_heading = "Report")]
-    pub format: Format,
+}
+
+/// Where a report goes, as what, and what in it fails.
+#[derive(Debug, Clone, Args)]
+pub struct OutputOptions {
+    /// The least severity that makes the exit code 1
+    #[arg(long, value_name = "SEVERITY", default_value = "warning", help_heading = "Report")]
+    pub fail_on: FailOn,
+    /// The format of the report [default: human, or with JSON of `--message-format`
+    /// compiler-message]
+    #[arg(long, value_name = "FORMAT", help_heading = "Report")]
+    pub format: Option<Format>,
     /// Write the report to a file instead of standard output, which is `-`
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub output: Option<Utf8PathBuf>,
@@ -368,6 +379,16 @@ pub enum FailOn {
 }
 
 impl FailOn {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Never => "never",
+        }
+    }
+
     /// Whether a finding of this severity makes the audit fail.
     pub fn includes(self, severity: Severity) -> bool {
         match self {
@@ -377,15 +398,6 @@ impl FailOn {
             Self::Never => false,
         }
     }
-}
-
-/// A renderer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For a terminal
-    Human,
-    /// For machines; `cargo concaudit schema` describes it
-    Json,
 }
 
 /// `--report FORMAT=FILE`
@@ -419,6 +431,16 @@ impl FromStr for FurtherReport {
         }
         Ok(Self { format, file: file.into() })
     }
+}
+
+/// Of `report`.
+#[derive(Debug, Clone, Args)]
+pub struct ReportFileOptions {
+    /// A report that `--format json` or `--report json=FILE` has written; `-` for standard input
+    #[arg(value_name = "FILE")]
+    pub file: Utf8PathBuf,
+    #[command(flatten)]
+    pub output: OutputOptions,
 }
 
 /// Of `setup`.
@@ -601,8 +623,8 @@ mod tests {
     fn the_documented_defaults_hold() {
         let TestOptions { run, rules, report, .. } = test_options("cargo-concaudit concaudit");
         assert_eq!(run.time_limit, Duration::from_secs(60));
-        assert_eq!(report.fail_on, FailOn::Warning);
-        assert_eq!(report.format, Format::Human);
+        assert_eq!(report.output.fail_on, FailOn::Warning);
+        assert_eq!(report.output.format, None);
         assert_eq!(rules.thresholds, Thresholds::default());
     }
 
@@ -641,7 +663,8 @@ mod tests {
     fn a_first_word_that_may_be_a_subcommand_is_noted() {
         let meant = |line| test_options(line).select.meant.map(|meant| meant.subcommand);
         assert_eq!(meant("x explian lingering-task"), Some(Some("explain".to_owned())));
-        assert_eq!(meant("x rapport"), Some(None));
+        assert_eq!(meant("x rapport"), Some(Some("report".to_owned())));
+        assert_eq!(meant("x list"), Some(None));
         assert_eq!(meant("x test explian"), None);
         assert_eq!(meant("x orders"), None);
     }
@@ -650,23 +673,23 @@ mod tests {
     fn reports_go_where_they_were_sent() {
         let report = test_options("x --report json=a=b.json --report human=c --format json").report;
         assert_eq!(
-            report.further,
+            report.output.further,
             [
                 FurtherReport { format: Format::Json, file: "a=b.json".into() },
                 FurtherReport { format: Format::Human, file: "c".into() },
             ]
         );
-        assert_eq!(report.format, Format::Json);
+        assert_eq!(report.output.format, Some(Format::Json));
     }
 
     #[test]
     fn bad_input_is_a_usage_error_that_says_what_is_known() {
         for (line, said) in [
             ("x explain lingring-task", "a similar value exists: 'lingering-task'"),
-            ("x --report xml=file", "unknown format `xml`; there are human, json"),
+            ("x --report xml=file", "unknown format `xml`; there are human, json, sarif"),
             ("x --report json", "expected FORMAT=FILE"),
             ("x --report json=", "name of the file is missing"),
-            ("x --format xml", "possible values: human, json"),
+            ("x --format xml", "possible values: human, json, sarif"),
             ("x --fail-on sometimes", "possible values: note, warning, error, never"),
             ("x --time-limit soon", "--time-limit"),
             ("x --slow-after 0s", "longer than nothing"),

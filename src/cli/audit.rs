@@ -9,8 +9,8 @@ use super::{
     baseline, build,
     console::Console,
     execute::{self, Executed},
-    exit::{ExpectedError, verdict},
-    reports,
+    exit::{CLEAN, ExpectedError, verdict},
+    reports::{self, Destinations},
     run_report::report,
     settings::Settings,
 };
@@ -18,6 +18,7 @@ use crate::{
     describe::counted,
     instrument::{Build, LockKind},
     model::Outcome,
+    report::Format,
 };
 
 /// Audits the project. The report is written whatever the verdict.
@@ -27,7 +28,7 @@ pub fn audit(
     console: &mut Console,
 ) -> Result<(), ExpectedError> {
     let options = &settings.options;
-    reports::check_destinations(&options.report)?;
+    reports::check_destinations(&options.report.output)?;
     if options.run.doc && !options.build.has_default_targets() {
         let message = "failed to run doctests with `--doc`: as in `cargo test`, it cannot be \
                        combined with the selection of other targets";
@@ -67,8 +68,17 @@ pub fn audit(
     let gone = symbols.missing();
     let mut report = report(&build, &executed, &run, options, findings, &gone);
     let verdict = verdict(&report, &options.report);
+    report.summary.exit_code =
+        Some(verdict.as_ref().err().map_or(CLEAN, ExpectedError::process_exit_code));
     report.summary.verdict = verdict.as_ref().err().and_then(ExpectedError::told_verdict);
-    let is_told = reports::write(&report, &build.project, &options.report, console)?;
+    let sources = |file: &str| reports::source(&build.project.workspace_root.join(file));
+    let is_for_programs = options.message_format.iter().any(|format| format.is_json());
+    let destinations = Destinations {
+        options: &options.report.output,
+        default: if is_for_programs { Format::CompilerMessage } else { Format::Human },
+        sources: &sources,
+    };
+    let is_told = reports::write(&report, destinations, console)?;
     let verdict = match (verdict, run_doctests(&build, options, global, console)?) {
         // Failed tests win over findings, of whatever kind they are.
         (Ok(()) | Err(ExpectedError::Findings { .. }), false) => Err(ExpectedError::DoctestsFailed),

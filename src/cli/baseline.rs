@@ -52,7 +52,10 @@ pub fn apply(
     console: &mut Console,
 ) -> Result<(), ExpectedError> {
     // Where nothing fails the run, what usually does is meant.
-    let least = if options.fail_on == FailOn::Never { FailOn::Warning } else { options.fail_on };
+    let least = match options.output.fail_on {
+        FailOn::Never => FailOn::Warning,
+        least => least,
+    };
     let before = baseline.clone();
     let fails = |finding: &Finding| least.includes(finding.severity);
     let changes = baseline.update(findings, fails, is_complete);

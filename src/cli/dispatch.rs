@@ -10,6 +10,7 @@
 //!       ├ setup                builds the probe into the cache
 //!       ├ clean                removes what was built
 //!       ├ config               the settings in force
+//!       ├ report               a JSON report in other formats
 //!       └ rules | explain | schema | completions        print and are done
 //! ```
 
@@ -20,7 +21,7 @@ use super::{
     audit, clean, completions,
     console::Console,
     exit::{self, ExpectedError},
-    rules,
+    report_file, rules,
     settings::Settings,
     setup,
 };
@@ -76,6 +77,7 @@ fn perform(invocation: &Invocation, console: &mut Console) -> Result<(), Expecte
             Some(rule) => print(console, page(rule).unwrap_or_default()),
             None => print(console, &rules::list()),
         },
+        Command::Report(options) => report_file::report(options, console),
         Command::Rules => print(console, &rules::list()),
         Command::Schema => {
             let schema = json::schema().map_err(anyhow::Error::from)?;

@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 
-use super::args::{FailOn, ReportOptions};
+use super::args::ReportOptions;
 use crate::{
     describe::counted,
     instrument::is_missed_by_choice,
@@ -156,19 +156,17 @@ pub fn verdict(report: &Report, options: &ReportOptions) -> Result<(), ExpectedE
     if let Some(reason) = missing(report, options) {
         return Err(ExpectedError::NotAllAudited { reason });
     }
-    let fail_on = options.fail_on;
+    let fail_on = options.output.fail_on;
     let count = report
         .findings
         .iter()
         .filter(|found| found.counts() && fail_on.includes(found.severity))
         .count();
-    let fail_on = match fail_on {
-        FailOn::Note => "note",
-        FailOn::Warning => "warning",
-        FailOn::Error => "error",
-        FailOn::Never => "never",
-    };
-    if count == 0 { Ok(()) } else { Err(ExpectedError::Findings { count, fail_on }) }
+    if count == 0 {
+        Ok(())
+    } else {
+        Err(ExpectedError::Findings { count, fail_on: fail_on.name() })
+    }
 }
 
 /// What was not audited and had to be.
@@ -218,7 +216,7 @@ fn missing(report: &Report, options: &ReportOptions) -> Option<String> {
 mod tests {
     use super::*;
     use crate::{
-        cli::args::Format,
+        cli::args::{FailOn, OutputOptions},
         finding::{Finding, Severity},
         report::{
             human::tests::{lingering_task, report_of_every_rule, suppression},
@@ -228,14 +226,11 @@ mod tests {
 
     fn options(fail_on: FailOn) -> ReportOptions {
         ReportOptions {
-            fail_on,
+            output: OutputOptions { fail_on, format: None, output: None, further: vec![] },
             baseline: None,
             update_baseline: false,
             allow_unaudited: false,
             require_coverage: false,
-            format: Format::Human,
-            output: None,
-            further: vec![],
         }
     }
 

@@ -16,6 +16,7 @@ mod console;
 mod dispatch;
 mod execute;
 mod exit;
+mod report_file;
 mod reports;
 mod rules;
 mod run_report;

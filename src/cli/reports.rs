@@ -6,19 +6,19 @@ use std::{
     os::unix::fs::PermissionsExt as _,
 };
 
-use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
-    args::{Format, ReportOptions},
+    args::OutputOptions,
     console::{Console, Verbosity},
     exit::ExpectedError,
 };
 use crate::{
-    project::Project,
+    finding::Finding,
     report::{
+        Context, Format,
         human::{self, HumanOptions},
-        json,
+        source::SourceProvider,
         summary::Report,
     },
 };
@@ -27,7 +27,7 @@ use crate::{
 const MAX_SOURCE: u64 = 16 << 20;
 
 /// Before the work, not after it: a report that cannot be written later.
-pub fn check_destinations(options: &ReportOptions) -> Result<(), ExpectedError> {
+pub fn check_destinations(options: &OutputOptions) -> Result<(), ExpectedError> {
     let further = || options.further.iter().map(|report| &report.file);
     let is_ours = options.output.as_ref().is_none_or(is_standard_output);
     let on_standard_output = further().filter(|file| is_standard_output(file)).count();
@@ -58,40 +58,56 @@ fn is_standard_output(file: &Utf8PathBuf) -> bool {
     file == "-" || file == "/dev/stdout"
 }
 
+/// What a report's formats and destinations come to.
+#[derive(Clone, Copy)]
+pub struct Destinations<'a> {
+    /// As the command line has them.
+    pub options: &'a OutputOptions,
+    /// The format where the command line names none.
+    pub default: Format,
+    /// The source text, for excerpts.
+    pub sources: &'a dyn SourceProvider,
+}
+
+impl std::fmt::Debug for Destinations<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Destinations").field("options", self.options).finish_non_exhaustive()
+    }
+}
+
 /// Writes every report that was asked for; one that fails does not keep the
 /// others from being written. Returns whether the verdict was shown.
 pub fn write(
     report: &Report,
-    project: &Project,
-    options: &ReportOptions,
+    destinations: Destinations<'_>,
     console: &mut Console,
 ) -> Result<bool, ExpectedError> {
-    let sources = |file: &str| source(&project.workspace_root.join(file));
+    let Destinations { options, default, sources } = destinations;
+    let main = options.format.unwrap_or(default);
     let on_console = HumanOptions {
         color: console.color,
         verbose: console.verbosity == Verbosity::Verbose,
         width: console.width,
     };
-    let render = |format: Format, human: HumanOptions| match format {
-        Format::Human => Ok(human::render(report, &sources, human)),
-        Format::Json => json::render(report).context("failed to write the report as JSON"),
+    let fails = |finding: &Finding| options.fail_on.includes(finding.severity);
+    let render = |format: Format, human: HumanOptions| {
+        let text = format.render(report, Context { sources, human, fails: &fails });
+        text.map_err(|error| ExpectedError::Tool(error.into()))
     };
     let in_file = HumanOptions { color: false, ..on_console };
 
     let mut first_failure = None;
     // What was to be in the file that `--output` names is shown where that failed.
     let mut is_elsewhere = options.output.as_ref().is_some_and(|file| !is_standard_output(file));
-    let mut on_standard_output = (!is_elsewhere).then_some(options.format);
+    let mut on_standard_output = (!is_elsewhere).then_some(main);
     let further = options.further.iter().map(|further| (further.format, &further.file, false));
-    let output = options.output.iter().map(|file| (options.format, file, true));
+    let output = options.output.iter().map(|file| (main, file, true));
     for (format, file, is_main) in further.chain(output) {
         if is_standard_output(file) {
             on_standard_output = Some(format);
             continue;
         }
-        let written = render(format, in_file)
-            .map_err(ExpectedError::Tool)
-            .and_then(|text| write_file(file, &text));
+        let written = render(format, in_file).and_then(|text| write_file(file, &text));
         if let Err(error) = written {
             first_failure.get_or_insert(error);
             if is_main {
@@ -107,7 +123,7 @@ pub fn write(
             first_failure.get_or_insert(ExpectedError::WriteReport { path, source });
         }
     }
-    is_elsewhere |= options.format != Format::Human;
+    is_elsewhere |= main != Format::Human;
     if is_elsewhere {
         let color = colored::control::SHOULD_COLORIZE.should_colorize();
         console.verdict(&human::render_summary(report, HumanOptions { color, ..on_console }));
@@ -153,7 +169,7 @@ fn replace(file: &Utf8Path, text: &str) -> io::Result<()> {
 }
 
 /// A source file's text; `None` where there is none fit to be shown.
-fn source(file: &Utf8Path) -> Option<String> {
+pub fn source(file: &Utf8Path) -> Option<String> {
     let metadata = fs_err::metadata(file).ok()?;
     if !metadata.is_file() || metadata.len() > MAX_SOURCE {
         return None;

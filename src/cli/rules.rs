@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use crate::{
     config::{DEFAULT_TIME_LIMIT, Thresholds},
-    finding::Severity,
     rules::RULES,
 };
 
@@ -24,11 +23,7 @@ pub fn list() -> String {
     let width = RULES.iter().map(|rule| rule.name().len()).max().unwrap_or(0);
     let mut text = String::new();
     for rule in RULES {
-        let severity = match rule.default_severity() {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
-        };
+        let severity = rule.default_severity().name();
         let _ = writeln!(text, "{:width$}  {severity:7}  {}", rule.name(), rule.summary());
         let thresholds: Vec<String> =
             rule.thresholds().iter().map(|name| format!("--{name} {}", default(name))).collect();

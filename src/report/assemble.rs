@@ -83,6 +83,7 @@ pub fn assemble(project: ProjectInfo, parts: Parts) -> Report {
         test_ms: parts.test.as_millis() as u64,
         interrupted: parts.interrupted,
         verdict: None,
+        exit_code: None,
     };
     let mut coverage = parts.coverage;
     let names = |is_meant: fn(&TestReport) -> bool| {

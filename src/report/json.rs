@@ -14,6 +14,41 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
     Ok(json)
 }
 
+/// Why a text is no report that can be rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    /// It is cut short, or something else.
+    #[error("it is no JSON report of cargo-concaudit")]
+    NotAReport(#[from] serde_json::Error),
+    /// Another version's.
+    #[error(
+        "it is of version {0} of the format and this tool knows {SCHEMA_VERSION}: use the version \
+         of cargo-concaudit that wrote it"
+    )]
+    OtherVersion(u64),
+    /// The numbers contradict each other.
+    #[error("it is no JSON report of cargo-concaudit: {0}")]
+    Absurd(String),
+}
+
+/// Reads what [`render`] has written.
+pub fn parse(text: &str) -> Result<Report, ParseError> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        schema_version: u64,
+    }
+    // The version first: of another one nothing else may be understood.
+    let Version { schema_version } = serde_json::from_str(text)?;
+    if schema_version != u64::from(SCHEMA_VERSION) {
+        return Err(ParseError::OtherVersion(schema_version));
+    }
+    let report: Report = serde_json::from_str(text)?;
+    if let Some(finding) = report.findings.iter().find(|finding| finding.locations.is_empty()) {
+        return Err(ParseError::Absurd(format!("a finding of {} has no place", finding.rule)));
+    }
+    Ok(report)
+}
+
 /// The JSON schema of the report, as it is committed in `schema/`.
 pub fn schema() -> serde_json::Result<String> {
     let mut schema = schemars::schema_for!(Report);

@@ -5,8 +5,19 @@
 //! prints.
 
 pub mod assemble;
+mod compiler_message;
+mod format;
+mod github;
+mod gitlab;
 pub mod human;
 pub mod json;
+mod junit;
+mod markdown;
+mod openmetrics;
 mod paint;
-mod source;
+mod sarif;
+pub mod source;
 pub mod summary;
+mod text;
+
+pub use format::{Context, Format};

@@ -95,10 +95,13 @@ pub struct Summary {
     /// Why the exit code is neither 0 nor 1: tests failed, not all was audited, ...
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub verdict: Option<String>,
+    /// What the process ends with for it; 0 where the audit is clean.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub exit_code: Option<u8>,
 }
 
 /// How one test ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TestOutcome {
     /// Exit code 0.
@@ -117,6 +120,22 @@ pub enum TestOutcome {
     Interrupted,
     /// Could not be started.
     SpawnFailed,
+}
+
+impl TestOutcome {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Signalled => "signalled",
+            Self::Hung => "hung",
+            Self::TimedOut => "timed-out",
+            Self::Deadlocked => "deadlocked",
+            Self::Interrupted => "interrupted",
+            Self::SpawnFailed => "spawn-failed",
+        }
+    }
 }
 
 /// One test.

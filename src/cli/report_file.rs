@@ -1,0 +1,54 @@
+//! `cargo concaudit report FILE`
+
+use std::io::Read as _;
+
+use anyhow::Context as _;
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{
+    args::ReportFileOptions,
+    console::Console,
+    exit::ExpectedError,
+    reports::{self, Destinations},
+};
+use crate::report::{Format, json, summary::Report};
+
+/// Writes a JSON report again. The exit code is that of an audit with these findings.
+pub fn report(options: &ReportFileOptions, console: &mut Console) -> Result<(), ExpectedError> {
+    reports::check_destinations(&options.output)?;
+    let report = read(&options.file).map_err(ExpectedError::Usage)?;
+    let sources = sources().map_err(ExpectedError::Usage)?;
+    let destinations =
+        Destinations { options: &options.output, default: Format::Human, sources: &sources };
+    reports::write(&report, destinations, console)?;
+    let count = report
+        .findings
+        .iter()
+        .filter(|found| found.counts() && options.output.fail_on.includes(found.severity));
+    match count.count() {
+        0 => Ok(()),
+        count => Err(ExpectedError::Findings { count, fail_on: options.output.fail_on.name() }),
+    }
+}
+
+/// Reads a JSON report; `-` is standard input.
+pub fn read(file: &Utf8Path) -> anyhow::Result<Report> {
+    let failed = || format!("failed to read the report {file}");
+    anyhow::ensure!(!file.is_dir(), "{}: it is a folder, name a file in it", failed());
+    let mut text = String::new();
+    if file == "-" {
+        std::io::stdin().read_to_string(&mut text).with_context(failed)?;
+    } else {
+        let bytes = fs_err::read(file).with_context(failed)?;
+        text = String::from_utf8(bytes).with_context(failed)?;
+    }
+    json::parse(&text).with_context(failed)
+}
+
+/// Files by their path from the root of the workspace, which is the current folder or one
+/// above it.
+pub fn sources() -> anyhow::Result<impl Fn(&str) -> Option<String>> {
+    let here = std::env::current_dir().context("failed to find the current folder")?;
+    let here = Utf8PathBuf::try_from(here).context("the current folder's name is not UTF-8")?;
+    Ok(move |file: &str| here.ancestors().find_map(|folder| reports::source(&folder.join(file))))
+}
