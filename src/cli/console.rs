@@ -157,6 +157,14 @@ impl Console {
         }
     }
 
+    /// Workflow commands, a line each.
+    pub fn annotations(&mut self, text: &str) {
+        self.clear();
+        for line in text.lines() {
+            self.line(line);
+        }
+    }
+
     /// What happens while the probe and the project are built.
     pub fn build_event(&mut self, event: &BuildEvent<'_>) {
         match event {

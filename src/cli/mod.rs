@@ -16,6 +16,7 @@ mod console;
 mod dispatch;
 mod execute;
 mod exit;
+mod github_actions;
 mod report_file;
 mod reports;
 mod rules;

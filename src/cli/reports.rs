@@ -12,6 +12,7 @@ use super::{
     args::OutputOptions,
     console::{Console, Verbosity},
     exit::ExpectedError,
+    github_actions,
 };
 use crate::{
     finding::Finding,
@@ -123,6 +124,8 @@ pub fn write(
             first_failure.get_or_insert(ExpectedError::WriteReport { path, source });
         }
     }
+    let context = Context { sources, human: in_file, fails: &fails };
+    github_actions::tell(report, main, context, console)?;
     is_elsewhere |= main != Format::Human;
     if is_elsewhere {
         let color = colored::control::SHOULD_COLORIZE.should_colorize();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{args::TestOptions, execute::Executed, state::cut_off};
 use crate::{
@@ -67,7 +67,16 @@ pub fn report(
         test: executed.elapsed,
         interrupted: executed.interrupted,
     };
-    assemble(ProjectInfo { name, packages }, parts)
+    let folder = folder_in_repository(&build.project.workspace_root);
+    assemble(ProjectInfo { name, packages, folder }, parts)
+}
+
+/// The path of a folder from the root of the repository that it is in; empty where it is
+/// the root itself, or in none.
+fn folder_in_repository(folder: &Utf8Path) -> String {
+    let repository = folder.ancestors().find(|above| above.join(".git").exists());
+    let path = repository.and_then(|root| folder.strip_prefix(root).ok());
+    path.map_or_else(String::new, |path| path.as_str().to_owned())
 }
 
 /// What the build could not instrument, what was not understood or not looked at in the

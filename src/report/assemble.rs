@@ -153,7 +153,11 @@ mod tests {
     }
 
     fn project() -> ProjectInfo {
-        ProjectInfo { name: "shop".to_owned(), packages: vec!["shop".to_owned()] }
+        ProjectInfo {
+            name: "shop".to_owned(),
+            packages: vec!["shop".to_owned()],
+            folder: String::new(),
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::{
     format::Context,
     summary::Report,
-    text::{located, paragraphs},
+    text::{in_repository, located, paragraphs},
 };
 use crate::finding::{Finding, Severity};
 
@@ -30,7 +30,12 @@ pub fn render(report: &Report, context: Context<'_>) -> String {
         let _ = write!(text, "::{command} ");
         // A file that the repository does not have cannot be annotated.
         if let Some(place) = located(finding).filter(|place| place.absolute_path.is_none()) {
-            let _ = write!(text, "file={},line={},", property(&place.file), place.line);
+            let _ = write!(
+                text,
+                "file={},line={},",
+                property(&in_repository(report, &place.file)),
+                place.line
+            );
             if let Some(column) = place.column {
                 let _ = write!(text, "col={column},");
             }

@@ -5,20 +5,24 @@ use serde_json::{Value, json};
 
 use super::{
     summary::Report,
-    text::{located, paragraphs},
+    text::{in_repository, located, paragraphs},
 };
 use crate::finding::{Finding, Severity};
 
 /// An array with an element for each finding that counts.
 pub fn render(report: &Report) -> serde_json::Result<String> {
-    let issues: Vec<Value> =
-        report.findings.iter().filter(|finding| finding.counts()).map(issue).collect();
+    let issues: Vec<Value> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.counts())
+        .map(|finding| issue(report, finding))
+        .collect();
     let mut text = serde_json::to_string_pretty(&issues)?;
     text.push('\n');
     Ok(text)
 }
 
-fn issue(finding: &Finding) -> Value {
+fn issue(report: &Report, finding: &Finding) -> Value {
     let place = located(finding);
     json!({
         "description": paragraphs(finding),
@@ -31,7 +35,7 @@ fn issue(finding: &Finding) -> Value {
             Severity::Note => "info",
         },
         "location": {
-            "path": place.map_or("", |place| &place.file),
+            "path": place.map_or_else(String::new, |place| in_repository(report, &place.file)),
             "lines": { "begin": place.map_or(1, |place| place.line.max(1)) },
         },
     })

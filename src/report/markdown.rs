@@ -79,27 +79,41 @@ fn details(finding: &Finding, context: Context<'_>, plain: HumanOptions) -> Stri
     let longest = body.split(|letter| letter != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!(
-        "\n<details><summary><code>{}</code> {}</summary>\n\n{fence}text\n{body}\n{fence}\n\n</details>\n",
-        finding.rule,
-        escaped(&text::place(finding)),
+        "\n<details><summary><code>{}</code> at <code>{}</code></summary>\n\n{fence}text\n{body}\n{fence}\n\n</details>\n",
+        html(&finding.rule),
+        html(&text::place(finding)),
     )
 }
 
-/// Text that Markdown and HTML leave as it is, on one line.
+/// Text that Markdown and HTML leave as it is, on one line, but for code between backticks.
 fn escaped(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
     let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '\\' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '@' => {
-                escaped.push('\\');
-                escaped.push(letter);
+    for (index, part) in parts.iter().enumerate() {
+        // The last backtick of an odd number opens nothing.
+        let is_code = index % 2 == 1 && index + 1 < parts.len();
+        if index > 0 {
+            escaped.push_str(if is_code || index % 2 == 0 { "`" } else { "\\`" });
+        }
+        for letter in part.chars() {
+            match letter {
+                letter if letter.is_control() => escaped.push(' '),
+                '|' => escaped.push_str("\\|"),
+                letter if is_code => escaped.push(letter),
+                '<' => escaped.push_str("&lt;"),
+                '>' => escaped.push_str("&gt;"),
+                '&' => escaped.push_str("&amp;"),
+                '\\' | '*' | '_' | '[' | ']' | '#' | '~' | '@' => {
+                    escaped.push('\\');
+                    escaped.push(letter);
+                }
+                letter => escaped.push(letter),
             }
-            letter if letter.is_control() => escaped.push(' '),
-            letter => escaped.push(letter),
         }
     }
     escaped
+}
+
+fn html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

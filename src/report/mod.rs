@@ -7,6 +7,8 @@
 pub mod assemble;
 mod compiler_message;
 mod format;
+#[cfg(test)]
+mod format_tests;
 mod github;
 mod gitlab;
 pub mod human;

@@ -41,7 +41,7 @@ pub fn render(report: &Report) -> String {
         binaries.entry(&test.binary).or_default().push(test);
     }
     let help = "Wall time of each test's process.";
-    text.family("test_duration_seconds", "histogram", Some("seconds"), help);
+    text.family("test_duration_seconds", "histogram", None, help);
     for (binary, tests) in &binaries {
         text.durations(binary, tests);
     }
@@ -120,6 +120,17 @@ fn seconds(milliseconds: u64) -> String {
     format!("{}.{:03}", milliseconds / 1_000, milliseconds % 1_000)
 }
 
+/// Text as the value of a label. Other control characters than a line's end have no form.
 fn quoted(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    let mut quoted = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\\' => quoted.push_str("\\\\"),
+            '"' => quoted.push_str("\\\""),
+            '\n' => quoted.push_str("\\n"),
+            letter if letter.is_control() => quoted.push(char::REPLACEMENT_CHARACTER),
+            letter => quoted.push(letter),
+        }
+    }
+    quoted
 }

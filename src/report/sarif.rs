@@ -39,8 +39,11 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
         }
     }
     let index = |rule: &str| rules.iter().position(|(name, _)| *name == rule);
-    let results: Vec<Value> =
-        report.findings.iter().map(|finding| result(finding, index(&finding.rule))).collect();
+    let results: Vec<Value> = report
+        .findings
+        .iter()
+        .map(|finding| result(report, finding, index(&finding.rule)))
+        .collect();
     let rules: Vec<&Value> = rules.iter().map(|(_, rule)| rule).collect();
     let log = json!({
         "$schema": SCHEMA,
@@ -56,7 +59,7 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
             "automationDetails": { "id": format!("concaudit/{}/", report.project.name) },
             "columnKind": "unicodeCodePoints",
             "originalUriBaseIds": {
-                ROOT: { "description": { "text": "The root of the workspace." } },
+                ROOT: { "description": { "text": "The root of the repository." } },
             },
             "invocations": [invocation(report)],
             "results": results,
@@ -125,9 +128,11 @@ fn invocation(report: &Report) -> Value {
     invocation
 }
 
-fn result(finding: &Finding, index: Option<usize>) -> Value {
+fn result(report: &Report, finding: &Finding, index: Option<usize>) -> Value {
+    let root = &report.project.folder;
     // A line of the repository can be annotated; another one cannot.
-    let main: Vec<Value> = located(finding).map(physical).into_iter().collect();
+    let main: Vec<Value> =
+        located(finding).map(|place| physical(root, place)).into_iter().collect();
     let related: Vec<Value> = finding
         .locations
         .iter()
@@ -135,7 +140,7 @@ fn result(finding: &Finding, index: Option<usize>) -> Value {
         .enumerate()
         .filter(|(_, place)| place.role == Role::Secondary || !place.label.is_empty())
         .map(|(id, place)| {
-            let mut location = physical(place);
+            let mut location = physical(root, place);
             location["id"] = json!(id);
             location["message"] = json!({ "text": place.label });
             location
@@ -158,7 +163,7 @@ fn result(finding: &Finding, index: Option<usize>) -> Value {
     if let Some(index) = index {
         result["ruleIndex"] = json!(index);
     }
-    let flows = thread_flows(&finding.stacks);
+    let flows = thread_flows(root, &finding.stacks);
     if !flows.is_empty() {
         result["codeFlows"] = json!([{
             "message": { "text": "who takes part, a stack each" },
@@ -175,7 +180,7 @@ fn result(finding: &Finding, index: Option<usize>) -> Value {
                 "justification": suppression.to_string(),
                 "location": {
                     "physicalLocation": {
-                        "artifactLocation": artifact(&suppression.file, None),
+                        "artifactLocation": artifact(root, &suppression.file, None),
                         "region": { "startLine": suppression.line },
                     },
                 },
@@ -193,7 +198,7 @@ fn result(finding: &Finding, index: Option<usize>) -> Value {
 }
 
 /// One per stack, from the outermost frame to the innermost, as the calls were made.
-fn thread_flows(stacks: &[LabelledStack]) -> Vec<Value> {
+fn thread_flows(root: &str, stacks: &[LabelledStack]) -> Vec<Value> {
     let mut left = MAX_STEPS;
     let stacks = stacks.iter().filter(|stack| stack.frames.iter().any(|it| it.file.is_some()));
     stacks
@@ -205,7 +210,7 @@ fn thread_flows(stacks: &[LabelledStack]) -> Vec<Value> {
                 .rev()
                 .filter(|frame| frame.file.is_some())
                 .take(left)
-                .map(step)
+                .map(|frame| step(root, frame))
                 .collect();
             left -= steps.len();
             let flow = json!({
@@ -218,10 +223,10 @@ fn thread_flows(stacks: &[LabelledStack]) -> Vec<Value> {
         .collect()
 }
 
-fn step(frame: &StackFrame) -> Value {
+fn step(root: &str, frame: &StackFrame) -> Value {
     let file = frame.file.as_deref().unwrap_or_default();
     let mut place = json!({
-        "artifactLocation": artifact(file, frame.absolute_path.as_deref()),
+        "artifactLocation": artifact(root, file, frame.absolute_path.as_deref()),
     });
     if let Some(line) = frame.line.filter(|line| *line > 0) {
         place["region"] = json!({ "startLine": line });
@@ -236,14 +241,14 @@ fn step(frame: &StackFrame) -> Value {
     })
 }
 
-fn physical(place: &Location) -> Value {
+fn physical(root: &str, place: &Location) -> Value {
     let mut region = json!({ "startLine": place.line.max(1) });
     if let Some(column) = place.column.filter(|column| *column > 0) {
         region["startColumn"] = json!(column);
     }
     let mut location = json!({
         "physicalLocation": {
-            "artifactLocation": artifact(&place.file, place.absolute_path.as_deref()),
+            "artifactLocation": artifact(root, &place.file, place.absolute_path.as_deref()),
             "region": region,
         },
     });
@@ -254,11 +259,12 @@ fn physical(place: &Location) -> Value {
     location
 }
 
-/// Relative to the root, or absolute where the file lies elsewhere.
-fn artifact(file: &str, absolute: Option<&str>) -> Value {
+/// Relative to the root of the repository, in which the workspace is the folder `root`, or absolute where the file lies elsewhere.
+fn artifact(root: &str, file: &str, absolute: Option<&str>) -> Value {
     match absolute {
         Some(absolute) => json!({ "uri": format!("file://{}", encoded(absolute)) }),
-        None => json!({ "uri": encoded(file), "uriBaseId": ROOT }),
+        None if root.is_empty() => json!({ "uri": encoded(file), "uriBaseId": ROOT }),
+        None => json!({ "uri": encoded(&format!("{root}/{file}")), "uriBaseId": ROOT }),
     }
 }
 

@@ -41,6 +41,10 @@ pub struct ProjectInfo {
     pub name: String,
     /// The packages whose tests were run.
     pub packages: Vec<String>,
+    /// The workspace root's path from the root of the repository that it is in; empty
+    /// where they are the same, or where there is none.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub folder: String,
 }
 
 /// The run in numbers.

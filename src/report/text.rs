@@ -2,12 +2,21 @@
 
 use std::fmt::Write as _;
 
+use super::summary::Report;
 use crate::finding::{Finding, Location};
 
 /// The place that a reader is sent to: the first that is the project's own, else the first.
 pub fn located(finding: &Finding) -> Option<&Location> {
     let own = finding.locations.iter().find(|place| place.absolute_path.is_none());
     own.or_else(|| finding.locations.first())
+}
+
+/// A file of the workspace as the root of the repository sees it.
+pub fn in_repository(report: &Report, file: &str) -> String {
+    match report.project.folder.as_str() {
+        "" => file.to_owned(),
+        folder => format!("{folder}/{file}"),
+    }
 }
 
 /// What it says, its notes and its help, in paragraphs.

@@ -22,6 +22,7 @@ mod console;
 mod crater;
 mod deadlock;
 mod faults;
+mod formats;
 mod futurelock;
 mod graph;
 mod human;

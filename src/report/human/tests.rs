@@ -51,7 +51,7 @@ pub async fn audit(first: &Account, second: &Account) {
 }
 ";
 
-fn sources(file: &str) -> Option<String> {
+pub fn sources(file: &str) -> Option<String> {
     match file {
         "src/client.rs" => Some(CLIENT.to_owned()),
         "src/bank.rs" => Some(BANK.to_owned()),
@@ -508,7 +508,8 @@ fn parts(findings: Vec<Finding>) -> Parts {
 }
 
 fn report(parts: Parts) -> Report {
-    let project = ProjectInfo { name: "shop".to_owned(), packages: names(&["shop"]) };
+    let project =
+        ProjectInfo { name: "shop".to_owned(), packages: names(&["shop"]), folder: String::new() };
     Report {
         // The version of the day is no part of any snapshot.
         tool: crate::report::summary::Tool {
