@@ -82,6 +82,10 @@ pub enum Command {
     Config(Box<TestOptions>),
     /// Writes a JSON report again, in other formats
     Report(ReportFileOptions),
+    /// Compares two JSON reports: what is new, fixed, unchanged, and what moved beyond noise
+    Diff(DiffOptions),
+    /// Joins the JSON reports of shards to one
+    Merge(MergeOptions),
     /// Lists the rules with their severity and thresholds
     Rules,
     /// Tells what a rule finds, why it matters and what to do
@@ -338,6 +342,13 @@ pub struct ReportOptions {
     /// Write the baseline: add findings at or above --fail-on, remove those that are mended
     #[arg(long, requires = "baseline", help_heading = "Report")]
     pub update_baseline: bool,
+    #[command(flatten)]
+    pub coverage: CoverageOptions,
+}
+
+/// What must have been audited.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct CoverageOptions {
     /// Accept passed tests of which no process was audited (else exit code 4)
     #[arg(long, conflicts_with = "require_coverage", help_heading = "Report")]
     pub allow_unaudited: bool,
@@ -441,6 +452,53 @@ pub struct ReportFileOptions {
     pub file: Utf8PathBuf,
     #[command(flatten)]
     pub output: OutputOptions,
+}
+
+/// Of `diff`.
+#[derive(Debug, Clone, Args)]
+pub struct DiffOptions {
+    /// The JSON report from before; `-` for standard input
+    #[arg(value_name = "OLD")]
+    pub old: Utf8PathBuf,
+    /// The JSON report from now
+    #[arg(value_name = "NEW")]
+    pub new: Utf8PathBuf,
+    /// The format of what is printed
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: DiffFormat,
+    /// Exit code 1 where an error or a warning is new, or worse than it was
+    #[arg(long, value_name = "WHAT")]
+    pub fail_on: Option<FailOnNews>,
+}
+
+/// How a comparison is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DiffFormat {
+    /// For a terminal
+    Human,
+    /// For machines
+    Json,
+    /// For a comment
+    Markdown,
+}
+
+/// What of a comparison fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOnNews {
+    /// Errors and warnings that are new or worse
+    New,
+}
+
+/// Of `merge`.
+#[derive(Debug, Clone, Args)]
+pub struct MergeOptions {
+    /// The JSON reports of the shards
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<Utf8PathBuf>,
+    #[command(flatten)]
+    pub output: OutputOptions,
+    #[command(flatten)]
+    pub coverage: CoverageOptions,
 }
 
 /// Of `setup`.

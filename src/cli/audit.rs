@@ -9,7 +9,7 @@ use super::{
     baseline, build,
     console::Console,
     execute::{self, Executed},
-    exit::{CLEAN, ExpectedError, verdict},
+    exit::{ExpectedError, settle, unless_told, verdict},
     reports::{self, Destinations},
     run_report::report,
     settings::Settings,
@@ -67,10 +67,8 @@ pub fn audit(
     }
     let gone = symbols.missing();
     let mut report = report(&build, &executed, &run, options, findings, &gone);
-    let verdict = verdict(&report, &options.report);
-    report.summary.exit_code =
-        Some(verdict.as_ref().err().map_or(CLEAN, ExpectedError::process_exit_code));
-    report.summary.verdict = verdict.as_ref().err().and_then(ExpectedError::told_verdict);
+    let verdict = verdict(&report, options.report.output.fail_on, options.report.coverage);
+    settle(&mut report, &verdict);
     let sources = |file: &str| reports::source(&build.project.workspace_root.join(file));
     let is_for_programs = options.message_format.iter().any(|format| format.is_json());
     let destinations = Destinations {
@@ -84,12 +82,7 @@ pub fn audit(
         (Ok(()) | Err(ExpectedError::Findings { .. }), false) => Err(ExpectedError::DoctestsFailed),
         (verdict, _) => verdict,
     };
-    match verdict {
-        Err(error) if is_told && error.told_verdict().is_some() => {
-            Err(ExpectedError::Told { code: error.process_exit_code() })
-        }
-        verdict => verdict,
-    }
+    unless_told(verdict, is_told)
 }
 
 /// Whether the run was about everything that the project has, so that what it does not show

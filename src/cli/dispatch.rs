@@ -10,7 +10,7 @@
 //!       ├ setup                builds the probe into the cache
 //!       ├ clean                removes what was built
 //!       ├ config               the settings in force
-//!       ├ report               a JSON report in other formats
+//!       ├ report | diff | merge  JSON reports in other formats, compared, joined
 //!       └ rules | explain | schema | completions        print and are done
 //! ```
 
@@ -20,6 +20,7 @@ use super::{
     args::{self, Command, GlobalOptions, Invocation},
     audit, clean, completions,
     console::Console,
+    diff,
     exit::{self, ExpectedError},
     report_file, rules,
     settings::Settings,
@@ -77,6 +78,8 @@ fn perform(invocation: &Invocation, console: &mut Console) -> Result<(), Expecte
             Some(rule) => print(console, page(rule).unwrap_or_default()),
             None => print(console, &rules::list()),
         },
+        Command::Diff(options) => diff::diff(options, console),
+        Command::Merge(options) => report_file::merge(options, console),
         Command::Report(options) => report_file::report(options, console),
         Command::Rules => print(console, &rules::list()),
         Command::Schema => {

@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 
-use super::args::ReportOptions;
+use super::args::{CoverageOptions, FailOn};
 use crate::{
     describe::counted,
     instrument::is_missed_by_choice,
@@ -119,7 +119,11 @@ impl ExpectedError {
 /// not get through is incomplete, and whoever sees 100 has a broken suite to
 /// mend first. Then what was not audited, then findings. The report is written in
 /// all cases and holds the findings whichever code it ends with.
-pub fn verdict(report: &Report, options: &ReportOptions) -> Result<(), ExpectedError> {
+pub fn verdict(
+    report: &Report,
+    fail_on: FailOn,
+    coverage: CoverageOptions,
+) -> Result<(), ExpectedError> {
     let summary = &report.summary;
     if summary.tests_failed > 0 {
         return Err(ExpectedError::TestsFailed {
@@ -153,10 +157,9 @@ pub fn verdict(report: &Report, options: &ReportOptions) -> Result<(), ExpectedE
         let reason = "no test process was instrumented; the report's coverage says why".to_owned();
         return Err(ExpectedError::NothingAudited { reason });
     }
-    if let Some(reason) = missing(report, options) {
+    if let Some(reason) = missing(report, coverage) {
         return Err(ExpectedError::NotAllAudited { reason });
     }
-    let fail_on = options.output.fail_on;
     let count = report
         .findings
         .iter()
@@ -169,8 +172,25 @@ pub fn verdict(report: &Report, options: &ReportOptions) -> Result<(), ExpectedE
     }
 }
 
+/// Writes the verdict into the report that it is about.
+pub fn settle(report: &mut Report, verdict: &Result<(), ExpectedError>) {
+    let error = verdict.as_ref().err();
+    report.summary.exit_code = Some(error.map_or(CLEAN, ExpectedError::process_exit_code));
+    report.summary.verdict = error.and_then(ExpectedError::told_verdict);
+}
+
+/// The same verdict, not to be said again where the report that was shown has said it.
+pub fn unless_told(verdict: Result<(), ExpectedError>, is_told: bool) -> Result<(), ExpectedError> {
+    match verdict {
+        Err(error) if is_told && error.told_verdict().is_some() => {
+            Err(ExpectedError::Told { code: error.process_exit_code() })
+        }
+        verdict => verdict,
+    }
+}
+
 /// What was not audited and had to be.
-fn missing(report: &Report, options: &ReportOptions) -> Option<String> {
+fn missing(report: &Report, options: CoverageOptions) -> Option<String> {
     let tests = |count: u64| counted(count, "test", "tests");
     let is_silent = |passed_only: bool| {
         // What cannot be audited, and is named in `coverage`, is no surprise.
@@ -216,7 +236,6 @@ fn missing(report: &Report, options: &ReportOptions) -> Option<String> {
 mod tests {
     use super::*;
     use crate::{
-        cli::args::{FailOn, OutputOptions},
         finding::{Finding, Severity},
         report::{
             human::tests::{lingering_task, report_of_every_rule, suppression},
@@ -224,22 +243,14 @@ mod tests {
         },
     };
 
-    fn options(fail_on: FailOn) -> ReportOptions {
-        ReportOptions {
-            output: OutputOptions { fail_on, format: None, output: None, further: vec![] },
-            baseline: None,
-            update_baseline: false,
-            allow_unaudited: false,
-            require_coverage: false,
-        }
-    }
-
-    fn code_with(report: &Report, options: &ReportOptions) -> u8 {
-        verdict(report, options).map_or_else(|error| error.process_exit_code(), |()| CLEAN)
+    fn code_with(report: &Report, coverage: CoverageOptions) -> u8 {
+        verdict(report, FailOn::Warning, coverage)
+            .map_or_else(|error| error.process_exit_code(), |()| CLEAN)
     }
 
     fn code(report: &Report, fail_on: FailOn) -> u8 {
-        code_with(report, &options(fail_on))
+        verdict(report, fail_on, CoverageOptions::default())
+            .map_or_else(|error| error.process_exit_code(), |()| CLEAN)
     }
 
     #[test]
@@ -247,12 +258,12 @@ mod tests {
         let mut report = with(&[]);
         let silent = report.tests[0].clone();
         report.tests.push(crate::report::summary::TestReport { processes: 0, ..silent });
-        let strict = options(FailOn::Warning);
-        let lenient = ReportOptions { allow_unaudited: true, ..strict.clone() };
-        let complete = ReportOptions { require_coverage: true, ..strict.clone() };
-        assert_eq!(code_with(&report, &strict), NOTHING_AUDITED);
-        assert_eq!(code_with(&report, &lenient), CLEAN);
-        assert_eq!(code_with(&report, &complete), NOTHING_AUDITED);
+        let strict = CoverageOptions::default();
+        let lenient = CoverageOptions { allow_unaudited: true, ..strict };
+        let complete = CoverageOptions { require_coverage: true, ..strict };
+        assert_eq!(code_with(&report, strict), NOTHING_AUDITED);
+        assert_eq!(code_with(&report, lenient), CLEAN);
+        assert_eq!(code_with(&report, complete), NOTHING_AUDITED);
     }
 
     #[test]
@@ -272,14 +283,14 @@ mod tests {
     fn required_coverage_is_all_but_what_nobody_asked_for() {
         let mut report = with(&[]);
         report.coverage = crate::report::summary::Coverage::default();
-        let complete = ReportOptions { require_coverage: true, ..options(FailOn::Warning) };
-        assert_eq!(code_with(&report, &complete), CLEAN);
+        let complete = CoverageOptions { require_coverage: true, ..CoverageOptions::default() };
+        assert_eq!(code_with(&report, complete), CLEAN);
         report.coverage.not_run = vec!["doctests of shop: `--doc` runs them".to_owned()];
         report.coverage.not_instrumented =
             vec!["locks of parking_lot: left out by `--locks`".to_owned()];
-        assert_eq!(code_with(&report, &complete), CLEAN);
+        assert_eq!(code_with(&report, complete), CLEAN);
         report.coverage.not_instrumented.push("tokio 0.2.1: too old".to_owned());
-        assert_eq!(code_with(&report, &complete), NOTHING_AUDITED);
+        assert_eq!(code_with(&report, complete), NOTHING_AUDITED);
     }
 
     fn with(severities: &[Severity]) -> Report {

@@ -13,6 +13,7 @@ mod clean;
 mod color;
 mod completions;
 mod console;
+mod diff;
 mod dispatch;
 mod execute;
 mod exit;

@@ -1,4 +1,4 @@
-//! `cargo concaudit report FILE`
+//! `cargo concaudit report FILE` and `merge FILE...`
 
 use std::io::Read as _;
 
@@ -6,12 +6,12 @@ use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
-    args::ReportFileOptions,
+    args::{MergeOptions, ReportFileOptions},
     console::Console,
-    exit::ExpectedError,
+    exit::{ExpectedError, settle, unless_told, verdict},
     reports::{self, Destinations},
 };
-use crate::report::{Format, json, summary::Report};
+use crate::report::{Format, json, merge, summary::Report};
 
 /// Writes a JSON report again. The exit code is that of an audit with these findings.
 pub fn report(options: &ReportFileOptions, console: &mut Console) -> Result<(), ExpectedError> {
@@ -29,6 +29,22 @@ pub fn report(options: &ReportFileOptions, console: &mut Console) -> Result<(), 
         0 => Ok(()),
         count => Err(ExpectedError::Findings { count, fail_on: options.output.fail_on.name() }),
     }
+}
+
+/// Joins the reports of shards. The exit code is that of one run of all their tests.
+pub fn merge(options: &MergeOptions, console: &mut Console) -> Result<(), ExpectedError> {
+    reports::check_destinations(&options.output)?;
+    let reports: anyhow::Result<Vec<Report>> =
+        options.files.iter().map(|file| read(file)).collect();
+    let merged = reports.and_then(|reports| Ok(merge::merge(reports)?));
+    let mut report = merged.context("failed to merge the reports").map_err(ExpectedError::Usage)?;
+    let sources = sources().map_err(ExpectedError::Usage)?;
+    let verdict = verdict(&report, options.output.fail_on, options.coverage);
+    settle(&mut report, &verdict);
+    let destinations =
+        Destinations { options: &options.output, default: Format::Human, sources: &sources };
+    let is_told = reports::write(&report, destinations, console)?;
+    unless_told(verdict, is_told)
 }
 
 /// Reads a JSON report; `-` is standard input.

@@ -11,7 +11,9 @@ use crate::{
     model::{self, Outcome},
     report::{
         assemble::{Parts, assemble},
-        summary::{Coverage, LeftProcess, ProjectInfo, Report, TestOutcome, TestReport},
+        summary::{
+            Coverage, Distribution, LeftProcess, ProjectInfo, Report, TestOutcome, TestReport,
+        },
     },
     run::TestRun,
 };
@@ -127,6 +129,21 @@ fn not_run(build: &Build, options: &TestOptions) -> Vec<String> {
     vec![format!("doctests of {}: {how}, not audited", build.with_doctests.join(", "))]
 }
 
+/// One distribution of all processes; `None` where nothing took a millisecond.
+fn distribution(
+    processes: &[model::Process],
+    of: impl Fn(&model::Counters) -> model::Distribution,
+) -> Option<Distribution> {
+    let all = processes
+        .iter()
+        .map(|process| of(&process.counters))
+        .fold(model::Distribution::default(), model::Distribution::and);
+    (all.longest_ns > 0).then(|| Distribution {
+        counts: all.counts.to_vec(),
+        longest_ms: all.longest_ns / 1_000_000,
+    })
+}
+
 fn test_report(test: &TestRun, run: &model::Run) -> TestReport {
     let name = test.case.full_name();
     let known = run.tests.binary_search_by(|known| known.name.cmp(&name));
@@ -149,6 +166,9 @@ fn test_report(test: &TestRun, run: &model::Run) -> TestReport {
         attempts: test.failed_attempts.len() as u64 + 1,
         duration_ms: test.duration.as_millis() as u64,
         peak_tasks: processes.iter().map(|process| process.counters.peak_tasks).max().unwrap_or(0),
+        polls: distribution(processes, |counters| counters.polls),
+        lock_waits: distribution(processes, |counters| counters.lock_waits),
+        lock_holds: distribution(processes, |counters| counters.lock_holds),
         processes: processes.len() as u64,
         // One that was killed at once had not even told that it was there.
         truncated: processes.iter().any(|process| process.truncated)

@@ -178,4 +178,33 @@ pub struct Counters {
     /// Tasks that were dropped unfinished and are not told of, since enough are that
     /// were like them.
     pub alike_tasks: u64,
+    /// Polls of tasks, and of the futures of `block_on`.
+    pub polls: Distribution,
+    /// Waits for locks.
+    pub lock_waits: Distribution,
+    /// Holds of locks.
+    pub lock_holds: Distribution,
+}
+
+/// How long something took, of what took at least a millisecond.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Distribution {
+    /// How many took at most 5, 10, 50, 100, 500, 1,000 and 5,000 ms, and more.
+    pub counts: [u64; Self::CLASSES],
+    /// Of all of these; 0 where there is none.
+    pub longest_ns: u64,
+}
+
+impl Distribution {
+    /// How many classes there are.
+    pub const CLASSES: usize = 8;
+
+    /// Both together.
+    pub fn and(mut self, other: Self) -> Self {
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count += more;
+        }
+        self.longest_ns = self.longest_ns.max(other.longest_ns);
+        self
+    }
 }

@@ -115,7 +115,7 @@ pub fn assemble(project: ProjectInfo, parts: Parts) -> Report {
 
 /// Most severe first, then by rule, file and line; what is left is decided so
 /// that two runs with the same findings give the same report.
-fn by_importance(a: &Finding, b: &Finding) -> Ordering {
+pub fn by_importance(a: &Finding, b: &Finding) -> Ordering {
     let place = |finding: &Finding| {
         finding
             .locations
@@ -145,6 +145,9 @@ mod tests {
             attempts: 1,
             duration_ms: 1,
             peak_tasks: 1,
+            polls: None,
+            lock_waits: None,
+            lock_holds: None,
             processes: 1,
             truncated: false,
             cut_off: vec![],

@@ -40,13 +40,7 @@ pub fn render(report: &Report, context: Context<'_>) -> String {
     text.push_str("\n| | rule | where | what |\n|---|---|---|---|\n");
     let mut told = 0;
     for finding in &shown {
-        let row = format!(
-            "| {} | `{}` | `{}` | {} |\n",
-            finding.severity.name(),
-            finding.rule,
-            text::place(finding).replace('`', "'").replace('|', "\\|"),
-            escaped(&finding.message),
-        );
+        let row = row(finding);
         if text.len() + row.len() > MAX_LENGTH / 2 {
             break;
         }
@@ -73,6 +67,17 @@ pub fn render(report: &Report, context: Context<'_>) -> String {
     text
 }
 
+/// A row of a table: severity, rule, place, message.
+pub fn row(finding: &Finding) -> String {
+    format!(
+        "| {} | `{}` | `{}` | {} |\n",
+        finding.severity.name(),
+        finding.rule,
+        text::place(finding).replace('`', "'").replace('|', "\\|"),
+        escaped(&finding.message),
+    )
+}
+
 fn details(finding: &Finding, context: Context<'_>, plain: HumanOptions) -> String {
     let body = human::render_finding(finding, context.sources, plain);
     // A fence must be longer than any in the text.
@@ -86,7 +91,7 @@ fn details(finding: &Finding, context: Context<'_>, plain: HumanOptions) -> Stri
 }
 
 /// Text that Markdown and HTML leave as it is, on one line, but for code between backticks.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     let mut escaped = String::with_capacity(text.len());
     for (index, part) in parts.iter().enumerate() {

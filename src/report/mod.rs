@@ -6,6 +6,7 @@
 
 pub mod assemble;
 mod compiler_message;
+pub mod diff;
 mod format;
 #[cfg(test)]
 mod format_tests;
@@ -15,6 +16,7 @@ pub mod human;
 pub mod json;
 mod junit;
 mod markdown;
+pub mod merge;
 mod openmetrics;
 mod paint;
 mod sarif;

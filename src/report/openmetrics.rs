@@ -3,11 +3,14 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::summary::{Report, TestReport};
+use super::summary::{Distribution, Report, TestReport};
 use crate::finding::Severity;
 
 /// Bounds of the histogram of how long tests take, in milliseconds.
 const DURATIONS: [u64; 12] = [1, 5, 10, 25, 50, 100, 250, 500, 1_000, 5_000, 15_000, 60_000];
+
+/// A distribution of a test.
+type Of = fn(&TestReport) -> Option<&Distribution>;
 
 /// The report as metrics; each has a label for the project.
 pub fn render(report: &Report) -> String {
@@ -44,6 +47,21 @@ pub fn render(report: &Report) -> String {
     text.family("test_duration_seconds", "histogram", None, help);
     for (binary, tests) in &binaries {
         text.durations(binary, tests);
+    }
+    let distributions: [(&str, &str, Of); 3] = [
+        ("poll_seconds", "Polls that took at least 1 ms.", |test| test.polls.as_ref()),
+        ("lock_wait_seconds", "Waits for locks that took at least 1 ms.", |test| {
+            test.lock_waits.as_ref()
+        }),
+        ("lock_hold_seconds", "Holds of locks that took at least 1 ms.", |test| {
+            test.lock_holds.as_ref()
+        }),
+    ];
+    for (name, help, of) in distributions {
+        text.family(name, "histogram", None, help);
+        for (binary, tests) in &binaries {
+            text.distribution(name, binary, tests.iter().filter_map(|test| of(test)));
+        }
     }
     text.family("peak_tasks", "gauge", None, "Most tasks alive at once in a test, by binary.");
     for (binary, tests) in &binaries {
@@ -98,6 +116,30 @@ impl Metrics {
             let _ = write!(self.text, ",{label}=\"{}\"", quoted(content));
         }
         let _ = writeln!(self.text, "}} {value}");
+    }
+
+    /// A histogram without a sum, which nobody has counted.
+    fn distribution<'a>(
+        &mut self,
+        name: &str,
+        binary: &str,
+        distributions: impl Iterator<Item = &'a Distribution>,
+    ) {
+        let mut counts = [0; Distribution::BOUNDS_MS.len() + 1];
+        for distribution in distributions {
+            for (count, more) in counts.iter_mut().zip(&distribution.counts) {
+                *count += more;
+            }
+        }
+        let bucket = format!("{name}_bucket");
+        let mut so_far = 0;
+        for (bound, count) in Distribution::BOUNDS_MS.iter().zip(counts) {
+            so_far += count;
+            let labels = [("binary", binary), ("le", &*seconds(*bound))];
+            self.sample(&bucket, &labels, &so_far.to_string());
+        }
+        let all: u64 = counts.iter().sum();
+        self.sample(&bucket, &[("binary", binary), ("le", "+Inf")], &all.to_string());
     }
 
     fn durations(&mut self, binary: &str, tests: &[&TestReport]) {

@@ -158,6 +158,15 @@ pub struct TestReport {
     pub duration_ms: u64,
     /// Most tasks alive at once, over its processes.
     pub peak_tasks: u64,
+    /// Its polls of tasks, and of the futures of `block_on`, over its processes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub polls: Option<Distribution>,
+    /// Its waits for locks, over its processes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lock_waits: Option<Distribution>,
+    /// Its holds of locks, over its processes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lock_holds: Option<Distribution>,
     /// Processes of the test that were audited, itself included.
     pub processes: u64,
     /// The process ended without its last update; findings about its end are
@@ -169,6 +178,21 @@ pub struct TestReport {
     /// Processes that descend from it and had left its process group.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub left_processes: Vec<LeftProcess>,
+}
+
+/// How long something took, of what took at least a millisecond.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Distribution {
+    /// How many took at most as long as each of [`BOUNDS_MS`](Self::BOUNDS_MS), and not as
+    /// long as the one before it; at last, how many took longer than all of them.
+    pub counts: Vec<u64>,
+    /// The longest of them, in milliseconds.
+    pub longest_ms: u64,
+}
+
+impl Distribution {
+    /// The bounds of the counts, in milliseconds.
+    pub const BOUNDS_MS: [u64; 7] = [5, 10, 50, 100, 500, 1_000, 5_000];
 }
 
 fn once() -> u64 {

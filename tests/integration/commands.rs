@@ -26,12 +26,12 @@ fn a_mistyped_subcommand_is_told_before_anything_is_built() {
         let tool = Tool::bare(&fixture("commands")).args(arguments);
         tool.arg("--target-dir").arg(target.path()).run()
     };
-    let finished = Tool::bare(&fixture("commands")).args(&["rapport"]).run();
+    let finished = Tool::bare(&fixture("commands")).args(&["init"]).run();
     finished.assert_code(2);
     finished.assert_says(&[
-        "no subcommand `rapport`",
-        "setup, clean, config, explain",
-        "concaudit test rapport",
+        "no subcommand `init`",
+        "report, diff, merge, rules, explain",
+        "concaudit test init",
     ]);
     let finished = Tool::bare(&fixture("commands")).args(&["explian", "lingering-task"]).run();
     finished.assert_code(2);
@@ -39,7 +39,7 @@ fn a_mistyped_subcommand_is_told_before_anything_is_built() {
     assert!(!fixture("commands").join("target").exists(), "it built something");
 
     // `twice` is no slip, and `list` is in no test's name, but asked for plainly.
-    run(&["test", "--list", "rapport"]).assert_code(0);
+    run(&["test", "--list", "init"]).assert_code(0);
     let finished = run(&["--list", "twice"]);
     finished.assert_code(0);
     assert_eq!(finished.stdout, TEST, "{finished}");

@@ -18,6 +18,7 @@ mod blocking_poll;
 mod builds;
 mod cli;
 mod commands;
+mod compared;
 mod console;
 mod crater;
 mod deadlock;

@@ -17,6 +17,7 @@ use concaudit_core::{
     outbox::Batch,
     platform::{
         clock, counters,
+        distribution::{self, Distribution},
         stack::{self, StackId},
     },
     record::{
@@ -116,7 +117,7 @@ impl<'a> Assembler<'a> {
         let next = proto::Update {
             sequence: self.sent.sequence,
             now_ns: self.now_ns,
-            counters: self.update.counters,
+            counters: self.update.counters.clone(),
             ..proto::Update::default()
         };
         self.finished.push(std::mem::replace(&mut self.update, next));
@@ -633,7 +634,16 @@ fn count() -> proto::Counters {
         dropped_events: counters::DROPPED_EVENTS.get(),
         allocator_locks: counters::ALLOCATOR_LOCKS.get(),
         alike_tasks: counters::ALIKE_TASKS.get(),
+        polls: some(&distribution::POLLS),
+        lock_waits: some(&distribution::LOCK_WAITS),
+        lock_holds: some(&distribution::LOCK_HOLDS),
     }
+}
+
+fn some(distribution: &Distribution) -> Option<proto::Distribution> {
+    let longest_ns = distribution.longest_ns();
+    let counts = || distribution.counts().to_vec();
+    (longest_ns > 0).then(|| proto::Distribution { counts: counts(), longest_ns })
 }
 
 fn actor(task: &Task, first_ns: u64, last_ns: u64) -> proto::Actor {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    model::{Counters, FileKind, Frame, Mode, Owner, ResourceKind, Site, Stack, TaskKind},
+    model::{
+        Counters, Distribution, FileKind, Frame, Mode, Owner, ResourceKind, Site, Stack, TaskKind,
+    },
     telemetry::proto,
 };
 
@@ -162,7 +164,19 @@ pub(super) fn counters(counters: &proto::Counters) -> Counters {
         dropped_events: counters.dropped_events,
         allocator_locks: counters.allocator_locks,
         alike_tasks: counters.alike_tasks,
+        polls: distribution(counters.polls.as_ref()),
+        lock_waits: distribution(counters.lock_waits.as_ref()),
+        lock_holds: distribution(counters.lock_holds.as_ref()),
     }
+}
+
+fn distribution(told: Option<&proto::Distribution>) -> Distribution {
+    let Some(told) = told else { return Distribution::default() };
+    let mut counts = [0; Distribution::CLASSES];
+    for (count, told) in counts.iter_mut().zip(&told.counts) {
+        *count = *told;
+    }
+    Distribution { counts, longest_ns: told.longest_ns }
 }
 
 /// 0 stands for "none".

@@ -13,7 +13,7 @@ pub struct Report {
     pub coverage: Coverage,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Summary {
     pub tests_run: u64,
     pub tests_failed: u64,

@@ -10,7 +10,7 @@ use crate::{
     },
     outbox,
     platform::{
-        clock, counters, options,
+        clock, counters, distribution, options,
         stack::{self, Extent},
         sync::lock as guard,
     },
@@ -93,6 +93,7 @@ pub(crate) fn wait_ends(operation: u64, resource: &Resource) {
     };
     let mut waiter = waiters.pending.swap_remove(index);
     waiter.until_ns = clock::now_ns();
+    distribution::LOCK_WAITS.note(waiter.until_ns.saturating_sub(waiter.since_ns));
     // The holder reports its release only after the lock has been passed on, so
     // a wait worth telling outlives its end here.
     if waiter.until_ns.saturating_sub(waiter.since_ns) >= options::get().wait {
@@ -189,6 +190,7 @@ pub(crate) fn hold_ended(hold: Hold, holder: Arc<Task>) {
     let now = clock::now_ns();
     let options = options::get();
     let held_ns = now.saturating_sub(hold.acquired_ns);
+    distribution::LOCK_HOLDS.note(held_ns);
     if held_ns < options.contended_hold.min(options.long_hold) {
         return;
     }

@@ -31,7 +31,7 @@ use crate::{
     },
     platform::{
         busy::{Busy, allocates, allocation_begins, allocation_ends, is_busy},
-        clock, counters,
+        clock, counters, distribution,
         hash::fold,
         options,
         process::{is_active, next_id},
@@ -340,6 +340,7 @@ impl LockdepMap {
             };
             let options = options::get();
             let held_ns = clock::coarse_ns().saturating_sub(row.acquired_ns);
+            distribution::LOCK_HOLDS.note(held_ns);
             if held_ns >= options.contended_hold.min(options.long_hold) {
                 released_late(&row);
             }

@@ -11,7 +11,7 @@ use crate::{
     detect::{orphans, panics},
     lifecycle::{happens_before, lock, waker},
     platform::{
-        clock,
+        clock, distribution,
         stack::{self, Extent},
         sync::lock as guard,
         thread_number,
@@ -220,6 +220,9 @@ impl Drop for Poll {
         });
         let busy = now.saturating_sub(task.poll_started_ns());
         task.busy_ns.fetch_add(busy, Ordering::Relaxed);
+        if task.kind != TaskKind::Blocking {
+            distribution::POLLS.note(busy);
+        }
         task.poll_ended_ns.store(now, Ordering::Relaxed);
         task.last_waker.poll_ends(task.clones.load(Ordering::Relaxed));
         // What a root drops as it ends is dropped with everything else.

@@ -4,6 +4,7 @@ pub mod busy;
 pub mod clock;
 pub mod console;
 pub mod counters;
+pub mod distribution;
 pub(crate) mod hash;
 pub mod options;
 pub(crate) mod process;

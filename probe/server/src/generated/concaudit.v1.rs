@@ -728,7 +728,7 @@ pub struct OpenFile {
     #[prost(uint64, tag = "8")]
     pub spawn_stack: u64,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Counters {
     #[prost(uint64, tag = "1")]
     pub tasks_spawned: u64,
@@ -766,6 +766,23 @@ pub struct Counters {
     /// waited and were dropped like them.
     #[prost(uint64, tag = "15")]
     pub alike_tasks: u64,
+    /// Polls of tasks and of the futures of `block_on`, waits for locks, and holds of locks.
+    #[prost(message, optional, tag = "16")]
+    pub polls: ::core::option::Option<Distribution>,
+    #[prost(message, optional, tag = "17")]
+    pub lock_waits: ::core::option::Option<Distribution>,
+    #[prost(message, optional, tag = "18")]
+    pub lock_holds: ::core::option::Option<Distribution>,
+}
+/// How long something took.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Distribution {
+    /// How many took at least 1 ms and at most 5, 10, 50, 100, 500, 1,000 and 5,000 ms, and more.
+    #[prost(uint64, repeated, tag = "1")]
+    pub counts: ::prost::alloc::vec::Vec<u64>,
+    /// The longest of these; 0 where there is none.
+    #[prost(uint64, tag = "2")]
+    pub longest_ns: u64,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
