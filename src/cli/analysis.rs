@@ -8,7 +8,7 @@ use crate::{
     instrument::Build,
     model::{self, Symboliser, process_from},
     rules::{self, Config, RULES},
-    run::TestRun,
+    run::{ExecuteOptions, TestRun},
 };
 
 /// The symbols of what was built, which may be built anew or removed during the run.
@@ -22,23 +22,34 @@ pub fn symbols(build: &Build) -> Symboliser {
 
 /// The model of everything that the tests have shown. Their recordings are used up: as
 /// one it would be twice in memory.
-pub fn model(build: &Build, symbols: &Symboliser, runs: &mut [TestRun]) -> model::Run {
-    let test = |run: &mut TestRun, name: String| model::Test {
-        name,
-        is_optimised: run.case.binary.is_optimised,
-        identity: identity(&run.case),
-        outcome: run.outcome,
-        left: run.left.clone(),
-        processes: std::mem::take(&mut run.recordings)
-            .into_iter()
-            .map(|recording| process_from(&recording.unpack(), symbols))
-            .map(|mut process| {
-                process
-                    .knots
-                    .retain(|knot| !knot.is_at_rest || run.outcome == model::Outcome::Hung);
-                process
-            })
-            .collect(),
+pub fn model(
+    build: &Build,
+    symbols: &Symboliser,
+    options: &ExecuteOptions,
+    runs: &mut [TestRun],
+) -> model::Run {
+    let test = |run: &mut TestRun, name: String| {
+        let (probe, time_limit) = options.of_test(&run.case);
+        model::Test {
+            name,
+            package: run.case.binary.package.clone(),
+            thresholds: probe.thresholds,
+            time_limit,
+            is_optimised: run.case.binary.is_optimised,
+            identity: identity(&run.case),
+            outcome: run.outcome,
+            left: run.left.clone(),
+            processes: std::mem::take(&mut run.recordings)
+                .into_iter()
+                .map(|recording| process_from(&recording.unpack(), symbols))
+                .map(|mut process| {
+                    process
+                        .knots
+                        .retain(|knot| !knot.is_at_rest || run.outcome == model::Outcome::Hung);
+                    process
+                })
+                .collect(),
+        }
     };
     // One binary after the other: the debug info of one is enough to have in memory.
     let mut runs: Vec<&mut TestRun> = runs.iter_mut().collect();
@@ -62,13 +73,11 @@ pub fn model(build: &Build, symbols: &Symboliser, runs: &mut [TestRun]) -> model
 
 /// What the rules make of it.
 pub fn findings(run: &model::Run, options: &TestOptions) -> Vec<Finding> {
-    let time_limit = (!options.run.time_limit.is_zero()).then_some(options.run.time_limit);
-    let options = &options.rules;
     let disabled = RULES
         .iter()
         .map(|rule| rule.name().to_owned())
-        .filter(|name| !options.is_enabled(name))
+        .filter(|name| !options.rules.is_enabled(name))
         .collect();
-    let config = Config { thresholds: options.thresholds, time_limit, disabled };
+    let config = Config { disabled };
     rules::audit(run, &config)
 }

@@ -13,7 +13,7 @@ use clap_complete::Shell;
 
 use super::words::{self, RuleParser};
 use crate::{
-    config::{DEFAULT_TIME_LIMIT, Level, Thresholds},
+    config::{DEFAULT_TIME_LIMIT, Level, Overrides, Thresholds},
     finding::Severity,
     instrument::{BuildArgs, LockKind, MessageFormat, jobs},
     report::Format,
@@ -90,8 +90,8 @@ pub enum Command {
     Rules,
     /// Tells what a rule finds, why it matters and what to do
     Explain(ExplainOptions),
-    /// Prints the JSON schema of the JSON report
-    Schema,
+    /// Prints the JSON schema of the JSON report, or of `concaudit.toml`
+    Schema(SchemaOptions),
     /// Prints a completion script for a shell
     Completions(CompletionsOptions),
 }
@@ -155,6 +155,9 @@ pub struct TestOptions {
     /// Where thresholds come from that are not the default, by the name of the argument.
     #[arg(skip)]
     pub sources: BTreeMap<String, ValueSource>,
+    /// What the settings have otherwise for some tests.
+    #[arg(skip)]
+    pub overrides: Overrides,
 }
 
 /// Which tests run, in libtest's words.
@@ -538,6 +541,23 @@ pub struct ExplainOptions {
     /// The rule's name, as a report has it in brackets; all rules are listed without it
     #[arg(value_name = "RULE", value_parser = RuleParser)]
     pub rule: Option<String>,
+}
+
+/// Of `schema`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct SchemaOptions {
+    /// Of what
+    #[arg(value_name = "WHAT", default_value = "report")]
+    pub of: SchemaOf,
+}
+
+/// What has a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// The JSON report
+    Report,
+    /// `concaudit.toml`
+    Settings,
 }
 
 /// Of `completions`.

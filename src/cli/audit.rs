@@ -49,16 +49,17 @@ pub fn audit(
     // A comment that is not understood is told before the tests run, not after.
     let allowances = settings.allowances(&build.project)?;
     let symbols = analysis::symbols(&build);
-    let mut executed = execute::execute(&build, &symbols, options, console)?;
+    let execution = execute::execute_options(options)?;
+    let mut executed = execute::execute(&build, &symbols, execution.clone(), console)?;
     if executed.runs.is_empty()
         && executed.skipped > 0
         && let Some(meant) = &options.select.meant
     {
         console.warning(&meant.told("no test that is built has it in its name"));
     }
-    let run = analysis::model(&build, &symbols, &mut executed.runs);
+    let run = analysis::model(&build, &symbols, &execution, &mut executed.runs);
     let mut findings = analysis::findings(&run, options);
-    settings.set_levels(&mut findings);
+    settings.set_levels(&mut findings, &run);
     let is_complete = is_complete(&build, &executed, options);
     settings.suppress(&mut findings, &allowances, is_complete);
     if let Some(known) = known {

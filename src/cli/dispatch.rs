@@ -17,7 +17,7 @@
 use std::{env, process::ExitCode};
 
 use super::{
-    args::{self, Command, GlobalOptions, Invocation},
+    args::{self, Command, GlobalOptions, Invocation, SchemaOf},
     audit, clean, completions,
     console::Console,
     diff,
@@ -26,7 +26,11 @@ use super::{
     settings::Settings,
     setup,
 };
-use crate::{report::json, rules::page};
+use crate::{
+    config,
+    report::json,
+    rules::{RULE_NAMES, page},
+};
 
 /// Does what the command line says.
 pub fn run() -> ExitCode {
@@ -82,9 +86,12 @@ fn perform(invocation: &Invocation, console: &mut Console) -> Result<(), Expecte
         Command::Merge(options) => report_file::merge(options, console),
         Command::Report(options) => report_file::report(options, console),
         Command::Rules => print(console, &rules::list()),
-        Command::Schema => {
-            let schema = json::schema().map_err(anyhow::Error::from)?;
-            print(console, &schema)
+        Command::Schema(options) => {
+            let schema = match options.of {
+                SchemaOf::Report => json::schema(),
+                SchemaOf::Settings => config::schema(RULE_NAMES),
+            };
+            print(console, &schema.map_err(anyhow::Error::from)?)
         }
         Command::Completions(options) => print(console, &completions::script(options.shell)),
     }

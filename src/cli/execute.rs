@@ -74,16 +74,16 @@ fn survive_file_limits(runtime: &tokio::runtime::Runtime) {
 pub fn execute(
     build: &Build,
     symbols: &Symboliser,
-    options: &TestOptions,
+    options: ExecuteOptions,
     console: &mut Console,
 ) -> Result<Executed, ExpectedError> {
-    let mut arguments = test_arguments(options)?;
-    arguments.no_capture |= options.run.no_capture;
-    let execute = execute_options(options, arguments);
-    runtime()?.block_on(run_tests(build, symbols, execute, options.run.console, console))
+    runtime()?.block_on(run_tests(build, symbols, options, console))
 }
 
-fn execute_options(options: &TestOptions, arguments: TestArguments) -> ExecuteOptions {
+/// How the tests are to be run.
+pub fn execute_options(options: &TestOptions) -> Result<ExecuteOptions, ExpectedError> {
+    let mut arguments = test_arguments(options)?;
+    arguments.no_capture |= options.run.no_capture;
     let defaults = ExecuteOptions::default();
     // Interleaved output of several tests is nobody's.
     let jobs = if arguments.no_capture {
@@ -95,7 +95,7 @@ fn execute_options(options: &TestOptions, arguments: TestArguments) -> ExecuteOp
     };
     // Whoever looks at a process with tokio-console must not lose it meanwhile.
     let is_limited = !options.run.console && !options.run.time_limit.is_zero();
-    ExecuteOptions {
+    Ok(ExecuteOptions {
         ends_deadlocked: !options.run.console && options.run.on_deadlock == OnDeadlock::Kill,
         jobs: options.run.test_threads.unwrap_or(jobs),
         time_limit: is_limited.then_some(options.run.time_limit),
@@ -107,18 +107,19 @@ fn execute_options(options: &TestOptions, arguments: TestArguments) -> ExecuteOp
             thresholds: options.rules.thresholds,
             ..ProbeOptions::default()
         },
+        overrides: options.overrides.clone(),
         arguments,
         ..defaults
-    }
+    })
 }
 
 async fn run_tests(
     build: &Build,
     symbols: &Symboliser,
     options: ExecuteOptions,
-    shows_addresses: bool,
     console: &mut Console,
 ) -> Result<Executed, ExpectedError> {
+    let shows_addresses = !options.probe.console_wait.is_zero();
     let listing =
         run::list(&build.binaries, &options.arguments.filter).await.map_err(anyhow::Error::from)?;
     let skipped = listing.skipped;

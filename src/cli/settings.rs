@@ -1,7 +1,7 @@
 //! Who has the last word: flags over the environment, that over the file of settings, that
 //! over the defaults.
 
-use std::{fmt::Write as _, time::SystemTime};
+use std::{collections::BTreeMap, fmt::Write as _, time::SystemTime};
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -11,6 +11,7 @@ use super::{args::TestOptions, exit::ExpectedError};
 use crate::{
     config::{self, Configuration, Level, TIME_LIMIT, Threshold, Value},
     finding::{Finding, Severity},
+    model,
     project::{Project, canonical},
     rules::{RULE_NAMES, RULES},
     suppress::{self, Allowance, Scope},
@@ -118,6 +119,37 @@ impl Settings {
                 };
             let _ = writeln!(text, "  {name:18} {value:8} {from}");
         }
+        let overrides = self.file.iter().flat_map(|file| &file.overrides.0);
+        for (index, settings) in overrides.enumerate() {
+            if index == 0 {
+                text.push_str("\nfor some tests\n");
+            }
+            let glob = |name: &str, glob: Option<&glob::Pattern>| {
+                glob.map(|glob| format!("{name} `{glob}`"))
+            };
+            let whom =
+                [glob("package", settings.package.as_ref()), glob("test", settings.test.as_ref())];
+            let whom: Vec<String> = whom.into_iter().flatten().collect();
+            let thresholds = settings.thresholds.iter().map(|(name, setting)| {
+                let value = match setting.value {
+                    Value::Time(time) => humantime::format_duration(time).to_string(),
+                    Value::Number(number) => number.to_string(),
+                };
+                format!("{name} {value}")
+            });
+            let levels = settings
+                .levels
+                .iter()
+                .map(|(rule, setting)| format!("{rule} {}", setting.value.name()));
+            let what: Vec<String> = thresholds.chain(levels).collect();
+            let _ = writeln!(
+                text,
+                "  {}: {} ({})",
+                whom.join(", "),
+                what.join(", "),
+                self.at(settings.line)
+            );
+        }
         let allows = self.file.iter().flat_map(|file| &file.allows);
         for (index, allow) in allows.enumerate() {
             if index == 0 {
@@ -155,16 +187,33 @@ impl Settings {
         Ok(settings.chain(comments).collect())
     }
 
-    /// Gives the findings of a rule the level that was set for it. Notes stay notes: what is
-    /// only possible, or test code's alone, is no worse for that.
-    pub fn set_levels(&self, findings: &mut [Finding]) {
-        for finding in findings {
-            let severity = match self.options.rules.levels.get(&finding.rule) {
+    /// Gives the findings of a rule the level that was set for it, or for the tests in which they
+    /// were seen: of several, the highest. Notes stay notes: what is only possible, or test code's
+    /// alone, is no worse for that. Where all of those tests allow the rule, it is no finding.
+    pub fn set_levels(&self, findings: &mut Vec<Finding>, run: &model::Run) {
+        let overrides = &self.options.overrides;
+        let tests: BTreeMap<&str, &model::Test> =
+            run.tests.iter().map(|test| (test.name.as_str(), test)).collect();
+        findings.retain_mut(|finding| {
+            let general = self.options.rules.levels.get(&finding.rule).copied();
+            let levels = finding.tests.iter().map(|name| {
+                let test = tests.get(name.as_str())?;
+                let path = test.identity.path.as_deref().unwrap_or_default();
+                overrides.level(&test.package, path, &finding.rule).or(general)
+            });
+            // `None`, the usual level, is none to be set where another test has it.
+            let levels: Vec<Option<Level>> = levels.collect();
+            let level = match levels.iter().min() {
+                None => general,
+                Some(None) => None,
+                Some(Some(_)) => levels.into_iter().flatten().max(),
+            };
+            let severity = match level {
                 Some(Level::Note) => Severity::Note,
                 Some(Level::Warn) => Severity::Warning,
                 Some(Level::Deny) => Severity::Error,
-                // Such a rule is not asked.
-                Some(Level::Allow) | None => continue,
+                Some(Level::Allow) => return false,
+                None => return true,
             };
             let variants = finding.variants.iter_mut().map(|variant| &mut variant.severity);
             for known in variants.chain([&mut finding.severity]) {
@@ -172,7 +221,8 @@ impl Settings {
                     *known = severity;
                 }
             }
-        }
+            true
+        });
     }
 
     /// Marks what is allowed. `is_complete` says whether the run was about everything.
@@ -200,11 +250,14 @@ fn apply(file: &Configuration, options: &mut TestOptions) {
         if sources.contains_key(&argument(name)) {
             continue;
         }
-        match (threshold, file.thresholds.get(name).map(|setting| setting.value)) {
-            (Threshold::Time(threshold), Some(Value::Time(time))) => *threshold = time,
-            (Threshold::Number(threshold), Some(Value::Number(number))) => *threshold = number,
-            _ => {}
+        if let Some(setting) = file.thresholds.get(name) {
+            threshold.set(setting.value);
         }
+    }
+    options.overrides = file.overrides.clone();
+    for settings in &mut options.overrides.0 {
+        settings.thresholds.retain(|name, _| !sources.contains_key(&argument(name)));
+        settings.levels.retain(|rule, _| !options.rules.levels.contains_key(*rule));
     }
     let rules = &mut options.rules;
     for (rule, setting) in &file.levels {

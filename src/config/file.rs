@@ -8,17 +8,20 @@ use toml::{
     de::{DeString, DeTable, DeValue},
 };
 
-use super::{ConfigError, Threshold, Thresholds};
+use super::{ConfigError, Override, Overrides, Threshold, Thresholds};
 
 /// The one among the thresholds that is not about findings: the age at which a test that does
 /// not get on is ended.
 pub const TIME_LIMIT: &str = "time-limit";
 
+/// What a glob is made of.
+const GLOBS: &str = "`*` stands for any characters, `?` for one, `[ab]` for one of these";
+
 /// What it is where nobody says otherwise.
 pub const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// What becomes of the findings of a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// The rule is not asked.
     Allow,
@@ -31,7 +34,7 @@ pub enum Level {
 }
 
 impl Level {
-    const ALL: [(&str, Self); 4] =
+    pub(super) const ALL: [(&str, Self); 4] =
         [("allow", Self::Allow), ("note", Self::Note), ("warn", Self::Warn), ("deny", Self::Deny)];
 
     /// As it is written.
@@ -86,6 +89,8 @@ pub struct Configuration {
     pub levels: BTreeMap<&'static str, Setting<Level>>,
     /// In the order of the file.
     pub allows: Vec<Allow>,
+    /// Settings for some tests only.
+    pub overrides: Overrides,
 }
 
 impl Configuration {
@@ -147,22 +152,19 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn read(&self, table: &DeTable<'_>) -> Result<Configuration, ConfigError> {
-        const KEYS: [&str; 3] = ["allow", "rules", "thresholds"];
+        const KEYS: [&str; 4] = ["allow", "override", "rules", "thresholds"];
         let mut found = Configuration { path: self.path.to_owned(), ..Configuration::default() };
         for (key, value) in table {
             match self.known(key, &KEYS, "table")? {
-                "thresholds" => self.thresholds(self.table(value, "`thresholds`")?, &mut found)?,
-                "rules" => self.levels(self.table(value, "`rules`")?, &mut found)?,
+                "thresholds" => found.thresholds = self.thresholds(value)?,
+                "rules" => found.levels = self.levels(value)?,
+                "override" => {
+                    for entry in self.tables(value, "override")? {
+                        found.overrides.0.push(self.an_override(entry)?);
+                    }
+                }
                 _ => {
-                    let DeValue::Array(entries) = value.get_ref() else {
-                        return Err(self.wrong(
-                            value.span(),
-                            "`allow` is no list of tables",
-                            "expected tables",
-                            "begin each with `[[allow]]`",
-                        ));
-                    };
-                    for entry in entries {
+                    for entry in self.tables(value, "allow")? {
                         found.allows.push(self.allow(entry)?);
                     }
                 }
@@ -171,11 +173,60 @@ impl Reader<'_> {
         Ok(found)
     }
 
+    /// The tables of a list that is written as `[[name]]`.
+    fn tables<'t, 'i>(
+        &self,
+        value: &'t Spanned<DeValue<'i>>,
+        name: &str,
+    ) -> Result<&'t [Spanned<DeValue<'i>>], ConfigError> {
+        match value.get_ref() {
+            DeValue::Array(entries) => Ok(entries),
+            _ => Err(self.wrong(
+                value.span(),
+                format!("`{name}` is no list of tables"),
+                "expected tables",
+                format!("begin each with `[[{name}]]`"),
+            )),
+        }
+    }
+
+    fn an_override(&self, entry: &Spanned<DeValue<'_>>) -> Result<Override, ConfigError> {
+        const KEYS: [&str; 4] = ["package", "rules", "test", "thresholds"];
+        let table = self.table(entry, "an `override`")?;
+        let line = table.keys().map(|key| self.line(&key.span())).min().unwrap_or(1);
+        let mut found = Override { line, ..Override::default() };
+        for (key, value) in table {
+            match self.known(key, &KEYS, "key of `[[override]]`")? {
+                "package" => found.package = Some(self.glob(value, "package")?),
+                "test" => found.test = Some(self.glob(value, "test")?),
+                "rules" => found.levels = self.levels(value)?,
+                _ => found.thresholds = self.thresholds(value)?,
+            }
+        }
+        if found.package.is_none() && found.test.is_none() {
+            return Err(self.wrong(
+                entry.span(),
+                "an `[[override]]` without `package` and `test`",
+                "one of them is missing here",
+                "what is for all tests is in `[thresholds]` and `[rules]`",
+            ));
+        }
+        Ok(found)
+    }
+
+    fn glob(&self, value: &Spanned<DeValue<'_>>, name: &str) -> Result<glob::Pattern, ConfigError> {
+        let text = self.string(value, &format!("`{name}`"))?;
+        glob::Pattern::new(&text).map_err(|error| {
+            self.wrong(value.span(), format!("`{text}` is no glob"), error.msg, GLOBS)
+        })
+    }
+
     fn thresholds(
         &self,
-        table: &DeTable<'_>,
-        found: &mut Configuration,
-    ) -> Result<(), ConfigError> {
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<BTreeMap<&'static str, Setting<Value>>, ConfigError> {
+        let table = self.table(value, "`thresholds`")?;
+        let mut found = BTreeMap::new();
         let mut defaults = Thresholds::default();
         let mut time_limit = Duration::ZERO;
         let mut known = defaults.each();
@@ -207,12 +258,17 @@ impl Reader<'_> {
                 ));
             };
             let line = self.line(&key.span());
-            found.thresholds.insert(name, Setting { value: parsed, line });
+            found.insert(name, Setting { value: parsed, line });
         }
-        Ok(())
+        Ok(found)
     }
 
-    fn levels(&self, table: &DeTable<'_>, found: &mut Configuration) -> Result<(), ConfigError> {
+    fn levels(
+        &self,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<BTreeMap<&'static str, Setting<Level>>, ConfigError> {
+        let table = self.table(value, "`rules`")?;
+        let mut found = BTreeMap::new();
         let names = Level::ALL.map(|(name, _)| name);
         for (key, value) in table {
             let rule = self.known(key, self.rules, "rule")?;
@@ -222,9 +278,9 @@ impl Reader<'_> {
                 return Err(self.unknown(value.span(), &text, &names, "level"));
             };
             let line = self.line(&key.span());
-            found.levels.insert(rule, Setting { value: *level, line });
+            found.insert(rule, Setting { value: *level, line });
         }
-        Ok(())
+        Ok(found)
     }
 
     fn allow(&self, entry: &Spanned<DeValue<'_>>) -> Result<Allow, ConfigError> {
@@ -271,7 +327,7 @@ impl Reader<'_> {
                 span,
                 format!("the site `{site}` is no glob"),
                 error.msg,
-                "`*` stands for any characters, `?` for one, `[ab]` for one of these",
+                GLOBS,
             ));
         }
         let until = parts.remove("until");

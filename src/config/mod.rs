@@ -7,9 +7,15 @@
 mod error;
 mod file;
 mod find;
+mod overrides;
+mod schema;
 mod thresholds;
 
 pub use error::ConfigError;
-pub use file::{Allow, Configuration, DEFAULT_TIME_LIMIT, Level, TIME_LIMIT, Value, nearest};
+pub use file::{
+    Allow, Configuration, DEFAULT_TIME_LIMIT, Level, Setting, TIME_LIMIT, Value, nearest,
+};
 pub use find::find;
+pub use overrides::{Override, Overrides};
+pub use schema::schema;
 pub use thresholds::{Threshold, Thresholds};

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::Value;
+
 #[path = "../../probe/core/src/platform/thresholds.rs"]
 mod list;
 
@@ -121,6 +123,15 @@ macro_rules! define {
 list::thresholds!(define);
 
 impl Threshold<'_> {
+    /// Sets it; a value of another kind is none of it.
+    pub fn set(self, value: Value) {
+        match (self, value) {
+            (Self::Time(time), Value::Time(value)) => *time = value,
+            (Self::Number(number), Value::Number(value)) => *number = value,
+            (Self::Time(_), Value::Number(_)) | (Self::Number(_), Value::Time(_)) => {}
+        }
+    }
+
     /// As it is written on the command line.
     pub fn text(&self) -> String {
         match self {

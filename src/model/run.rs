@@ -3,13 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use super::{
     BlockingCall, BlockingPoll, ChildProcess, Hold, Knot, LockAcrossAwait, OpenFile, OrderEdge,
     OrphanedTask, RecursiveLock, Resource, SpawnStorm, Stack, Task, Thread, UnreadPanic,
 };
-use crate::project::Project;
+use crate::{config::Thresholds, project::Project};
 
 /// Everything that a run has shown.
 #[derive(Debug)]
@@ -64,6 +65,12 @@ pub struct Test {
     pub identity: super::TestIdentity,
     /// Its binary's own crate was compiled with optimisation.
     pub is_optimised: bool,
+    /// The package that it is of.
+    pub package: String,
+    /// What is less is no finding.
+    pub thresholds: Thresholds,
+    /// After which it was ended; `None`: never.
+    pub time_limit: Option<Duration>,
     /// How it ended.
     pub outcome: Outcome,
     /// The test's own process first, then its audited children.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    config::{DEFAULT_TIME_LIMIT, Thresholds},
     model::{
         Acquisition, Actor, Clock, Frame, FrameData, Hold, Knot, Mode, OrderEdge, Outcome, Owner,
         Party, Process, Resource, ResourceKind, Run, Site, Stack, Task, TaskEnd, TaskKind, Test,
@@ -79,6 +80,9 @@ pub fn run_of<'a>(tests: impl IntoIterator<Item = (&'a str, Outcome, Process)>) 
             path: name.split_once(' ').map(|(_, path)| path.to_owned()),
         },
         is_optimised: false,
+        package: "app".to_owned(),
+        thresholds: Thresholds::default(),
+        time_limit: Some(DEFAULT_TIME_LIMIT),
         outcome,
         processes: vec![process],
         left: vec![],

@@ -41,14 +41,14 @@ impl Rule for BlockingCall {
         &["blocking-call"]
     }
 
-    fn check(&self, run: &Run, config: &Config, _explained: &Explained) -> Vec<Finding> {
+    fn check(&self, run: &Run, _config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {
             for process in &test.processes {
                 for call in &process.blocking_calls {
                     let lock = call.resource.and_then(|id| process.resources.get(&id));
                     let is_short =
-                        Duration::from_nanos(blocked_ns(call)) < config.thresholds.blocking_call;
+                        Duration::from_nanos(blocked_ns(call)) < test.thresholds.blocking_call;
                     if is_short || may_block(call) || lock.is_some_and(Resource::is_internal) {
                         continue;
                     }

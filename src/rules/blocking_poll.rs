@@ -48,7 +48,7 @@ impl Rule for BlockingPoll {
             for process in &test.processes {
                 for poll in &process.blocking_polls {
                     let is_short =
-                        Duration::from_nanos(length_ns(poll)) < config.thresholds.blocking_poll;
+                        Duration::from_nanos(length_ns(poll)) < test.thresholds.blocking_poll;
                     let may_block = poll.samples.iter().any(|sample| in_place(&sample.stack));
                     // The rule about tests that hang shows those that never ended.
                     let is_told =
@@ -408,7 +408,7 @@ mod tests {
         let run = run_of([("app::it works", Outcome::TimedOut, process)]);
         assert!(crate::rules::check(&BlockingPoll, &run, &Config::default()).is_empty());
         let disabled = ["hung-test".to_owned()].into();
-        let alone = Config { disabled, ..Config::default() };
+        let alone = Config { disabled };
         assert_eq!(crate::rules::check(&BlockingPoll, &run, &alone).len(), 1);
     }
 

@@ -225,7 +225,7 @@ mod tests {
             count: 1,
         };
         let run = run(Process { recursive_locks: vec![recursion], ..process_of(party) });
-        let without = Config { disabled: ["futurelock".to_owned()].into(), ..Config::default() };
+        let without = Config { disabled: ["futurelock".to_owned()].into() };
         assert!(crate::rules::check(&RecursiveLock, &run, &Config::default()).is_empty());
         assert_eq!(crate::rules::check(&RecursiveLock, &run, &without).len(), 1);
     }

@@ -424,7 +424,7 @@ mod tests {
         assert!(told[0].notes.contains(&"1 task had not ended in it".to_owned()));
         let lingering = crate::rules::lingering_task::LingeringTask;
         assert!(crate::rules::check(&lingering, &run, &Config::default()).is_empty(), "told once");
-        let without = Config { disabled: ["leaked-thread".to_owned()].into(), ..Config::default() };
+        let without = Config { disabled: ["leaked-thread".to_owned()].into() };
         let findings = crate::rules::check(&lingering, &run, &without);
         assert_eq!(findings.len(), 1, "a rule that is not asked explains nothing");
         let by_test = check([worker(1, test_code("it::works", 5))]);

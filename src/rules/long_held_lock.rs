@@ -13,7 +13,7 @@ use crate::{
         group::{Draft, Groups, Rank, Which},
     },
     model::{
-        Hold, Mode, Outcome, Owner, Process, Resource, Run, TaskKind, origin, pointed_frame,
+        Hold, Mode, Outcome, Owner, Process, Resource, Run, TaskKind, Test, origin, pointed_frame,
         went_into_test,
     },
     project::Project,
@@ -41,7 +41,7 @@ impl Rule for LongHeldLock {
         &["long-hold", "contended-hold", "wait"]
     }
 
-    fn check(&self, run: &Run, config: &Config, _explained: &Explained) -> Vec<Finding> {
+    fn check(&self, run: &Run, _config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {
             let was_cut =
@@ -58,8 +58,8 @@ impl Rule for LongHeldLock {
                     let Some(lock) = lock.filter(counts) else {
                         continue;
                     };
-                    let told = Held { project: &run.project, process, hold, lock };
-                    let Some(severity) = told.severity(config) else { continue };
+                    let told = Held { project: &run.project, test, process, hold, lock };
+                    let Some(severity) = told.severity() else { continue };
                     let origin = origin(&run.project, &hold.acquisition.stack, &test.identity);
                     let is_own = origin == Origin::Library
                         && !went_into_test(&run.project, process, hold, &test.identity);
@@ -75,7 +75,7 @@ impl Rule for LongHeldLock {
                     let rank =
                         Rank { severity, confidence: Confidence::Observed, weight: told.held_ns() };
                     let tests = [test.name.clone()];
-                    groups.add(identity, which, rank, tests, || told.tell(origin, config));
+                    groups.add(identity, which, rank, tests, || told.tell(origin));
                 }
             }
         }
@@ -85,6 +85,7 @@ impl Rule for LongHeldLock {
 
 struct Held<'a> {
     project: &'a Project,
+    test: &'a Test,
     process: &'a Process,
     hold: &'a Hold,
     lock: &'a Resource,
@@ -100,15 +101,15 @@ impl Held<'_> {
         self.hold.waiters.iter().map(|waiter| waiter.waited_ns).max().unwrap_or(0)
     }
 
-    fn is_contended(&self, config: &Config) -> bool {
-        Duration::from_nanos(self.held_ns()) >= config.thresholds.contended_hold
-            && Duration::from_nanos(self.waited_ns()) >= config.thresholds.wait
+    fn is_contended(&self) -> bool {
+        Duration::from_nanos(self.held_ns()) >= self.test.thresholds.contended_hold
+            && Duration::from_nanos(self.waited_ns()) >= self.test.thresholds.wait
     }
 
     /// Whether the lock is that of a channel's receiver which several threads share, and
     /// one of them waits for a message while the others queue here to do the same: at the
     /// lock or at the channel, they are idle.
-    fn is_shared_receiver(&self, config: &Config) -> bool {
+    fn is_shared_receiver(&self) -> bool {
         const RECEIVE: &str = "Receiver<T>::recv";
         let Self { hold, .. } = self;
         let is_receiving = hold.await_stack.frames.iter().any(|frame| {
@@ -119,28 +120,28 @@ impl Held<'_> {
         hold.holder.kind == TaskKind::Thread
             && is_receiving
             && Duration::from_nanos(self.held_ns().saturating_sub(hold.awaited_ns))
-                < config.thresholds.contended_hold
+                < self.test.thresholds.contended_hold
             && here.is_some()
             && hold.waiters.iter().all(|waiter| site(&waiter.stack) == here)
     }
 
-    fn severity(&self, config: &Config) -> Option<Severity> {
-        if self.is_shared_receiver(config) {
+    fn severity(&self) -> Option<Severity> {
+        if self.is_shared_receiver() {
             return None;
         }
-        if self.is_contended(config) {
+        if self.is_contended() {
             return Some(Severity::Error);
         }
         // Readers do not exclude readers: only a waiting writer makes a long read matter.
-        let long = Duration::from_nanos(self.held_ns()) >= config.thresholds.long_hold;
+        let long = Duration::from_nanos(self.held_ns()) >= self.test.thresholds.long_hold;
         (long && self.hold.acquisition.mode == Mode::Exclusive).then_some(Severity::Warning)
     }
 
-    fn tell(&self, origin: Origin, config: &Config) -> Option<Draft> {
-        let Self { project, process, hold, lock } = *self;
+    fn tell(&self, origin: Origin) -> Option<Draft> {
+        let Self { project, process, hold, lock, .. } = *self;
         let held = describe::duration(self.held_ns());
         let waited = describe::duration(self.waited_ns());
-        let contended = self.is_contended(config);
+        let contended = self.is_contended();
         let purpose = describe::purpose(lock, hold.acquisition.mode);
         let mut message = format!("{} held{purpose} for {held}", describe::type_name(lock));
         let awaited = hold.awaited_ns > 0;

@@ -46,10 +46,13 @@ impl Rule for OrphanedTask {
         &["orphaned"]
     }
 
-    fn explain(&self, run: &Run, config: &Config, explained: &mut Explained) {
-        for process in run.tests.iter().flat_map(|test| &test.processes) {
-            let repeated = repeated(process, config);
-            for orphan in orphans(process, config).filter(|orphan| never_ended(orphan)) {
+    fn explain(&self, run: &Run, _config: &Config, explained: &mut Explained) {
+        let tests = run.tests.iter();
+        for (test, process) in
+            tests.flat_map(|test| test.processes.iter().map(move |it| (test, it)))
+        {
+            let repeated = repeated(test, process);
+            for orphan in orphans(test, process).filter(|orphan| never_ended(orphan)) {
                 if !is_tolerable(orphan, repeated.contains(&orphan.child.id)) {
                     explained.add_task(process, orphan.child.id);
                 }
@@ -57,12 +60,12 @@ impl Rule for OrphanedTask {
         }
     }
 
-    fn check(&self, run: &Run, config: &Config, _explained: &Explained) -> Vec<Finding> {
+    fn check(&self, run: &Run, _config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
             for process in test.processes.iter().filter(|process| !process.truncated) {
-                let repeated = repeated(process, config);
-                for orphan in orphans(process, config) {
+                let repeated = repeated(test, process);
+                for orphan in orphans(test, process) {
                     let project = &run.project;
                     let is_repeated = repeated.contains(&orphan.child.id);
                     if is_tolerable(orphan, is_repeated) {
@@ -77,8 +80,8 @@ impl Rule for OrphanedTask {
 }
 
 /// Those that count.
-fn orphans<'a>(process: &'a Process, config: &Config) -> impl Iterator<Item = &'a Orphan> {
-    let limit = u64::try_from(config.thresholds.orphaned.as_nanos()).unwrap_or(u64::MAX);
+fn orphans<'a>(test: &Test, process: &'a Process) -> impl Iterator<Item = &'a Orphan> {
+    let limit = u64::try_from(test.thresholds.orphaned.as_nanos()).unwrap_or(u64::MAX);
     process.orphaned_tasks.iter().filter(move |orphan| {
         (orphan.parent.end == TaskEnd::Cancelled || orphan.dropped_ns.is_some())
             // Somebody had an `AbortHandle` of it.
@@ -92,9 +95,9 @@ const PILE: usize = 3;
 
 /// Those whose handle was awaited and dropped, and of which their place left more and more:
 /// by the id of the task.
-fn repeated(process: &Process, config: &Config) -> BTreeSet<u64> {
+fn repeated(test: &Test, process: &Process) -> BTreeSet<u64> {
     let mut by_place: BTreeMap<_, Vec<u64>> = BTreeMap::new();
-    let dropped = orphans(process, config)
+    let dropped = orphans(test, process)
         .filter(|orphan| orphan.dropped_ns.is_some() && orphan.is_there_at_the_end);
     for orphan in dropped {
         let place = pointed_frame(&orphan.child.spawn_stack)
@@ -336,7 +339,7 @@ mod tests {
     fn an_orphan_is_told_once() {
         let run = run(process_with(|_| {}));
         assert!(crate::rules::check(&LingeringTask, &run, &Config::default()).is_empty());
-        let alone = Config { disabled: [NAME.to_owned()].into(), ..Config::default() };
+        let alone = Config { disabled: [NAME.to_owned()].into() };
         assert_eq!(crate::rules::check(&LingeringTask, &run, &alone).len(), 1);
     }
 }

@@ -33,13 +33,13 @@ impl Rule for SpawnStorm {
         &["spawn-storm"]
     }
 
-    fn check(&self, run: &Run, config: &Config, _explained: &Explained) -> Vec<Finding> {
+    fn check(&self, run: &Run, _config: &Config, _explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {
             for process in &test.processes {
                 for storm in &process.spawn_storms {
-                    if storm.peak > config.thresholds.spawn_storm {
-                        add(&mut groups, &run.project, test, process, storm, config);
+                    if storm.peak > test.thresholds.spawn_storm {
+                        add(&mut groups, &run.project, test, process, storm);
                     }
                 }
             }
@@ -48,14 +48,7 @@ impl Rule for SpawnStorm {
     }
 }
 
-fn add(
-    groups: &mut Groups,
-    project: &Project,
-    test: &Test,
-    process: &Process,
-    storm: &Storm,
-    config: &Config,
-) {
+fn add(groups: &mut Groups, project: &Project, test: &Test, process: &Process, storm: &Storm) {
     let spawner = pointed_frame(&storm.spawn_stack);
     let origin = match &storm.spawned_at {
         Some(site) if spawner.is_none() => origin_of_site(project, site),
@@ -69,16 +62,16 @@ fn add(
     let spot = describe::spot(project, spawner);
     let rank = Rank { severity, confidence: Confidence::Observed, weight: storm.peak };
     groups.add(identity, spot, rank, [test.name.clone()], || {
-        tell(project, process, storm, origin, config)
+        tell(project, test, process, storm, origin)
     });
 }
 
 fn tell(
     project: &Project,
+    test: &Test,
     process: &Process,
     storm: &Storm,
     origin: Origin,
-    config: &Config,
 ) -> Option<Draft> {
     let spawner = describe::by("spawned", &storm.spawn_stack, origin);
     let peak = counted(storm.peak, "task", "tasks");
@@ -104,7 +97,7 @@ fn tell(
         locations: describe::places([place])?,
         stacks: stack.into_iter().collect(),
         notes,
-        minor_notes: vec![format!("the threshold is {}", config.thresholds.spawn_storm)],
+        minor_notes: vec![format!("the threshold is {}", test.thresholds.spawn_storm)],
         help: "bound them: acquire a permit of a `Semaphore` before the spawn and give it to the \
                task, await `join_next` of a `JoinSet` that is full before spawning into it, or \
                keep futures instead of tasks (`buffer_unordered`)"
@@ -112,7 +105,7 @@ fn tell(
         details: Details::SpawnStorm {
             peak: storm.peak,
             spawned: storm.spawned,
-            limit: config.thresholds.spawn_storm,
+            limit: test.thresholds.spawn_storm,
         },
     })
 }

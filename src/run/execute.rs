@@ -24,6 +24,7 @@ use super::{
     types::{RunEvent, TestCase, TestRun},
 };
 use crate::{
+    config::Overrides,
     model::{LeftProcess, Outcome},
     telemetry::{LookedAt, ProbeOptions, Recording, Registry, TOKEN},
 };
@@ -47,6 +48,8 @@ pub struct ExecuteOptions {
     pub retries: u32,
     /// What the probe in every process is told.
     pub probe: ProbeOptions,
+    /// What some tests have otherwise.
+    pub overrides: Overrides,
     /// What the test binaries are told.
     pub arguments: TestArguments,
 }
@@ -62,8 +65,21 @@ impl Default for ExecuteOptions {
             fail_fast: false,
             retries: 0,
             probe: ProbeOptions::default(),
+            overrides: Overrides::default(),
             arguments: TestArguments::default(),
         }
+    }
+}
+
+impl ExecuteOptions {
+    /// What the probe is told in this test, and the test's time limit.
+    pub fn of_test(&self, case: &TestCase) -> (ProbeOptions, Option<Duration>) {
+        let mut probe = self.probe;
+        let mut time_limit = self.time_limit.unwrap_or_default();
+        let path = case.path.as_deref().unwrap_or_default();
+        self.overrides.apply(&case.binary.package, path, &mut probe.thresholds, &mut time_limit);
+        // Where there is none at all, none is set for a single test.
+        (probe, self.time_limit.map(|_| time_limit).filter(|limit| !limit.is_zero()))
     }
 }
 
@@ -334,12 +350,9 @@ async fn run_test(
             command.args(&options.arguments.raw);
         }
     }
-    command.envs(registry.environment(token, &options.probe));
-    let limits = Limits {
-        time_limit: options.time_limit,
-        grace: options.grace,
-        slow_after: options.slow_after,
-    };
+    let (probe, time_limit) = options.of_test(&case);
+    command.envs(registry.environment(token, &probe));
+    let limits = Limits { time_limit, grace: options.grace, slow_after: options.slow_after };
     let inquiry =
         Inquiry { index, token, registry: Arc::clone(registry), questions: questions.clone() };
     let hopeless = async {
@@ -351,7 +364,7 @@ async fn run_test(
             () = stands_still(&inquiry) => Outcome::Hung,
         }
     };
-    let overdue = outlasts(options.time_limit.unwrap_or_default(), || inquiry.clone().verdict());
+    let overdue = outlasts(time_limit.unwrap_or_default(), || inquiry.clone().verdict());
     let is_for_console = !options.probe.console_wait.is_zero();
     let last_words = async {
         // A process that is done, and was there for the console only, ends as it would

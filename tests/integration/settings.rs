@@ -1,7 +1,7 @@
 //! `concaudit.toml`, and findings that a team has decided to live with.
 
 use crate::support::{
-    Project, Suppression,
+    Project, Report, Suppression,
     project::{LIB, POLL, WATCH},
 };
 
@@ -116,6 +116,115 @@ fn flags_win_over_the_environment_and_that_over_the_settings() {
 }
 
 #[test]
+fn settings_may_be_for_some_tests_only() {
+    let project = Project::of_threads();
+    let of = |package: &str, test: &str, level: &str| {
+        format!(
+            "[[override]]\npackage = \"{package}\"\ntest = \"{test}\"\n\
+             rules = {{ leaked-thread = \"{level}\" }}\n"
+        )
+    };
+    let severity = |report: &Report| {
+        let found = report.findings.iter().find(|it| {
+            it.primary().is_some_and(|place| (&*place.file, place.line) == ("src/lib.rs", POLL))
+        });
+        found.map(|found| found.severity.clone())
+    };
+    for (text, expected) in [
+        (of("thr*", "tests::*", "deny"), Some("error")),
+        (of("thr*", "tests::other", "deny"), Some("warning")),
+        (of("other", "*", "deny"), Some("warning")),
+        (of("*", "*", "allow"), None),
+        (of("*", "*", "allow") + &of("*", "tests::both", "deny"), Some("error")),
+    ] {
+        project.write("concaudit.toml", &text);
+        let (_, report) = project.run(&[]);
+        assert_eq!(severity(&report).as_deref(), expected, "{text}");
+    }
+    // The command line has the last word.
+    project.write("concaudit.toml", of("*", "*", "allow"));
+    let (finished, report) = project.run(&["--deny", "leaked-thread"]);
+    finished.assert_code(1);
+    assert_eq!(severity(&report).as_deref(), Some("error"));
+    let told = project.tool().args(&["config"]).run();
+    let line = "package `*`, test `*`: leaked-thread allow (concaudit.toml:2)";
+    assert!(told.stdout.contains(line), "{told}");
+}
+
+#[test]
+fn a_threshold_may_be_for_some_tests_only() {
+    let slow = "\
+//! A lock that is held for long.
+
+#[cfg(test)]
+mod tests {
+    fn hold() {
+        let lock = std::sync::Mutex::new(());
+        let guard = lock.lock().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        drop(guard);
+    }
+
+    #[test]
+    fn short() {
+        hold();
+    }
+
+    #[test]
+    fn long() {
+        hold();
+    }
+}
+";
+    let project = Project::with_lib(slow);
+    project.write(
+        "concaudit.toml",
+        "[thresholds]\nlong-hold = \"50ms\"\n\n[[override]]\ntest = \"tests::long\"\n\
+         thresholds = { long-hold = \"20s\" }\n",
+    );
+    let (_, report) = project.run(&["--fail-on", "never"]);
+    let tests: Vec<&String> = report.findings.iter().flat_map(|found| &found.tests).collect();
+    assert_eq!(tests, ["threads tests::short"], "{:#?}", report.findings);
+}
+
+#[test]
+fn the_schema_of_the_settings_takes_what_the_tool_takes() {
+    let project = Project::of_threads();
+    let schema = project.tool().args(&["schema", "settings"]).run();
+    schema.assert_code(0);
+    let root = env!("CARGO_MANIFEST_DIR");
+    let committed = fs_err::read_to_string(format!("{root}/schema/settings.v1.json"));
+    assert_eq!(
+        committed.expect("it is committed"),
+        schema.stdout,
+        "stale: `cargo run -- schema settings > schema/settings.v1.json`"
+    );
+    let schema: serde_json::Value = serde_json::from_str(&schema.stdout).expect("it is JSON");
+    let schema = jsonschema::validator_for(&schema).expect("it is a schema");
+    let is_valid = |text: &str| {
+        let value: toml::Value = toml::from_str(text).expect("it is TOML");
+        schema.is_valid(&serde_json::to_value(value).expect("it has a form"))
+    };
+    // The example of the README.
+    let readme = fs_err::read_to_string(format!("{root}/README.md")).expect("it is there");
+    let example = readme
+        .split("```toml\n")
+        .find_map(|rest| rest.split("```").next().filter(|text| text.contains("[thresholds]")));
+    assert!(is_valid(example.expect("it has one")));
+    assert!(is_valid(ALLOW));
+    for text in [
+        "[threshold]\n",
+        "[thresholds]\nwiat = \"1s\"\n",
+        "[thresholds]\nwait = 5\n",
+        "[rules]\ndeadlock = \"wran\"\n",
+        "[[allow]]\nrule = \"deadlock\"\n",
+        "[[override]]\nrules = { deadlock = \"warn\" }\n",
+    ] {
+        assert!(!is_valid(text), "{text}");
+    }
+}
+
+#[test]
 fn settings_that_say_nothing_sensible_are_underlined() {
     let cases: &[(&str, &[&str])] = &[
         ("[threshold]\n", &["concaudit.toml:1:2", "did you mean `thresholds`?"]),
@@ -131,6 +240,11 @@ fn settings_that_say_nothing_sensible_are_underlined() {
             "[[allow]]\nrule = \"deadlock\"\nsite = \"src/*\"\nreason = \"x\"\nuntil = \"soon\"\n",
             &["concaudit.toml:5:9", "write it as 2027-01-31"],
         ),
+        (
+            "[[override]]\nrules = { deadlock = \"warn\" }\n",
+            &["concaudit.toml:1:1", "what is for all tests is in `[thresholds]`"],
+        ),
+        ("[[override]]\ntest = \"a[\"\n", &["concaudit.toml:2:8", "`a[` is no glob"]),
         ("[rules\n", &["concaudit.toml:1:", "failed to read the settings as TOML"]),
     ];
     let project = Project::of_threads();
