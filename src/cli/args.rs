@@ -247,6 +247,10 @@ pub struct RunOptions {
     /// Let the tests' output through as it comes, one test at a time
     #[arg(long, alias = "nocapture", help_heading = "Run options")]
     pub no_capture: bool,
+    /// Run tests that show a `lock-order-cycle` again, pausing each party once it has its first
+    /// lock until the others have theirs: what deadlocks is observed
+    #[arg(long, help_heading = "Run options")]
+    pub confirm: bool,
     /// Print the address of each test process for tokio-console, lift the time limit, let
     /// deadlocked tests wait, and keep
     /// a process that is done for as long as a console is attached (or a minute, if none is)

@@ -7,6 +7,7 @@ use super::{
     analysis,
     args::{GlobalOptions, TestOptions},
     baseline, build,
+    confirm::{Repeat, confirm},
     console::Console,
     execute::{self, Executed},
     exit::{ExpectedError, settle, unless_told, verdict},
@@ -59,6 +60,11 @@ pub fn audit(
     }
     let run = analysis::model(&build, &symbols, &execution, &mut executed.runs);
     let mut findings = analysis::findings(&run, options);
+    if options.run.confirm {
+        let repeat =
+            Repeat { build: &build, symbols: &symbols, options: &execution, executed: &executed };
+        confirm(&run, &mut findings, repeat, console)?;
+    }
     settings.set_levels(&mut findings, &run);
     let is_complete = is_complete(&build, &executed, options);
     settings.suppress(&mut findings, &allowances, is_complete);

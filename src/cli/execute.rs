@@ -13,7 +13,10 @@ use super::{
 use crate::{
     instrument::Build,
     model::Symboliser,
-    run::{self, ExecuteOptions, Guard, Interrupts, RunEvent, TestArguments, TestCase, TestRun},
+    run::{
+        self, ExecuteOptions, Guard, Interrupts, Listing, RunEvent, TestArguments, TestCase,
+        TestRun,
+    },
     telemetry::{LookedAt, ProbeOptions, Reach, Registry},
 };
 
@@ -77,7 +80,24 @@ pub fn execute(
     options: ExecuteOptions,
     console: &mut Console,
 ) -> Result<Executed, ExpectedError> {
-    runtime()?.block_on(run_tests(build, symbols, options, console))
+    runtime()?.block_on(async {
+        let listing = run::list(&build.binaries, &options.arguments.filter)
+            .await
+            .map_err(anyhow::Error::from)?;
+        run_tests(build, symbols, listing, options, console, true).await
+    })
+}
+
+/// Runs a single test once more, without a word.
+pub fn rerun(
+    build: &Build,
+    symbols: &Symboliser,
+    case: TestCase,
+    options: ExecuteOptions,
+    console: &mut Console,
+) -> Result<Executed, ExpectedError> {
+    let listing = Listing { cases: vec![case], skipped: 0, benchmarks: 0, binaries: 1 };
+    runtime()?.block_on(run_tests(build, symbols, listing, options, console, false))
 }
 
 /// How the tests are to be run.
@@ -116,12 +136,12 @@ pub fn execute_options(options: &TestOptions) -> Result<ExecuteOptions, Expected
 async fn run_tests(
     build: &Build,
     symbols: &Symboliser,
+    listing: Listing,
     options: ExecuteOptions,
     console: &mut Console,
+    is_told: bool,
 ) -> Result<Executed, ExpectedError> {
     let shows_addresses = !options.probe.console_wait.is_zero();
-    let listing =
-        run::list(&build.binaries, &options.arguments.filter).await.map_err(anyhow::Error::from)?;
     let skipped = listing.skipped;
     let reach = if shows_addresses { Reach::Console } else { Reach::Auditor };
     let registry = Arc::new(Registry::bind(reach).map_err(anyhow::Error::from)?);
@@ -141,7 +161,8 @@ async fn run_tests(
                 .collect();
             console.borrow_mut().states(case, elapsed, &states);
         }
-        event => console.borrow_mut().run_event(&event),
+        event if is_told => console.borrow_mut().run_event(&event),
+        _ => {}
     };
     let mut judge =
         |case: &TestCase, processes: &[LookedAt]| verdict(&build.project, symbols, case, processes);

@@ -12,6 +12,7 @@ mod build;
 mod clean;
 mod color;
 mod completions;
+mod confirm;
 mod console;
 mod diff;
 mod dispatch;

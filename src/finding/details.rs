@@ -317,6 +317,10 @@ pub enum Details {
     },
     /// `lock-order-cycle`
     LockOrderCycle {
+        /// The test in which it deadlocked as the run paused each party with its first lock, with
+        /// `--confirm`.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        confirmed_in: Option<String>,
         /// The locks in order; the last is taken before the first again.
         locks: Vec<String>,
         /// Whether the cycle closes on instances of one process (true) or only

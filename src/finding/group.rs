@@ -275,7 +275,11 @@ mod tests {
             notes: Vec::new(),
             minor_notes: Vec::new(),
             help: String::new(),
-            details: Details::LockOrderCycle { locks: Vec::new(), on_instances: true },
+            details: Details::LockOrderCycle {
+                confirmed_in: None,
+                locks: Vec::new(),
+                on_instances: true,
+            },
         }
     }
 

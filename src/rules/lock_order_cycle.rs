@@ -13,11 +13,11 @@ use crate::{
     deadlock::ReportedKnots,
     describe::{self, class_identity},
     finding::{
-        Confidence, Details, Finding, Origin, Severity,
+        Confidence, Details, Finding, Origin, Severity, fingerprint,
         group::{Draft, Groups, Identity, Rank},
     },
     lock_order::{ClassOrders, Classes, Doubt, LockKey, Step, class_cycles, find, steps},
-    model::{Run, origin, pointed_frame, short},
+    model::{OrderEdge, Run, Test, origin, pointed_frame, short},
     project::Project,
     rules::{Explained, Rule, config::Config},
 };
@@ -25,6 +25,36 @@ use crate::{
 /// See the module.
 #[derive(Debug)]
 pub struct LockOrderCycle;
+
+/// A cycle on instances, as one process has shown it.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    /// Of its finding.
+    pub fingerprint: String,
+    /// The test.
+    pub test: &'a Test,
+    /// Its orders.
+    pub edges: Vec<&'a OrderEdge>,
+}
+
+/// The cycles on instances that are reported, each in every process that has shown it.
+pub fn seen(run: &Run) -> Vec<Seen<'_>> {
+    let mut all = Vec::new();
+    for test in &run.tests {
+        for process in &test.processes {
+            for (cycle, _) in find(&steps(test, process), &|_, lock| lock.id, |_| true, true) {
+                let identity = identity(&run.project, &cycle);
+                let parts: Vec<&str> = identity.iter().map(String::as_str).collect();
+                all.push(Seen {
+                    fingerprint: fingerprint(LockOrderCycle.name(), &parts),
+                    test,
+                    edges: cycle.iter().map(|step| step.edge).collect(),
+                });
+            }
+        }
+    }
+    all
+}
 
 impl Rule for LockOrderCycle {
     fn name(&self) -> &'static str {
@@ -86,22 +116,7 @@ fn add(
     let first = (0..cycle.len()).min_by_key(|&at| place(&cycle[at])).unwrap_or(0);
     let cycle: Vec<Step> = cycle[first..].iter().chain(&cycle[..first]).copied().collect();
 
-    // Sorted, so that it is the same wherever the cycle is told from.
-    let orders: BTreeSet<String> = cycle
-        .iter()
-        .map(|step| {
-            let side = |lock, stack| {
-                format!(
-                    "{} by {}",
-                    class_identity(project, lock),
-                    describe::identity(pointed_frame(stack))
-                )
-            };
-            let (from, to) = (&step.edge.from.stack, &step.edge.to.stack);
-            format!("{}, then {}", side(step.from, from), side(step.to, to))
-        })
-        .collect();
-    let identity: Identity = orders.into_iter().collect();
+    let identity = identity(project, &cycle);
     let spot = describe::spot(project, pointed_frame(&cycle[0].edge.to.stack));
     let origin = cycle
         .iter()
@@ -125,6 +140,25 @@ fn add(
     };
     let tests: BTreeSet<String> = cycle.iter().map(|step| step.test.name.clone()).collect();
     groups.add(identity, spot, rank, tests, || tell(project, &cycle, doubts, origin, on_instances));
+}
+
+/// What a cycle is recognised by, wherever it is told from.
+fn identity(project: &Project, cycle: &[Step]) -> Identity {
+    let orders: BTreeSet<String> = cycle
+        .iter()
+        .map(|step| {
+            let side = |lock, stack| {
+                format!(
+                    "{} by {}",
+                    class_identity(project, lock),
+                    describe::identity(pointed_frame(stack))
+                )
+            };
+            let (from, to) = (&step.edge.from.stack, &step.edge.to.stack);
+            format!("{}, then {}", side(step.from, from), side(step.to, to))
+        })
+        .collect();
+    orders.into_iter().collect()
 }
 
 fn tell(
@@ -212,7 +246,7 @@ fn tell(
         notes,
         minor_notes: Vec::new(),
         help: help.to_owned(),
-        details: Details::LockOrderCycle { locks: names, on_instances },
+        details: Details::LockOrderCycle { confirmed_in: None, locks: names, on_instances },
     })
 }
 

@@ -15,7 +15,7 @@ mod leaked_handle;
 mod leaked_thread;
 mod lingering_task;
 mod lock_across_await;
-mod lock_order_cycle;
+pub mod lock_order_cycle;
 mod long_held_lock;
 mod lost_waker;
 mod orphaned_task;

@@ -23,5 +23,5 @@ pub use execute::{ExecuteOptions, Verdict, execute};
 pub use guard::{Guard, is_guard_call, stand_guard};
 pub use interrupts::Interrupts;
 pub use keys::are_heard;
-pub use list::list;
+pub use list::{Listing, list};
 pub use types::*;

@@ -17,6 +17,6 @@ mod registry;
 
 #[cfg(test)]
 pub use address::Address;
-pub use options::ProbeOptions;
+pub use options::{MAX_PAUSES, ProbeOptions};
 pub use recording::{PackedRecording, Recording};
 pub use registry::{LookedAt, Reach, Registry, TOKEN};

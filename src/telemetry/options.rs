@@ -15,7 +15,13 @@ pub struct ProbeOptions {
     /// How long a process that is done waits for a tokio-console to attach. One
     /// that is attached keeps it for as long as it stays.
     pub console_wait: Duration,
+    /// Calls after which a thread is paused until others are after the others, as addresses in
+    /// the executable's file; 0 behind the last.
+    pub pause: [u64; MAX_PAUSES],
 }
+
+/// The most calls that threads are paused after.
+pub const MAX_PAUSES: usize = 4;
 
 impl Default for ProbeOptions {
     fn default() -> Self {
@@ -23,6 +29,7 @@ impl Default for ProbeOptions {
             thresholds: Thresholds::default(),
             exit_wait: Duration::from_secs(2),
             console_wait: Duration::ZERO,
+            pause: [0; MAX_PAUSES],
         }
     }
 }
@@ -33,7 +40,11 @@ impl fmt::Display for ProbeOptions {
             write!(f, "{field}={value},")?;
         }
         let (exit_wait, console_wait) = (self.exit_wait.as_nanos(), self.console_wait.as_nanos());
-        write!(f, "exit_wait={exit_wait},console_wait={console_wait}")
+        write!(f, "exit_wait={exit_wait},console_wait={console_wait}")?;
+        for (number, call) in self.pause.iter().enumerate().filter(|(_, call)| **call != 0) {
+            write!(f, ",pause_{number}={call}")?;
+        }
+        Ok(())
     }
 }
 

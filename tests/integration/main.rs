@@ -40,6 +40,7 @@ mod model;
 mod often;
 mod old_tokio;
 mod orphaned_task;
+mod precision;
 mod recursive_lock;
 mod settings;
 mod silent_panic;

@@ -201,6 +201,7 @@ pub fn lock_order_cycle() -> Finding {
         variants: vec![],
         further_occurrences: 0,
         details: Details::LockOrderCycle {
+            confirmed_in: None,
             locks: names(&["Mutex created at src/generated.rs:7:5", "Mutex"]),
             on_instances: true,
         },

@@ -27,6 +27,8 @@ pub enum Workspace {
     Futurelock,
     /// `fixtures/hung`: the same.
     Hung,
+    /// `fixtures/precision`
+    Precision,
 }
 
 /// What came of auditing a workspace.
@@ -55,6 +57,7 @@ impl Workspace {
             Self::Deadlock => "deadlock",
             Self::Futurelock => "futurelock",
             Self::Hung => "hung",
+            Self::Precision => "precision",
         }
     }
 
@@ -72,7 +75,7 @@ impl Workspace {
     /// With what the tool said, if there is no report.
     #[track_caller]
     pub fn audit(self) -> &'static Audit {
-        static AUDITS: [OnceLock<Result<Audit, String>>; 8] = [const { OnceLock::new() }; 8];
+        static AUDITS: [OnceLock<Result<Audit, String>>; 9] = [const { OnceLock::new() }; 9];
         match AUDITS[self as usize].get_or_init(|| self.run()) {
             Ok(audit) => audit,
             Err(reason) => panic!("no report of {self:?}\n{reason}"),

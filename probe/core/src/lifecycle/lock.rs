@@ -8,6 +8,7 @@ use crate::{
         by_place::{self, RecursionKey},
         lock_order::record_edges,
     },
+    lifecycle::pause,
     outbox,
     platform::{
         clock, counters, distribution, options,
@@ -130,6 +131,7 @@ pub(crate) fn acquired(resource: &Arc<Resource>, mode: Mode, is_try: bool, is_mo
         record_edges(&actor, &held, &acquisition, now, false);
     }
     hold(&actor, Hold::new(acquisition, now, clock::starved_ns()));
+    pause::after_acquisition();
 }
 
 /// Writes down that `actor` holds a lock.

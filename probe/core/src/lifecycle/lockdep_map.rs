@@ -26,7 +26,7 @@ use crate::{
     context::{self, Context},
     detect::{by_place, lock_order},
     lifecycle::{
-        lock,
+        lock, pause,
         thread::{self, Blocking},
     },
     platform::{
@@ -299,6 +299,7 @@ impl LockdepMap {
                 starved_at: clock::starved_ns(),
             });
         }
+        pause::after_acquisition();
     }
 
     /// The hold goes on in another mode: a downgrade, or an upgrade that was

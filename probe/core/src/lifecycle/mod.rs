@@ -5,6 +5,7 @@ pub mod happens_before;
 pub(crate) mod lock;
 pub mod lockdep_map;
 pub mod operation;
+mod pause;
 pub mod poll;
 pub mod scope;
 pub mod task;

@@ -4,6 +4,9 @@ use std::sync::OnceLock;
 
 use super::thresholds::thresholds;
 
+/// The most orders of a cycle whose first calls are paused after.
+pub const MAX_PAUSES: usize = 4;
+
 macro_rules! define {
     ($($(#[$meaning:meta])* $field:ident: $kind:ident = $default:literal, $name:literal, $env:literal;)*) => {
         /// The thresholds of the run, and how long a process waits at its end. All times in
@@ -15,11 +18,14 @@ macro_rules! define {
             pub exit_wait: u64,
             /// How long a process that is done waits for a console to attach; 0: not.
             pub console_wait: u64,
+            /// Calls after which a thread is paused, as addresses in the executable's file; 0
+            /// behind the last.
+            pub pause: [u64; MAX_PAUSES],
         }
 
         impl Default for Options {
             fn default() -> Self {
-                Self { $($field: $default,)* exit_wait: 2_000_000_000, console_wait: 0 }
+                Self { $($field: $default,)* exit_wait: 2_000_000_000, console_wait: 0, pause: [0; MAX_PAUSES] }
             }
         }
 
@@ -29,7 +35,10 @@ macro_rules! define {
                     $(stringify!($field) => Some(&mut self.$field),)*
                     "exit_wait" => Some(&mut self.exit_wait),
                     "console_wait" => Some(&mut self.console_wait),
-                    _ => None,
+                    _ => {
+                        let number: usize = name.strip_prefix("pause_")?.parse().ok()?;
+                        self.pause.get_mut(number)
+                    }
                 }
             }
         }
@@ -39,6 +48,13 @@ macro_rules! define {
 thresholds!(define);
 
 impl Options {
+    /// The calls after which a thread is paused.
+    #[inline]
+    pub(crate) fn pauses(&self) -> &[u64] {
+        let count = self.pause.iter().take_while(|call| **call != 0).count();
+        &self.pause[..count]
+    }
+
     /// Reads `field=number,field=number`; what it does not know it skips, so that a newer runner
     /// and an older probe get along.
     #[must_use]
@@ -73,5 +89,7 @@ mod tests {
         let options = Options::parse("wait=25, spawn_storm = 7,future=1,orphaned=soon,x");
         assert_eq!((options.wait, options.spawn_storm), (25, 7));
         assert_eq!(options.orphaned, Options::default().orphaned);
+        assert!(options.pauses().is_empty());
+        assert_eq!(Options::parse("pause_0=9,pause_1=8,pause_4=7").pauses(), [9, 8]);
     }
 }

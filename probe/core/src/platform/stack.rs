@@ -16,6 +16,7 @@ use super::{
     busy::Busy,
     counters,
     hash::{FastMap, fold},
+    options::MAX_PAUSES,
     sync::{Sharded, lock},
 };
 
@@ -200,6 +201,22 @@ pub(crate) fn write(addresses: &[AtomicUsize]) -> usize {
         depth < addresses.len()
     });
     depth
+}
+
+/// Which of these calls, addresses in a file that is loaded at `base`, the stack of the current
+/// task or thread goes through.
+#[cold]
+pub(crate) fn passes(calls: &[u64], base: usize) -> [bool; MAX_PAUSES] {
+    let mut is_passed = [false; MAX_PAUSES];
+    walk(frame_pointer(), Extent::Task, |address| {
+        // A return address is that of the instruction after the call.
+        let call = address.wrapping_sub(base).wrapping_sub(1) as u64;
+        for (is_passed, _) in is_passed.iter_mut().zip(calls).filter(|(_, known)| **known == call) {
+            *is_passed = true;
+        }
+        true
+    });
+    is_passed
 }
 
 /// Stores a stack that was written by [`write()`].
