@@ -78,6 +78,8 @@ fn every_test_of_the_fixtures_has_an_expectation() {
     assert_eq!(missing(Workspace::Hung, &expected), [""; 0]);
     let expected = [crate::futurelock::one::TESTS, crate::futurelock::many::TESTS];
     assert_eq!(missing(Workspace::Futurelock, &expected), [""; 0]);
+    let expected = [crate::precision::TESTS, crate::precision::rightly::TESTS];
+    assert_eq!(missing(Workspace::Precision, &expected), [""; 0]);
 }
 
 #[test]

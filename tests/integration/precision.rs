@@ -34,7 +34,7 @@ expectations! { Workspace::Precision, "precision::judged wrongly::";
     owned_guards => cycle(FUTURES, &["owned-one", "owned-other"]);
 }
 
-mod rightly {
+pub mod rightly {
     use super::*;
 
     expectations! { Workspace::Precision, "precision::judged rightly::";
