@@ -29,6 +29,7 @@ expectations! { Workspace::Precision, "precision::judged wrongly::";
     one_inversion_among_many => cycle(WRONG, &["many-one", "many-other"]);
     detached_threads => cycle(WRONG, &["detached-one", "detached-other"]);
     messages_about_something_else => cycle(WRONG, &["messages-one", "messages-other"]);
+    a_notification_before_both_orders => cycle(WRONG, &["notified-one", "notified-other"]);
     tasks_in_opposite_orders => cycle(FUTURES, &["tasks-one", "tasks-other"]);
     a_task_and_a_thread => cycle(FUTURES, &["mixed-one", "mixed-other"]);
     owned_guards => cycle(FUTURES, &["owned-one", "owned-other"]);
@@ -58,6 +59,8 @@ pub mod rightly {
         a_barrier_in_between => possible_cycle(TIME, &[]);
         a_notification_in_between => possible_cycle(TIME, &[]);
         a_second_lock_with_a_time_limit => silent();
+        a_condition_that_is_met_already => possible_cycle(TIME, &[]);
+        a_condition_of_parking_lot_that_is_met_already => possible_cycle(TIME, &[]);
         a_condvar_releases_its_lock => silent();
         a_semaphore_as_a_gate => possible_cycle(TIME, &[]);
         a_task_that_is_awaited => possible_cycle(TIME, &[]);

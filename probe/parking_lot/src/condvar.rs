@@ -5,7 +5,7 @@ use std::fmt;
 use concaudit_core::{
     is_active,
     lifecycle::{happens_before, lockdep_map::LockdepMap, thread},
-    record::lock::Mode,
+    record::{lock::Mode, meeting::Meeting},
 };
 
 use crate::{MutexGuard, RawMutex, real_api::RawMutexTimed, tracked::retaken};
@@ -35,6 +35,8 @@ impl From<real::WaitTimeoutResult> for WaitTimeoutResult {
 /// The real condition variable, for guards of tracked mutexes.
 pub struct Condvar {
     real: real::Condvar,
+    /// Of who has notified, for who finds that it need not wait.
+    notified: Meeting,
 }
 
 /// A mutex that was released to wait. It is held again once this is dropped, whether the
@@ -51,20 +53,20 @@ impl Condvar {
     /// As in the real crate.
     #[inline]
     pub const fn new() -> Self {
-        Self { real: real::Condvar::new() }
+        Self { real: real::Condvar::new(), notified: Meeting::new() }
     }
 
     /// As in the real crate.
     #[inline]
     pub fn notify_one(&self) -> bool {
-        happens_before::notifies(self.address());
+        self.notifies();
         self.real.notify_one()
     }
 
     /// As in the real crate.
     #[inline]
     pub fn notify_all(&self) -> usize {
-        happens_before::notifies(self.address());
+        self.notifies();
         self.real.notify_all()
     }
 
@@ -100,6 +102,12 @@ impl Condvar {
     /// Names it to the probe while somebody waits: it is not moved meanwhile.
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
+    }
+
+    #[inline]
+    fn notifies(&self) {
+        happens_before::notifies(self.address());
+        happens_before::leave(&self.notified);
     }
 
     fn listening(&self) -> Option<happens_before::Listening> {
@@ -164,6 +172,7 @@ impl Condvar {
         while condition(&mut **mutex_guard) {
             self.wait(mutex_guard);
         }
+        happens_before::pick_up(&self.notified);
     }
 
     /// As in the real crate.
@@ -181,6 +190,9 @@ impl Condvar {
         let mut result = WaitTimeoutResult(false);
         while !result.timed_out() && condition(&mut **mutex_guard) {
             result = self.wait_until(mutex_guard, timeout);
+        }
+        if !result.timed_out() {
+            happens_before::pick_up(&self.notified);
         }
         result
     }

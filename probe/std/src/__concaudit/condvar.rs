@@ -9,7 +9,10 @@ use core::{
 use concaudit_core::{
     is_active,
     lifecycle::{happens_before, lockdep_map::LockdepMap},
-    record::lock::{AcquireKind, Mode},
+    record::{
+        lock::{AcquireKind, Mode},
+        meeting::Meeting,
+    },
 };
 use real::{
     sync::{LockResult, PoisonError, WaitTimeoutResult},
@@ -24,6 +27,8 @@ use super::{
 /// As [`real::sync::Condvar`].
 pub struct Condvar {
     inner: real::sync::Condvar,
+    /// Of who has notified, for who finds that it need not wait.
+    notified: Meeting,
 }
 
 impl Condvar {
@@ -31,7 +36,7 @@ impl Condvar {
     #[must_use]
     #[inline]
     pub const fn new() -> Condvar {
-        Condvar { inner: real::sync::Condvar::new() }
+        Condvar { inner: real::sync::Condvar::new(), notified: Meeting::new() }
     }
 
     /// As [`real::sync::Condvar::wait`].
@@ -60,6 +65,7 @@ impl Condvar {
         while condition(&mut *guard) {
             guard = self.wait(guard)?;
         }
+        happens_before::pick_up(&self.notified);
         Ok(guard)
     }
 
@@ -119,6 +125,7 @@ impl Condvar {
         let start = Instant::now();
         loop {
             if !condition(&mut *guard) {
+                happens_before::pick_up(&self.notified);
                 return Ok((guard, wait_timeout_result(false)));
             }
             let Some(timeout) = dur.checked_sub(start.elapsed()) else {
@@ -137,17 +144,23 @@ impl Condvar {
         is_active().then(|| happens_before::listening(self.address()))
     }
 
+    #[inline]
+    fn notifies(&self) {
+        happens_before::notifies(self.address());
+        happens_before::leave(&self.notified);
+    }
+
     /// As [`real::sync::Condvar::notify_one`].
     #[inline]
     pub fn notify_one(&self) {
-        happens_before::notifies(self.address());
+        self.notifies();
         self.inner.notify_one();
     }
 
     /// As [`real::sync::Condvar::notify_all`].
     #[inline]
     pub fn notify_all(&self) {
-        happens_before::notifies(self.address());
+        self.notifies();
         self.inner.notify_all();
     }
 }
