@@ -15,7 +15,9 @@ pub struct Changes {
     /// Findings that were not found, by a run that cannot tell that they are mended.
     pub unseen: usize,
     /// Findings that are mended, and no longer in there.
-    pub removed: Vec<KnownFinding>,
+    pub mended: Vec<KnownFinding>,
+    /// Findings that a comment or an `[[allow]]` suppresses, and that need not be in there.
+    pub allowed: usize,
 }
 
 impl Baseline {
@@ -45,9 +47,11 @@ impl Baseline {
     ) -> Changes {
         let mut changes = Changes::default();
         let mut seen: BTreeSet<Key> = BTreeSet::new();
+        let mut allowed: BTreeSet<Key> = BTreeSet::new();
         for finding in findings.iter().filter(|finding| can_be_known(finding)) {
             let key = key(finding);
             if !finding.suppressed.is_empty() {
+                allowed.insert(key);
                 continue;
             }
             if let Some(known) = self.findings.get_mut(&key) {
@@ -72,16 +76,18 @@ impl Baseline {
             }
         }
         self.findings.retain(|key, known| {
+            let is_mended = is_complete(&known.rule);
             if seen.contains(key) {
                 return true;
-            }
-            let is_gone = is_complete(&known.rule);
-            if is_gone {
-                changes.removed.push(known.clone());
+            } else if allowed.contains(key) {
+                changes.allowed += 1;
+                return false;
+            } else if is_mended {
+                changes.mended.push(known.clone());
             } else {
                 changes.unseen += 1;
             }
-            !is_gone
+            !is_mended
         });
         changes
     }

@@ -61,9 +61,9 @@ pub fn apply(
     let changes = baseline.update(findings, fails, is_complete);
     if !options.update_baseline {
         before.mark(findings);
-        if !changes.removed.is_empty() {
-            let count = counted(changes.removed.len() as u64, "known finding", "known findings");
-            let them = if changes.removed.len() == 1 { "it" } else { "them" };
+        if !changes.mended.is_empty() {
+            let count = counted(changes.mended.len() as u64, "known finding", "known findings");
+            let them = if changes.mended.len() == 1 { "it" } else { "them" };
             let message = format!("{count} not found any more; `--update-baseline` removes {them}");
             console.status("Baseline", &message);
         }
@@ -83,18 +83,22 @@ fn tell(path: &Utf8Path, baseline: &Baseline, changes: &Changes, console: &mut C
         0 => String::new(),
         unseen => format!(", {unseen} kept that this run could not tell of"),
     };
+    let allowed = match changes.allowed {
+        0 => String::new(),
+        allowed => format!(", {allowed} removed that the settings or a comment allow"),
+    };
     let message = format!(
-        "{path} has {total}: {} added, {} found again{unseen}, {} removed",
+        "{path} has {total}: {} added, {} found again{unseen}{allowed}, {} mended",
         changes.added,
         changes.kept,
-        changes.removed.len(),
+        changes.mended.len(),
     );
     console.status("Baseline", &message);
-    for mended in changes.removed.iter().take(MENDED_NAMED) {
+    for mended in changes.mended.iter().take(MENDED_NAMED) {
         console
             .status("Mended", &format!("{} at {} {}", mended.rule, mended.file, mended.function));
     }
-    if let Some(further @ 1..) = changes.removed.len().checked_sub(MENDED_NAMED) {
+    if let Some(further @ 1..) = changes.mended.len().checked_sub(MENDED_NAMED) {
         console.status("Mended", &format!("and {further} more"));
     }
 }

@@ -15,7 +15,7 @@ use super::{
     text,
 };
 use crate::{
-    describe::{duration, group_digits},
+    describe::{counted, duration, group_digits},
     finding::{Finding, Severity},
 };
 
@@ -30,10 +30,32 @@ pub struct Diff {
     pub fixed: Vec<Finding>,
     /// Findings that only the old report has, of tests that did not run again: nothing is known.
     pub unseen: Vec<Finding>,
+    /// Findings that the old report has, and that are suppressed in the new one.
+    #[serde(default)]
+    pub suppressed: Vec<Finding>,
     /// Findings that both have, as they are in the new one.
     pub unchanged: Vec<Finding>,
+    /// Findings that both have, and that at least twice as many tests show in the one as in the
+    /// other.
+    #[serde(default)]
+    pub reach: Vec<Reach>,
     /// What moved beyond noise, in tests that both have.
     pub moved: Vec<Moved>,
+}
+
+/// How many tests show a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reach {
+    /// The finding's rule.
+    pub rule: String,
+    /// The finding's fingerprint.
+    pub fingerprint: String,
+    /// Its place in the new report, `src/lib.rs:7`.
+    pub place: String,
+    /// Before.
+    pub old_tests: u64,
+    /// Now.
+    pub new_tests: u64,
 }
 
 /// A number of a test that is another one by more than noise.
@@ -127,11 +149,28 @@ pub fn diff(old: &Report, new: &Report) -> Diff {
         match before.get(key) {
             None => diff.new.push(finding.clone()),
             Some(known) if finding.severity > known.severity => diff.worse.push(finding.clone()),
-            Some(_) => diff.unchanged.push(finding.clone()),
+            Some(known) => {
+                let (old, new) = (known.tests.len() as u64, finding.tests.len() as u64);
+                if old.max(new) >= 2 * old.min(new).max(1) {
+                    diff.reach.push(Reach {
+                        rule: finding.rule.clone(),
+                        fingerprint: finding.fingerprint.clone(),
+                        place: text::place(finding),
+                        old_tests: old,
+                        new_tests: new,
+                    });
+                }
+                diff.unchanged.push(finding.clone());
+            }
         }
     }
     for (key, finding) in before {
         if after.contains_key(&key) {
+            continue;
+        }
+        let is_it = |it: &Finding| (&it.rule, &it.fingerprint) == (&key.0, &key.1);
+        if new.findings.iter().any(is_it) {
+            diff.suppressed.push(finding);
             continue;
         }
         // The name of an attempt that failed has its number behind it.
@@ -141,9 +180,14 @@ pub fn diff(old: &Report, new: &Report) -> Diff {
         let could_be_seen = finding.tests.is_empty() || finding.tests.iter().any(is_known);
         if could_be_seen { &mut diff.fixed } else { &mut diff.unseen }.push(finding);
     }
-    for findings in
-        [&mut diff.new, &mut diff.worse, &mut diff.fixed, &mut diff.unseen, &mut diff.unchanged]
-    {
+    for findings in [
+        &mut diff.new,
+        &mut diff.worse,
+        &mut diff.fixed,
+        &mut diff.unseen,
+        &mut diff.suppressed,
+        &mut diff.unchanged,
+    ] {
         findings.sort_by(|a, b| {
             b.severity
                 .cmp(&a.severity)
@@ -180,11 +224,12 @@ impl Diff {
         self.new.iter().chain(&self.worse).filter(is_worth_it).count()
     }
 
-    fn groups(&self) -> [(&'static str, &[Finding]); 4] {
+    fn groups(&self) -> [(&'static str, &[Finding]); 5] {
         [
             ("new", &self.new),
             ("worse", &self.worse),
             ("fixed", &self.fixed),
+            ("suppressed now", &self.suppressed),
             ("not seen, since their tests did not run", &self.unseen),
         ]
     }
@@ -222,6 +267,21 @@ impl Diff {
             }
             text.push('\n');
         }
+        if !self.reach.is_empty() {
+            let _ = writeln!(text, "{}", paint.bold("unchanged, in more or fewer tests:"));
+            for reach in &self.reach {
+                let Reach { rule, place, old_tests, new_tests, .. } = reach;
+                let place = paint.cyan(&sanitize(place));
+                let _ = writeln!(
+                    text,
+                    "  {} {place}: {} → {}",
+                    sanitize(rule),
+                    counted(*old_tests, "test", "tests"),
+                    counted(*new_tests, "test", "tests"),
+                );
+            }
+            text.push('\n');
+        }
         if !self.moved.is_empty() {
             let _ = writeln!(text, "{}", paint.bold("moved beyond noise:"));
             for moved in &self.moved {
@@ -253,6 +313,16 @@ impl Diff {
                 text.push_str(&markdown::row(finding));
             }
         }
+        if !self.reach.is_empty() {
+            text.push_str(
+                "\n**unchanged, in more or fewer tests**\n\n| rule | where | tests before | now |\n\
+                 |---|---|---|---|\n",
+            );
+            for Reach { rule, place, old_tests, new_tests, .. } in &self.reach {
+                let place = markdown::escaped(place);
+                let _ = writeln!(text, "| `{rule}` | {place} | {old_tests} | {new_tests} |");
+            }
+        }
         if !self.moved.is_empty() {
             text.push_str(
                 "\n**moved beyond noise**\n\n| test | | old | new |\n|---|---|---|---|\n",
@@ -270,13 +340,20 @@ impl Diff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::human::tests::report_of_every_rule;
+    use crate::report::human::tests::{report_of_every_rule, suppression};
 
     #[test]
     fn a_report_does_not_differ_from_itself() {
         let report = report_of_every_rule();
         let same = diff(&report, &report);
         assert_eq!((same.new.len(), same.fixed.len(), same.moved.len()), (0, 0, 0));
+        assert!(same.reach.is_empty());
+        let mut fewer = report.clone();
+        fewer.findings[2].tests.truncate(1);
+        fewer.findings[1].suppressed = vec![suppression()];
+        let told = diff(&report, &fewer);
+        assert_eq!((told.reach.len(), told.reach[0].old_tests, told.reach[0].new_tests), (1, 2, 1));
+        assert_eq!((told.fixed.len(), told.suppressed.len()), (0, 1));
     }
 
     #[test]

@@ -16,7 +16,7 @@ fn what_is_known_does_not_fail_and_what_is_new_does() {
     let project = Project::of_threads();
     let (finished, report) = project.run(UPDATE);
     finished.assert_code(0);
-    finished.assert_says(&["known.toml has 1 known finding: 1 added, 0 found again, 0 removed"]);
+    finished.assert_says(&["known.toml has 1 known finding: 1 added, 0 found again, 0 mended"]);
     let known = report.at("leaked-thread", "src/lib.rs", POLL);
     assert_eq!(known.baseline.as_deref(), Some("known"));
 
@@ -56,10 +56,23 @@ fn an_update_keeps_reasons_and_removes_what_is_mended() {
     let finished = project.tool().args(UPDATE).run();
     finished.assert_code(0);
     finished.assert_says(&[
-        "known.toml has 0 known findings: 0 added, 0 found again, 1 removed",
+        "known.toml has 0 known findings: 0 added, 0 found again, 1 mended",
         "leaked-thread at src/lib.rs threads::poll",
     ]);
     assert!(!project.read(FILE).contains("[[finding]]"), "{}", project.read(FILE));
+}
+
+#[test]
+fn what_is_allowed_need_not_be_known() {
+    let project = Project::of_threads();
+    project.run(UPDATE).0.assert_code(0);
+    project.write(
+        "concaudit.toml",
+        "[[allow]]\nrule = \"leaked-thread\"\nsite = \"threads::poll\"\nreason = \"it stays\"\n",
+    );
+    let finished = project.tool().args(UPDATE).run();
+    finished.assert_code(0);
+    finished.assert_says(&["1 removed that the settings or a comment allow, 0 mended"]);
 }
 
 #[test]
