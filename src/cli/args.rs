@@ -94,6 +94,8 @@ pub enum Command {
     Schema(SchemaOptions),
     /// Prints a completion script for a shell
     Completions(CompletionsOptions),
+    /// Prints a manual page, for `man -l -`
+    Man(ManOptions),
 }
 
 /// Understood before and after every subcommand.
@@ -562,6 +564,14 @@ pub enum SchemaOf {
     Report,
     /// `concaudit.toml`
     Settings,
+}
+
+/// Of `man`.
+#[derive(Debug, Clone, Args)]
+pub struct ManOptions {
+    /// The subcommand; without it, the page is that of the tool
+    #[arg(value_name = "SUBCOMMAND")]
+    pub subcommand: Option<String>,
 }
 
 /// Of `completions`.

@@ -22,7 +22,7 @@ use super::{
     console::Console,
     diff,
     exit::{self, ExpectedError},
-    report_file, rules,
+    man, report_file, rules,
     settings::Settings,
     setup,
 };
@@ -93,6 +93,7 @@ fn perform(invocation: &Invocation, console: &mut Console) -> Result<(), Expecte
             };
             print(console, &schema.map_err(anyhow::Error::from)?)
         }
+        Command::Man(options) => print(console, &man::page(options.subcommand.as_deref())?),
         Command::Completions(options) => print(console, &completions::script(options.shell)),
     }
 }

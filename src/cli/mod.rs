@@ -19,6 +19,7 @@ mod dispatch;
 mod execute;
 mod exit;
 mod github_actions;
+mod man;
 mod report_file;
 mod reports;
 mod rules;
