@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{args::TestOptions, state::identity};
+use super::{args::TestOptions, shake, state::identity};
 use crate::{
     finding::Finding,
     instrument::Build,
@@ -59,10 +59,13 @@ pub fn model(
         for run in of_binary {
             // A deadlock is one, whether or not the test passed at its next attempt.
             for (index, attempt) in run.failed_attempts.iter_mut().enumerate() {
-                let name = format!("{} (attempt {})", attempt.case.full_name(), index + 1);
+                let name = match attempt.seed {
+                    Some(_) => shake::name(attempt),
+                    None => format!("{} (attempt {})", attempt.case.full_name(), index + 1),
+                };
                 tests.push(test(attempt, name));
             }
-            let name = run.case.full_name();
+            let name = shake::name(run);
             tests.push(test(run, name));
         }
         symbols.close();

@@ -1,6 +1,12 @@
 //! The command line as the user types it.
 
-use std::{collections::BTreeMap, ffi::OsString, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    str::FromStr,
+    time::Duration,
+};
 
 use camino::Utf8PathBuf;
 use clap::{
@@ -249,6 +255,16 @@ pub struct RunOptions {
     /// Let the tests' output through as it comes, one test at a time
     #[arg(long, alias = "nocapture", help_heading = "Run options")]
     pub no_capture: bool,
+    /// Run the tests so many times, each time with other small random delays before locks, polls
+    /// and threads; each finding says in how many of the runs it came
+    #[arg(long, value_name = "N", conflicts_with = "replay", help_heading = "Run options")]
+    pub shake: Option<NonZeroU32>,
+    /// The seed of the first of these runs; those of the others follow [default: a random one]
+    #[arg(long, value_name = "SEED", requires = "shake", help_heading = "Run options")]
+    pub seed: Option<NonZeroU64>,
+    /// Run the tests once with the delays of this seed
+    #[arg(long, value_name = "SEED", help_heading = "Run options")]
+    pub replay: Option<NonZeroU64>,
     /// Run tests that show a `lock-order-cycle` again, pausing each party once it has its first
     /// lock until the others have theirs: what deadlocks is observed
     #[arg(long, help_heading = "Run options")]

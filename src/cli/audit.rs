@@ -14,6 +14,7 @@ use super::{
     reports::{self, Destinations},
     run_report::report,
     settings::Settings,
+    shake,
 };
 use crate::{
     describe::counted,
@@ -51,7 +52,8 @@ pub fn audit(
     let allowances = settings.allowances(&build.project)?;
     let symbols = analysis::symbols(&build);
     let execution = execute::execute_options(options)?;
-    let mut executed = execute::execute(&build, &symbols, execution.clone(), console)?;
+    let seeds = shake::seeds(&options.run);
+    let mut executed = shake::execute(&build, &symbols, &execution, &seeds, console)?;
     if executed.runs.is_empty()
         && executed.skipped > 0
         && let Some(meant) = &options.select.meant
@@ -66,6 +68,7 @@ pub fn audit(
         confirm(&run, &mut findings, repeat, console)?;
     }
     settings.set_levels(&mut findings, &run);
+    shake::tell(&mut findings, seeds.len());
     let is_complete = is_complete(&build, &executed, options);
     settings.suppress(&mut findings, &allowances, is_complete);
     if let Some(known) = known {

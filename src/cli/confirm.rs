@@ -5,6 +5,7 @@ use super::{
     console::Console,
     execute::{self, Executed},
     exit::ExpectedError,
+    shake,
 };
 use crate::{
     deadlock::ReportedKnots,
@@ -91,7 +92,8 @@ fn deadlocks(
 ) -> Result<bool, ExpectedError> {
     let Some(pause) = pauses(&seen.edges) else { return Ok(false) };
     let case = repeat.executed.runs.iter().map(|run| &run.case);
-    let Some(case) = case.into_iter().find(|case| case.full_name() == seen.test.name) else {
+    let name = shake::without_seed(&seen.test.name);
+    let Some(case) = case.into_iter().find(|case| case.full_name() == name) else {
         return Ok(false);
     };
     let options = ExecuteOptions {

@@ -534,6 +534,7 @@ mod tests {
 
     fn run(path: Option<&str>, outcome: Outcome, output: &str) -> TestRun {
         TestRun {
+            seed: None,
             case: TestCase {
                 binary: Arc::new(TestBinary {
                     id: "my-crate".to_owned(),

@@ -26,6 +26,7 @@ mod rules;
 mod run_report;
 mod settings;
 mod setup;
+mod shake;
 mod state;
 mod words;
 

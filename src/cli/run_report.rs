@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{args::TestOptions, execute::Executed, state::cut_off};
+use super::{args::TestOptions, execute::Executed, shake, state::cut_off};
 use crate::{
     finding::Finding,
     instrument::Build,
@@ -145,7 +145,7 @@ fn distribution(
 }
 
 fn test_report(test: &TestRun, run: &model::Run) -> TestReport {
-    let name = test.case.full_name();
+    let name = shake::name(test);
     let known = run.tests.binary_search_by(|known| known.name.cmp(&name));
     let known = known.ok().map(|index| &run.tests[index]);
     let processes = known.map(|known| known.processes.as_slice()).unwrap_or_default();

@@ -393,6 +393,7 @@ async fn run_test(
     let recordings = registry.finish(token, ended.pid).await;
     let recordings = recordings.into_iter().map(Recording::pack).collect();
     let run = TestRun {
+        seed: options.probe.shake,
         case,
         outcome: ended.outcome,
         exit_code: ended.exit_code,

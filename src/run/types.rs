@@ -1,6 +1,6 @@
 //! What is run, and what came of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use crate::{
     instrument::TestBinary,
@@ -48,6 +48,8 @@ pub struct TestRun {
     pub recordings: Vec<PackedRecording>,
     /// Processes that descend from it, and that its end did not end.
     pub left: Vec<LeftProcess>,
+    /// The seed of its random delays, where it had any.
+    pub seed: Option<NonZeroU64>,
     /// What came of it before, where it failed and was run again, oldest first.
     pub failed_attempts: Vec<TestRun>,
 }

@@ -1,6 +1,6 @@
 //! What the probe is told, in its environment.
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU64, time::Duration};
 
 use crate::config::Thresholds;
 
@@ -15,6 +15,8 @@ pub struct ProbeOptions {
     /// How long a process that is done waits for a tokio-console to attach. One
     /// that is attached keeps it for as long as it stays.
     pub console_wait: Duration,
+    /// What random delays are made of; `None`: there are none.
+    pub shake: Option<NonZeroU64>,
     /// Calls after which a thread is paused until others are after the others, as addresses in
     /// the executable's file; 0 behind the last.
     pub pause: [u64; MAX_PAUSES],
@@ -29,6 +31,7 @@ impl Default for ProbeOptions {
             thresholds: Thresholds::default(),
             exit_wait: Duration::from_secs(2),
             console_wait: Duration::ZERO,
+            shake: None,
             pause: [0; MAX_PAUSES],
         }
     }
@@ -41,6 +44,9 @@ impl fmt::Display for ProbeOptions {
         }
         let (exit_wait, console_wait) = (self.exit_wait.as_nanos(), self.console_wait.as_nanos());
         write!(f, "exit_wait={exit_wait},console_wait={console_wait}")?;
+        if let Some(seed) = self.shake {
+            write!(f, ",shake={seed}")?;
+        }
         for (number, call) in self.pause.iter().enumerate().filter(|(_, call)| **call != 0) {
             write!(f, ",pause_{number}={call}")?;
         }

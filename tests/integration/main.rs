@@ -43,6 +43,7 @@ mod orphaned_task;
 mod precision;
 mod recursive_lock;
 mod settings;
+mod shaken;
 mod silent_panic;
 mod spawn_storm;
 mod std_only;

@@ -26,7 +26,7 @@ use crate::{
     context::{self, Context},
     detect::{by_place, lock_order},
     lifecycle::{
-        lock, pause,
+        lock, pause, shake,
         thread::{self, Blocking},
     },
     platform::{
@@ -153,6 +153,7 @@ impl LockdepMap {
                 attempt.id = id;
                 return attempt;
             }
+            shake::perhaps_delay();
             let Some(held) = context.held_or_new() else { return attempt };
             attempt.id = id;
             attempt.stack = stack::capture_again();

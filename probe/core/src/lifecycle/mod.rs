@@ -8,6 +8,7 @@ pub mod operation;
 mod pause;
 pub mod poll;
 pub mod scope;
+mod shake;
 pub mod task;
 pub mod thread;
 pub(crate) mod waker;

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     context,
     detect::{orphans, panics},
-    lifecycle::{happens_before, lock, waker},
+    lifecycle::{happens_before, lock, shake, waker},
     platform::{
         clock, distribution,
         stack::{self, Extent},
@@ -27,6 +27,7 @@ impl Task {
     /// `inner` is tokio's waker, and `body` where the future is.
     #[inline(never)]
     pub fn begin_poll(self: &Arc<Self>, inner: &Waker, body: &Body) -> Poll {
+        shake::perhaps_delay();
         let frame = stack::caller_frame(stack::frame_pointer());
         let now = clock::now_ns();
         if self.holds_locks() {

@@ -11,6 +11,7 @@ use std::{
 use crate::{
     context,
     detect::{by_place, knots, panics},
+    lifecycle::shake,
     platform::{
         busy::{Busy, watches},
         clock, counters, options,
@@ -57,6 +58,7 @@ impl Starting {
     /// The calling thread is the one that was spawned.
     #[must_use]
     pub fn begin(self) -> Running {
+        shake::perhaps_delay();
         if let Some(record) = &self.0 {
             let _busy = Busy::begin();
             counters::THREADS_SPAWNED.add(1);

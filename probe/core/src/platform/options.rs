@@ -18,6 +18,8 @@ macro_rules! define {
             pub exit_wait: u64,
             /// How long a process that is done waits for a console to attach; 0: not.
             pub console_wait: u64,
+            /// What the random delays are made of; 0: there are none.
+            pub shake: u64,
             /// Calls after which a thread is paused, as addresses in the executable's file; 0
             /// behind the last.
             pub pause: [u64; MAX_PAUSES],
@@ -25,7 +27,7 @@ macro_rules! define {
 
         impl Default for Options {
             fn default() -> Self {
-                Self { $($field: $default,)* exit_wait: 2_000_000_000, console_wait: 0, pause: [0; MAX_PAUSES] }
+                Self { $($field: $default,)* exit_wait: 2_000_000_000, console_wait: 0, shake: 0, pause: [0; MAX_PAUSES] }
             }
         }
 
@@ -34,6 +36,7 @@ macro_rules! define {
                 match name {
                     $(stringify!($field) => Some(&mut self.$field),)*
                     "exit_wait" => Some(&mut self.exit_wait),
+                    "shake" => Some(&mut self.shake),
                     "console_wait" => Some(&mut self.console_wait),
                     _ => {
                         let number: usize = name.strip_prefix("pause_")?.parse().ok()?;
