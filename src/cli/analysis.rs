@@ -35,6 +35,7 @@ pub fn model(
             package: run.case.binary.package.clone(),
             thresholds: probe.thresholds,
             time_limit,
+            is_program: run.case.is_program(),
             is_optimised: run.case.binary.is_optimised,
             identity: identity(&run.case),
             outcome: run.outcome,

@@ -17,7 +17,10 @@ use clap::{
 };
 use clap_complete::Shell;
 
-use super::words::{self, RuleParser};
+use super::{
+    run::RunProgramOptions,
+    words::{self, RuleParser},
+};
 use crate::{
     config::{DEFAULT_TIME_LIMIT, Level, Overrides, Thresholds},
     finding::Severity,
@@ -80,6 +83,8 @@ pub struct Invocation {
 pub enum Command {
     /// Builds and runs the project's tests, and reports (the default)
     Test(Box<TestOptions>),
+    /// Builds and runs a program, and reports when it ends
+    Run(Box<RunProgramOptions>),
     /// Builds the probe for this toolchain ahead of its first use
     Setup(SetupOptions),
     /// Removes the project's instrumented build, or the cached probes
@@ -598,7 +603,8 @@ pub struct CompletionsOptions {
     pub shell: Shell,
 }
 
-fn positive_duration(text: &str) -> Result<Duration, String> {
+/// Reads a time that is not 0.
+pub fn positive_duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if duration.is_zero() { Err("must be longer than nothing".to_owned()) } else { Ok(duration) }
 }
@@ -636,6 +642,11 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         {
             note_origins(test, matches);
         }
+        if let (Command::Run(run), Some((_, matches))) = (&mut command, matches.subcommand()) {
+            let mut options = run.test_options(defaults()?);
+            note_origins(&mut options, matches);
+            run.test = Some(Box::new(options));
+        }
         command
     } else {
         note_origins(&mut test, &matches);
@@ -644,6 +655,15 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Command::Test(Box::new(test))
     };
     Ok(Invocation { global, command })
+}
+
+/// The options of a run of tests where nobody says anything.
+fn defaults() -> Result<TestOptions, clap::Error> {
+    let matches = Cli::command().try_get_matches_from(["cargo-concaudit"])?;
+    Ok(TestOptions {
+        run: RunOptions { time_limit: Duration::ZERO, ..Cli::from_arg_matches(&matches)?.test.run },
+        ..Cli::from_arg_matches(&matches)?.test
+    })
 }
 
 /// What clap knows and the parsed options do not: who set a threshold, and in which order

@@ -17,10 +17,13 @@ use super::{
     shake,
 };
 use crate::{
+    baseline::Baseline,
     describe::counted,
     instrument::{Build, LockKind},
-    model::Outcome,
+    model::{Outcome, Symboliser},
     report::Format,
+    run::ExecuteOptions,
+    suppress::Allowance,
 };
 
 /// Audits the project. The report is written whatever the verdict.
@@ -53,14 +56,60 @@ pub fn audit(
     let symbols = analysis::symbols(&build);
     let execution = execute::execute_options(options)?;
     let seeds = shake::seeds(&options.run);
-    let mut executed = shake::execute(&build, &symbols, &execution, &seeds, console)?;
+    let executed = shake::execute(&build, &symbols, &execution, &seeds, console)?;
     if executed.runs.is_empty()
         && executed.skipped > 0
         && let Some(meant) = &options.select.meant
     {
         console.warning(&meant.told("no test that is built has it in its name"));
     }
-    let run = analysis::model(&build, &symbols, &execution, &mut executed.runs);
+    let is_complete = is_complete(&build, &executed, options);
+    let audited = Audited {
+        settings,
+        build: &build,
+        symbols: &symbols,
+        allowances,
+        known,
+        runs: seeds.len(),
+    };
+    let (verdict, is_told) = conclude(audited, &execution, executed, is_complete, console)?;
+    let verdict = match (verdict, run_doctests(&build, options, global, console)?) {
+        // Failed tests win over findings, of whatever kind they are.
+        (Ok(()) | Err(ExpectedError::Findings { .. }), false) => Err(ExpectedError::DoctestsFailed),
+        (verdict, _) => verdict,
+    };
+    unless_told(verdict, is_told)
+}
+
+/// What was run, and by what it is judged.
+pub struct Audited<'a> {
+    /// What is in force.
+    pub settings: &'a Settings,
+    /// What was built.
+    pub build: &'a Build,
+    /// Of what was built.
+    pub symbols: &'a Symboliser,
+    /// What the sources and the settings allow.
+    pub allowances: Vec<Allowance>,
+    /// The baseline.
+    pub known: Option<Baseline>,
+    /// How often each test was run on purpose, each time with a seed of its own; 0: once,
+    /// without one.
+    pub runs: usize,
+}
+
+/// From what was run to the written report: the verdict, and whether the report tells it.
+/// `is_complete`: what the run does not show is not there.
+pub fn conclude(
+    audited: Audited<'_>,
+    execution: &ExecuteOptions,
+    mut executed: Executed,
+    is_complete: bool,
+    console: &mut Console,
+) -> Result<(Result<(), ExpectedError>, bool), ExpectedError> {
+    let Audited { settings, build, symbols, allowances, known, runs } = audited;
+    let options = &settings.options;
+    let run = analysis::model(build, symbols, execution, &mut executed.runs);
     let mut findings = analysis::findings(&run, options);
     if options.run.confirm {
         let repeat =
@@ -68,15 +117,14 @@ pub fn audit(
         confirm(&run, &mut findings, repeat, console)?;
     }
     settings.set_levels(&mut findings, &run);
-    shake::tell(&mut findings, seeds.len());
-    let is_complete = is_complete(&build, &executed, options);
+    shake::tell(&mut findings, runs);
     settings.suppress(&mut findings, &allowances, is_complete);
     if let Some(known) = known {
         let is_complete = |rule: &str| is_complete && options.rules.is_enabled(rule);
         baseline::apply(known, &mut findings, &options.report, is_complete, console)?;
     }
     let gone = symbols.missing();
-    let mut report = report(&build, &executed, &run, options, findings, &gone);
+    let mut report = report(build, &executed, &run, options, findings, &gone);
     let verdict = verdict(&report, options.report.output.fail_on, options.report.coverage);
     settle(&mut report, &verdict);
     let sources = |file: &str| reports::source(&build.project.workspace_root.join(file));
@@ -87,12 +135,7 @@ pub fn audit(
         sources: &sources,
     };
     let is_told = reports::write(&report, destinations, console)?;
-    let verdict = match (verdict, run_doctests(&build, options, global, console)?) {
-        // Failed tests win over findings, of whatever kind they are.
-        (Ok(()) | Err(ExpectedError::Findings { .. }), false) => Err(ExpectedError::DoctestsFailed),
-        (verdict, _) => verdict,
-    };
-    unless_told(verdict, is_told)
+    Ok((verdict, is_told))
 }
 
 /// Whether the run was about everything that the project has, so that what it does not show

@@ -5,7 +5,7 @@ use super::{
     console::Console,
     exit::ExpectedError,
 };
-use crate::instrument::{self, Build, BuildError, BuildOptions};
+use crate::instrument::{self, Build, BuildError, BuildOptions, ProgramChoice};
 
 /// Builds the instrumented tests.
 pub fn build(
@@ -13,7 +13,35 @@ pub fn build(
     global: &GlobalOptions,
     console: &mut Console,
 ) -> Result<Build, ExpectedError> {
-    let build = BuildOptions {
+    let build = build_options(options, None, global);
+    instrument::build(&build, &mut |event| console.build_event(&event)).map_err(build_error)
+}
+
+/// Builds an instrumented program.
+pub fn build_program(
+    options: &TestOptions,
+    choice: ProgramChoice,
+    global: &GlobalOptions,
+    console: &mut Console,
+) -> Result<Build, ExpectedError> {
+    let build = build_options(options, Some(choice), global);
+    instrument::build(&build, &mut |event| console.build_event(&event)).map_err(|error| {
+        match build_error(error) {
+            ExpectedError::BuildFailed => {
+                ExpectedError::Tool(anyhow::Error::msg("failed to build the program"))
+            }
+            error => error,
+        }
+    })
+}
+
+fn build_options(
+    options: &TestOptions,
+    program: Option<ProgramChoice>,
+    global: &GlobalOptions,
+) -> BuildOptions {
+    BuildOptions {
+        program,
         args: options.build.clone(),
         first_party: options.rules.first_party.clone(),
         locks: options.rules.locks.clone(),
@@ -28,8 +56,7 @@ pub fn build(
             }
             .to_owned()
         }),
-    };
-    instrument::build(&build, &mut |event| console.build_event(&event)).map_err(build_error)
+    }
 }
 
 /// What of a failed build is the user's slip of the pen, and what is more.
@@ -40,6 +67,7 @@ pub fn build_error(error: BuildError) -> ExpectedError {
         | BuildError::FirstPartyNotFound { .. }
         | BuildError::UnsupportedTarget { .. }
         | BuildError::CurrentFolder(_)
+        | BuildError::Program(_)
         | BuildError::Configuration(_) => ExpectedError::Usage(error.into()),
         // It has no causes that the text would lose.
         BuildError::PackageNotFound { .. } => {

@@ -187,9 +187,10 @@ impl Console {
                 self.status("Finished", &format!("the probe: {crates} in {seconds:.1} s"));
             }
             // Cargo shows its own progress on the same terminal.
-            BuildEvent::BuildStarted { target } => {
+            BuildEvent::BuildStarted { target, program } => {
                 self.clear();
-                self.status("Building", &format!("instrumented tests for {target}"));
+                let what = program.unwrap_or("tests");
+                self.status("Building", &format!("instrumented {what} for {target}"));
             }
             BuildEvent::Message { json } => {
                 // Cargo would go on, too, where nobody reads it.
@@ -202,9 +203,12 @@ impl Console {
                 self.clear();
                 self.warning(what);
             }
-            BuildEvent::BuildFinished { binaries, elapsed } => {
+            BuildEvent::BuildFinished { binaries, elapsed, program } => {
                 self.clear();
-                let binaries = counted(*binaries as u64, "test binary", "test binaries");
+                let binaries = program.map_or_else(
+                    || counted(*binaries as u64, "test binary", "test binaries"),
+                    str::to_owned,
+                );
                 let seconds = elapsed.as_secs_f64();
                 self.status("Finished", &format!("{binaries} in {seconds:.1} s"));
             }
@@ -540,6 +544,7 @@ mod tests {
                     id: "my-crate".to_owned(),
                     package: "my-crate".to_owned(),
                     crate_name: "my_crate".to_owned(),
+                    is_program: false,
                     is_optimised: false,
                     exe: "/x".into(),
                     harness: path.is_some(),
@@ -575,8 +580,11 @@ mod tests {
         }
         let elapsed = Duration::from_millis(31_400);
         console.build_event(&BuildEvent::ProbeFinished { crates: 26, elapsed });
-        console.build_event(&BuildEvent::BuildStarted { target: "x86_64-unknown-linux-gnu" });
-        console.build_event(&BuildEvent::BuildFinished { binaries: 1, elapsed });
+        console.build_event(&BuildEvent::BuildStarted {
+            target: "x86_64-unknown-linux-gnu",
+            program: None,
+        });
+        console.build_event(&BuildEvent::BuildFinished { binaries: 1, elapsed, program: None });
         console.run_event(&RunEvent::RunStarted { tests: 6, binaries: 1, skipped: 2 });
         let runs = [
             run(Some("tests::works"), Outcome::Passed, "not shown"),

@@ -7,6 +7,7 @@
 //!       │   ├ cargo test --no-run, with this binary as RUSTC_WRAPPER
 //!       │   │   └ main → instrument::wrapper    once per crate
 //!       │   └ main → run::guard    ends what is left where this tool is killed
+//!       ├ run                  run::run_and_audit: a program instead of tests
 //!       ├ setup                builds the probe into the cache
 //!       ├ clean                removes what was built
 //!       ├ config               the settings in force
@@ -15,6 +16,8 @@
 //! ```
 
 use std::{env, process::ExitCode};
+
+use anyhow::Context as _;
 
 use super::{
     args::{self, Command, GlobalOptions, Invocation, SchemaOf},
@@ -75,6 +78,11 @@ fn perform(invocation: &Invocation, console: &mut Console) -> Result<(), Expecte
         Command::Config(options) => {
             let settings = Settings::read(options)?;
             print(console, &settings.tell())
+        }
+        Command::Run(options) => {
+            let test = options.test.as_deref().context("the options are there once parsed")?;
+            let settings = Settings::read(test)?;
+            super::run::run_and_audit(options, &settings, &invocation.global, console)
         }
         Command::Setup(options) => setup::setup(options, console),
         Command::Clean(options) => clean::clean(options, console),

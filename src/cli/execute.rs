@@ -55,7 +55,8 @@ fn test_arguments(options: &TestOptions) -> Result<TestArguments, ExpectedError>
         .map_err(|error| ExpectedError::Usage(error.into()))
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, ExpectedError> {
+/// The runtime of a run.
+pub fn runtime() -> Result<tokio::runtime::Runtime, ExpectedError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("failed to start threads for the run")?;
     survive_file_limits(&runtime);

@@ -6,7 +6,7 @@ use super::args::{CoverageOptions, FailOn};
 use crate::{
     describe::counted,
     instrument::is_missed_by_choice,
-    report::summary::{Report, TestOutcome},
+    report::summary::{Report, TestOutcome, TestReport},
 };
 
 /// Something was audited and nothing was found at or above `--fail-on`.
@@ -44,6 +44,9 @@ pub enum ExpectedError {
     /// Their output has been shown.
     #[error("{failed} of {} failed", counted(*run, "test", "tests"))]
     TestsFailed { failed: u64, run: u64 },
+    /// Its output has been shown.
+    #[error("the program failed{how}")]
+    ProgramFailed { how: String },
     /// Their output has been shown.
     #[error("doctests failed")]
     DoctestsFailed,
@@ -69,9 +72,10 @@ impl ExpectedError {
             Self::Usage(_) => USAGE,
             Self::NothingAudited { .. } | Self::NotAllAudited { .. } => NOTHING_AUDITED,
             Self::Told { code } => *code,
-            Self::TestsFailed { .. } | Self::DoctestsFailed | Self::Interrupted { .. } => {
-                TESTS_FAILED
-            }
+            Self::TestsFailed { .. }
+            | Self::ProgramFailed { .. }
+            | Self::DoctestsFailed
+            | Self::Interrupted { .. } => TESTS_FAILED,
             Self::BuildFailed | Self::WriteReport { .. } | Self::Tool(_) => FAILED,
         }
     }
@@ -84,6 +88,7 @@ impl ExpectedError {
             | Self::NothingAudited { .. }
             | Self::NotAllAudited { .. }
             | Self::TestsFailed { .. }
+            | Self::ProgramFailed { .. }
             | Self::DoctestsFailed
             | Self::Interrupted { .. }
             | Self::BuildFailed
@@ -101,6 +106,7 @@ impl ExpectedError {
             Self::NothingAudited { .. }
             | Self::NotAllAudited { .. }
             | Self::TestsFailed { .. }
+            | Self::ProgramFailed { .. }
             | Self::Interrupted { .. } => Some(self.to_string()),
             Self::Findings { .. }
             | Self::Told { .. }
@@ -125,6 +131,15 @@ pub fn verdict(
     coverage: CoverageOptions,
 ) -> Result<(), ExpectedError> {
     let summary = &report.summary;
+    if summary.program && summary.tests_failed > 0 {
+        let how = match report.tests.first() {
+            Some(TestReport { exit_code: Some(code), .. }) => format!(" with exit code {code}"),
+            Some(TestReport { signal: Some(signal), .. }) => format!(": ended by signal {signal}"),
+            Some(TestReport { outcome: TestOutcome::SpawnFailed, .. }) => " to start".to_owned(),
+            _ => String::new(),
+        };
+        return Err(ExpectedError::ProgramFailed { how });
+    }
     if summary.tests_failed > 0 {
         return Err(ExpectedError::TestsFailed {
             failed: summary.tests_failed,

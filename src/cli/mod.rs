@@ -23,6 +23,7 @@ mod man;
 mod report_file;
 mod reports;
 mod rules;
+mod run;
 mod run_report;
 mod settings;
 mod setup;

@@ -67,6 +67,7 @@ pub fn report(
         },
         build: build.duration,
         test: executed.elapsed,
+        program: executed.runs.iter().any(|run| run.case.is_program()),
         interrupted: executed.interrupted,
     };
     let folder = folder_in_repository(&build.project.workspace_root);
@@ -162,6 +163,11 @@ fn test_report(test: &TestRun, run: &model::Run) -> TestReport {
             Outcome::Deadlocked => TestOutcome::Deadlocked,
             Outcome::Interrupted => TestOutcome::Interrupted,
             Outcome::SpawnFailed => TestOutcome::SpawnFailed,
+        },
+        exit_code: test.exit_code.filter(|_| test.case.is_program()),
+        signal: match test.outcome {
+            Outcome::Signalled(signal) if test.case.is_program() => Some(signal),
+            _ => None,
         },
         attempts: test.failed_attempts.len() as u64 + 1,
         duration_ms: test.duration.as_millis() as u64,

@@ -13,7 +13,7 @@ use super::args;
 use crate::rules::RULE_NAMES;
 
 /// Subcommands that other tools have, and that one may try here.
-const OF_OTHERS: [&str; 5] = ["list", "run", "check", "version", "init"];
+const OF_OTHERS: [&str; 4] = ["list", "check", "version", "init"];
 
 /// Reads the name of a rule, which may be written with underscores.
 #[derive(Debug, Clone, Copy)]

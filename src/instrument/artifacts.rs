@@ -9,6 +9,8 @@ use cargo_metadata::{
 use fs_err as fs;
 use toml::{Table, Value};
 
+use super::program::Program;
+
 /// The messages of one build.
 #[derive(Debug, Default)]
 pub struct Messages {
@@ -25,6 +27,19 @@ impl Messages {
             .iter()
             .filter(|artifact| artifact.profile.test)
             .filter_map(|artifact| Some((artifact, artifact.executable.as_ref()?)))
+    }
+
+    /// The executable of a program.
+    pub fn program(&self, program: &Program) -> Option<(&Artifact, &Utf8PathBuf)> {
+        self.artifacts
+            .iter()
+            .filter(|artifact| {
+                artifact.package_id == program.package
+                    && artifact.target.name == program.name
+                    && kind_of(&artifact.target) == program.kind
+                    && !artifact.profile.test
+            })
+            .find_map(|artifact| Some((artifact, artifact.executable.as_ref()?)))
     }
 
     /// The programs of a package, by name.

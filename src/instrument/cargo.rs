@@ -20,12 +20,13 @@ use super::{
     error::BuildError,
     events::BuildEvent,
     exclusions::Exclusions,
-    invocation::{Ended, Invocation, test_binaries, triple_of},
+    invocation::{Ended, Invocation, binaries, triple_of},
     kept::{self, OUTPUT_FOLDER},
     locks::{Facades, facades_of},
     mentions,
     options::{BuildArgs, BuildOptions},
     probe::{self, Probe, ProbeOptions},
+    program::{self, Program},
     toolchain::Toolchain,
     types::Build,
     workspace::{Workspace, current_folder, read_metadata, require_manifest, toolchain},
@@ -71,6 +72,15 @@ pub fn build(
     let target = target(args.target.as_ref(), &configuration, &toolchain)?;
     require_support(&target)?;
     let workspace = Workspace::read(&toolchain, args, &options.first_party, &target)?;
+    let program = match &options.program {
+        Some(choice) => Some(program::choose(choice, args, &workspace.metadata)?),
+        None => None,
+    };
+    let options = &BuildOptions {
+        args: program.as_ref().map_or_else(|| args.clone(), |program| program.build_args(args)),
+        ..options.clone()
+    };
+    let args = &options.args;
     let probe = probe::ensure(
         Sources::EMBEDDED,
         &toolchain,
@@ -90,7 +100,8 @@ pub fn build(
         Some(target_dir) => folder.join(target_dir),
         None => workspace.metadata.target_directory.clone(),
     };
-    events(BuildEvent::BuildStarted { target: &target });
+    let what = program.as_ref().map(Program::description);
+    events(BuildEvent::BuildStarted { target: &target, program: what.as_deref() });
     let mut facades = facades_of(&options.locks);
     let mut lost = Vec::new();
     let mut in_use = Vec::new();
@@ -185,10 +196,26 @@ pub fn build(
     project.test_sources = messages.sources_of_tests_alone(&project.workspace_root);
     let project = Arc::new(project);
     let first_party_losses = coverage.first_party_losses(&project);
-    let binaries =
-        test_binaries(&messages, &workspace, &toolchain, &configuration, &target, &output)?;
+    let built = match &program {
+        Some(program) => messages.program(program).into_iter().collect(),
+        None => messages.tests().collect::<Vec<_>>(),
+    };
+    let mut binaries =
+        binaries(built, &messages, &workspace, &toolchain, &configuration, &target, &output)?;
+    if program.is_some() {
+        // As `cargo run` has it.
+        for binary in binaries.iter_mut().filter_map(Arc::get_mut) {
+            binary.is_program = true;
+            binary.harness = false;
+            binary.working_directory.clone_from(&folder);
+        }
+    }
     let duration = started.elapsed();
-    events(BuildEvent::BuildFinished { binaries: binaries.len(), elapsed: duration });
+    events(BuildEvent::BuildFinished {
+        binaries: binaries.len(),
+        elapsed: duration,
+        program: what.as_deref(),
+    });
     Ok(Build {
         project,
         binaries,

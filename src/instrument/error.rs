@@ -4,7 +4,10 @@ use std::{io, process::ExitStatus};
 
 use camino::Utf8PathBuf;
 
-use super::{configuration::ConfigurationError, probe::ProbeError, toolchain::ToolchainError};
+use super::{
+    configuration::ConfigurationError, probe::ProbeError, program::ProgramError,
+    toolchain::ToolchainError,
+};
 
 /// Why there are no instrumented tests.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +66,9 @@ pub enum BuildError {
     /// A path is not UTF-8.
     #[error("failed to use the path {path}: {reason}")]
     Path { path: String, reason: String },
+    /// It is not known which program is meant.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// Cargo's configuration cannot be followed.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),

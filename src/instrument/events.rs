@@ -16,7 +16,7 @@ pub enum BuildEvent<'a> {
     /// The probe is built and in the cache.
     ProbeFinished { crates: usize, elapsed: Duration },
     /// Cargo is started on the project; it writes to standard error from here on.
-    BuildStarted { target: &'a str },
+    BuildStarted { target: &'a str, program: Option<&'a str> },
     /// Cargo said so on standard output, and the user wants to read it.
     Message { json: &'a str },
     /// A build that was not used for longer than others was removed.
@@ -25,5 +25,5 @@ pub enum BuildEvent<'a> {
     /// Or the whole build begins anew without it. `what` says so.
     FacadeLost { what: &'a str },
     /// The project is built.
-    BuildFinished { binaries: usize, elapsed: Duration },
+    BuildFinished { binaries: usize, elapsed: Duration, program: Option<&'a str> },
 }

@@ -1,4 +1,4 @@
-//! One call of cargo, and the test binaries that it says it built.
+//! One call of cargo, and the binaries to run that it says it built.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,8 +9,8 @@ use std::{
     sync::Arc,
 };
 
-use camino::Utf8Path;
-use cargo_metadata::Message;
+use camino::{Utf8Path, Utf8PathBuf};
+use cargo_metadata::{Artifact, Message};
 
 use super::{
     artifacts::{self, Messages, TargetKind, WithoutHarness},
@@ -27,7 +27,7 @@ use super::{
     wrapper,
 };
 
-/// One run of `cargo test --no-run`.
+/// One run of `cargo test --no-run`, or of `cargo build` for a program.
 pub struct Invocation<'a> {
     pub options: &'a BuildOptions,
     pub toolchain: &'a Toolchain,
@@ -74,7 +74,12 @@ impl Invocation<'_> {
             wrapper: user_wrapper,
         };
         let mut command = Command::new(&self.toolchain.cargo);
-        command.args(["test", "--no-run", "--message-format"]);
+        // Programs have the profile that `cargo run` has.
+        match self.options.program {
+            Some(_) => command.arg("build"),
+            None => command.args(["test", "--no-run"]),
+        };
+        command.arg("--message-format");
         command.arg(MessageFormat::for_cargo(&self.options.message_format));
         command.args(["--target", self.target]);
         command.args(["--target-dir", self.target_dir.as_str()]);
@@ -138,7 +143,9 @@ impl Invocation<'_> {
     }
 }
 
-pub fn test_binaries(
+/// How cargo would run these executables of its.
+pub fn binaries(
+    built: Vec<(&Artifact, &Utf8PathBuf)>,
     messages: &Messages,
     workspace: &Workspace,
     toolchain: &Toolchain,
@@ -181,7 +188,7 @@ pub fn test_binaries(
     };
 
     let mut binaries = Vec::new();
-    for (artifact, executable) in messages.tests() {
+    for (artifact, executable) in built {
         let Some(package) = artifacts::package_of(&workspace.metadata, &artifact.package_id) else {
             continue;
         };
@@ -196,6 +203,7 @@ pub fn test_binaries(
             id: artifacts::binary_id(&package.name, &artifact.target),
             package: package.name.to_string(),
             crate_name: artifact.target.name.replace('-', "_"),
+            is_program: false,
             is_optimised: artifact.profile.opt_level != "0",
             exe: executable.clone(),
             harness: !WithoutHarness::of(&package.manifest_path).contains(&artifact.target),

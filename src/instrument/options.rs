@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::locks::LockKind;
+use super::{locks::LockKind, program::ProgramChoice};
 
 use camino::Utf8PathBuf;
 
@@ -228,6 +228,8 @@ impl BuildArgs {
 pub struct BuildOptions {
     /// As for `cargo test`.
     pub args: BuildArgs,
+    /// A program is built instead of tests.
+    pub program: Option<ProgramChoice>,
     /// Packages of the graph, by name, whose code counts as the project's own.
     pub first_party: Vec<String>,
     /// Which locks are instrumented; all, where none is named.

@@ -39,6 +39,8 @@ pub struct TestBinary {
     pub package: String,
     /// The target's name, as a crate name: `my_crate`.
     pub crate_name: String,
+    /// A program instead of tests.
+    pub is_program: bool,
     /// Its own crate is compiled with optimisation.
     pub is_optimised: bool,
     /// The executable, absolute.

@@ -63,6 +63,8 @@ pub struct Test {
     pub name: String,
     /// Where its own code is, so that it is told from the library's.
     pub identity: super::TestIdentity,
+    /// It is no test but a program: what lives in it until its end is not left behind.
+    pub is_program: bool,
     /// Its binary's own crate was compiled with optimisation.
     pub is_optimised: bool,
     /// The package that it is of.

@@ -79,6 +79,7 @@ pub fn run_of<'a>(tests: impl IntoIterator<Item = (&'a str, Outcome, Process)>) 
             crate_name: "app".to_owned(),
             path: name.split_once(' ').map(|(_, path)| path.to_owned()),
         },
+        is_program: false,
         is_optimised: false,
         package: "app".to_owned(),
         thresholds: Thresholds::default(),

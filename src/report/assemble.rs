@@ -38,6 +38,8 @@ pub struct Parts {
     pub build: Duration,
     /// Wall time of the tests.
     pub test: Duration,
+    /// A program was run instead of tests.
+    pub program: bool,
     /// The user stopped the run.
     pub interrupted: bool,
 }
@@ -81,6 +83,7 @@ pub fn assemble(project: ProjectInfo, parts: Parts) -> Report {
         drain_ms: parts.drained.as_millis() as u64,
         build_ms: parts.build.as_millis() as u64,
         test_ms: parts.test.as_millis() as u64,
+        program: parts.program,
         interrupted: parts.interrupted,
         verdict: None,
         exit_code: None,
@@ -142,6 +145,8 @@ mod tests {
             name: name.to_owned(),
             binary: "shop".to_owned(),
             outcome,
+            exit_code: None,
+            signal: None,
             attempts: 1,
             duration_ms: 1,
             peak_tasks: 1,

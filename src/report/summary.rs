@@ -94,6 +94,9 @@ pub struct Summary {
     pub build_ms: u64,
     /// Wall time of the tests, in milliseconds.
     pub test_ms: u64,
+    /// A program was run instead of tests, and is the only one of `tests`.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub program: bool,
     /// The run was interrupted; the report covers what ran.
     pub interrupted: bool,
     /// Why the exit code is neither 0 nor 1: tests failed, not all was audited, ...
@@ -151,6 +154,12 @@ pub struct TestReport {
     pub binary: String,
     /// How it ended.
     pub outcome: TestOutcome,
+    /// Of a program: what it exited with.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub exit_code: Option<i32>,
+    /// Of a program: the number of the signal that ended it, if nobody sent it by our hand.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signal: Option<i32>,
     /// How often it was run, with `--retries`; the outcome is the last attempt's.
     #[serde(default = "once")]
     pub attempts: u64,

@@ -51,8 +51,13 @@ impl Rule for LeakedHandle {
                 }
             }
             for process in test.processes.iter().filter(|process| !process.truncated) {
-                open_files::add(&run.project, test, process, &mut groups);
-                for child in &process.children {
+                // What the end of a program gives back anyway is not left behind.
+                if !test.is_program {
+                    open_files::add(&run.project, test, process, &mut groups);
+                }
+                let children =
+                    process.children.iter().filter(|child| !(test.is_program && child.is_zombie));
+                for child in children {
                     let origin = origin(&run.project, &child.spawn_stack, &test.identity);
                     let severity = match origin {
                         Origin::Library => Severity::Warning,

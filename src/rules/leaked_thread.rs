@@ -58,6 +58,10 @@ impl Rule for LeakedThread {
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
             for process in test.processes.iter().filter(|process| !process.truncated) {
                 let project = &run.project;
+                // The end of a program ends its threads.
+                if test.is_program {
+                    continue;
+                }
                 for (id, count) in tops(process) {
                     let Some(task) = process.tasks.get(&id) else { continue };
                     let (what, threads) = (What::Thread, BTreeSet::new());

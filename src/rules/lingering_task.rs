@@ -5,6 +5,7 @@
 //! (drain) and tells who dropped a task (who stops it); rolling up and the
 //! severity of the top are done here.
 
+mod left_behind;
 mod owners;
 mod rollup;
 mod unstopped;
@@ -27,6 +28,7 @@ use crate::{
         Explained, Rule,
         config::Config,
         lingering_task::{
+            left_behind::left_behind,
             owners::{awaits_token, owner_of},
             rollup::{idle_ns, tops},
             unstopped::{Unstopped, unstopped},
@@ -60,12 +62,16 @@ impl Rule for LingeringTask {
         for test in run.tests.iter().filter(|test| test.outcome == Outcome::Passed) {
             for process in test.processes.iter().filter(|process| !process.truncated) {
                 let project = &run.project;
+                let left = left_behind(process);
                 for (id, descendants) in tops(process) {
                     if explained.has_task(process, id) {
                         continue;
                     }
                     let Some(task) = process.tasks.get(&id) else { continue };
                     let unstopped = unstopped(process, task);
+                    if test.is_program && unstopped.is_none() && !left.contains(&id) {
+                        continue;
+                    }
                     Lingering { project, test, process, task, descendants, unstopped }
                         .add_to(&mut groups);
                 }

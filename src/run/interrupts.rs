@@ -32,7 +32,7 @@ impl Interrupts {
     /// be installed.
     pub fn listen() -> io::Result<Self> {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+        let status = ignored_signals();
         let stops = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
         let stops = stops.into_iter().filter(|kind| !is_ignored(&status, *kind));
         let stops = stops.map(|kind| (kind, Request::Stop));
@@ -69,8 +69,13 @@ impl Interrupts {
     }
 }
 
+/// What says which signals whoever started us had us ignore.
+pub fn ignored_signals() -> String {
+    fs_err::read_to_string("/proc/self/status").unwrap_or_default()
+}
+
 /// Whether `/proc/self/status` says that a signal is ignored.
-fn is_ignored(status: &str, kind: SignalKind) -> bool {
+pub fn is_ignored(status: &str, kind: SignalKind) -> bool {
     status
         .lines()
         .find_map(|line| line.strip_prefix("SigIgn:"))

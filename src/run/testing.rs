@@ -12,6 +12,7 @@ pub fn script_binary(id: &str, harness: bool, script: &str) -> Arc<TestBinary> {
         id: id.to_owned(),
         package: id.to_owned(),
         crate_name: id.to_owned(),
+        is_program: false,
         is_optimised: false,
         exe: "/no/such/executable".into(),
         harness,

@@ -21,6 +21,11 @@ pub struct TestCase {
 }
 
 impl TestCase {
+    /// Whether it is no test but a program.
+    pub fn is_program(&self) -> bool {
+        self.binary.is_program
+    }
+
     /// `binary-id test::path`, or the binary's id alone.
     pub fn full_name(&self) -> String {
         match &self.path {

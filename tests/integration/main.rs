@@ -42,6 +42,7 @@ mod old_tokio;
 mod orphaned_task;
 mod precision;
 mod recursive_lock;
+mod run;
 mod settings;
 mod shaken;
 mod silent_panic;

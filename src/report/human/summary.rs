@@ -46,7 +46,9 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
             _ => found.join(", "),
         });
     }
-    if summary.tests_run > 0 {
+    if summary.program {
+        text.push_str(" in the program");
+    } else if summary.tests_run > 0 {
         let _ = write!(text, " in {}", counted(summary.tests_run, "test", "tests"));
     }
     if audited {
@@ -75,7 +77,9 @@ pub fn render_summary(report: &Report, options: HumanOptions) -> String {
     let mut further = |line: String| {
         let _ = writeln!(text, "  {line}");
     };
-    if summary.tests_failed > 0 {
+    if summary.program && summary.tests_failed > 0 {
+        further("an audit of a program that fails sees only what it reached".to_owned());
+    } else if summary.tests_failed > 0 {
         further("an audit of failing tests sees only what they reached".to_owned());
     }
     if !options.verbose && summary.notes > 0 {

@@ -485,6 +485,8 @@ fn test(name: &str) -> TestReport {
         name: name.to_owned(),
         binary: "shop".to_owned(),
         outcome: TestOutcome::Passed,
+        exit_code: None,
+        signal: None,
         attempts: 1,
         duration_ms: 12,
         peak_tasks: 3,

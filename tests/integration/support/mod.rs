@@ -17,5 +17,5 @@ pub use expect::{
 };
 pub use project::Project;
 pub use report::{Finding, Report, Suppression, Test, is_loss};
-pub use tool::{Finished, Tool, fixture, process_is_alive, scratch, wait_until};
+pub use tool::{Finished, Running, Tool, fixture, process_is_alive, scratch, wait_until};
 pub use tree::{Tree, copy};

@@ -23,6 +23,8 @@ pub struct Summary {
     pub locks: u64,
     pub tests_not_started: u64,
     pub interrupted: bool,
+    #[serde(default)]
+    pub program: bool,
     pub verdict: Option<String>,
 }
 

@@ -134,6 +134,12 @@ impl Tool {
         self
     }
 
+    /// With this as its standard input, instead of none.
+    pub fn stdin(mut self, input: impl Into<Stdio>) -> Self {
+        self.command.stdin(input);
+        self
+    }
+
     /// Not even the surroundings' value of a variable.
     pub fn without(mut self, name: &str) -> Self {
         self.command.env_remove(name);
@@ -224,6 +230,11 @@ fn text(collected: &Collected) -> String {
 impl Running {
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Standard output so far.
+    pub fn stdout(&self) -> String {
+        text(&self.stdout.0)
     }
 
     /// Standard error so far.
