@@ -117,10 +117,11 @@ mod tests {
             ("tests", "test"),
             ("hlep", "help"),
             ("rapport", "report"),
+            ("runs", "run"),
         ] {
             assert_eq!(close(word), Some(Some(subcommand.to_owned())), "{word}");
         }
-        for word in ["runs", "list"] {
+        for word in ["check", "list"] {
             assert_eq!(close(word), Some(None), "{word}");
         }
         for word in ["a", "orders", "cache", "tests::", "plain", "client"] {
