@@ -26,6 +26,7 @@ use crate::{
     finding::Severity,
     instrument::{BuildArgs, LockKind, MessageFormat, jobs},
     report::Format,
+    run::Partition,
 };
 
 /// Cargo's own colours.
@@ -191,6 +192,10 @@ pub struct SelectOptions {
     /// Run ignored tests as well
     #[arg(long, help_heading = "Test selection")]
     pub include_ignored: bool,
+    /// Run only this part of the tests that are left then: hash:1/4, count:1/4 (in turn, within
+    /// each binary) or slice:1/4 (in turn, over all of them), as with cargo-nextest
+    #[arg(long, value_name = "KIND:M/N", help_heading = "Test selection")]
+    pub partition: Option<Partition>,
     /// Arguments for the test binaries
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
@@ -822,6 +827,8 @@ mod tests {
             ("x --time-limit soon", "--time-limit"),
             ("x --slow-after 0s", "longer than nothing"),
             ("x --test-threads 0", "--test-threads"),
+            ("x --partition hash:5/4", "there is no part 5 of 4"),
+            ("x --partition half:1/2", "expected hash:M/N, count:M/N or slice:M/N"),
             ("x --allow long-hold-lock", "a similar value exists: 'long-held-lock'"),
             ("x --locks tokio,spin", "possible values: tokio, std, parking_lot, all"),
             ("x --ignored --include-ignored", "cannot be used with"),

@@ -51,8 +51,10 @@ pub fn list(build: &Build, options: &TestOptions) -> Result<(Vec<String>, usize)
 
 fn test_arguments(options: &TestOptions) -> Result<TestArguments, ExpectedError> {
     let select = &options.select;
-    TestArguments::parse(&select.filters, &select.libtest_arguments())
-        .map_err(|error| ExpectedError::Usage(error.into()))
+    let mut arguments = TestArguments::parse(&select.filters, &select.libtest_arguments())
+        .map_err(|error| ExpectedError::Usage(error.into()))?;
+    arguments.filter.partition = select.partition;
+    Ok(arguments)
 }
 
 /// The runtime of a run.

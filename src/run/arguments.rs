@@ -2,6 +2,8 @@
 
 use std::num::NonZeroUsize;
 
+use super::partition::Partition;
+
 /// An argument that makes no sense here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArgumentsError {
@@ -45,6 +47,8 @@ pub struct TestFilter {
     pub exact: bool,
     /// Whether `#[ignore]`d tests are run.
     pub ignored: IgnoredTests,
+    /// Of what is left then, only this part is run; whole units are tests here.
+    pub partition: Option<Partition>,
 }
 
 impl TestFilter {

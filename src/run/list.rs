@@ -89,7 +89,6 @@ pub async fn list(binaries: &[Arc<TestBinary>], filter: &TestFilter) -> Result<L
 
     let mut listing = Listing::default();
     for (binary, answer) in binaries.iter().zip(answers) {
-        let before = listing.cases.len();
         let case = |path, ignored| TestCase { binary: Arc::clone(binary), path, ignored };
         match answer {
             None => listing.cases.push(case(None, false)),
@@ -105,8 +104,14 @@ pub async fn list(binaries: &[Arc<TestBinary>], filter: &TestFilter) -> Result<L
                 }
             }
         }
-        listing.binaries += usize::from(listing.cases.len() > before);
     }
+    if let Some(partition) = filter.partition {
+        let before = listing.cases.len();
+        listing.cases = partition.of(listing.cases);
+        listing.skipped += before - listing.cases.len();
+    }
+    let binaries: HashSet<&str> = listing.cases.iter().map(|case| &*case.binary.id).collect();
+    listing.binaries = binaries.len();
     Ok(listing)
 }
 

@@ -13,6 +13,7 @@ mod interrupts;
 mod keys;
 mod list;
 mod output;
+mod partition;
 mod program;
 mod supervise;
 #[cfg(test)]
@@ -25,5 +26,6 @@ pub use guard::{Guard, is_guard_call, stand_guard};
 pub use interrupts::Interrupts;
 pub use keys::are_heard;
 pub use list::{Listing, list};
+pub use partition::Partition;
 pub use program::{BlockedSignals, ProgramEvent, ProgramOptions, run_program};
 pub use types::*;

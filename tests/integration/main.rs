@@ -41,6 +41,7 @@ mod often;
 mod old_tokio;
 mod orphaned_task;
 mod precision;
+mod partition;
 mod recursive_lock;
 mod run;
 mod settings;
