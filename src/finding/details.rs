@@ -293,6 +293,47 @@ pub enum Details {
         /// What it waits for where it has not ended, one element per branch.
         waits_for: Vec<String>,
     },
+    /// `task-growth`
+    TaskGrowth {
+        /// So many were alive when the growth began.
+        from_tasks: u64,
+        /// So many at its end.
+        to_tasks: u64,
+        /// Between the two.
+        over_ms: u64,
+        /// Tasks per minute, on average.
+        per_minute: u64,
+        /// Spawned at that place meanwhile.
+        spawned: u64,
+        /// Ended meanwhile.
+        ended: u64,
+        /// The threshold.
+        limit: u64,
+    },
+    /// `self-waking-task`
+    SelfWakingTask {
+        /// All wakes of the task that did it most.
+        wakes: u64,
+        /// Of these, those in its own polls.
+        self_wakes: u64,
+        /// Tasks that did it.
+        tasks: u64,
+        /// The threshold.
+        limit: u64,
+    },
+    /// `never-yielded`
+    NeverYielded {
+        /// How long the first poll took, or had taken by the end.
+        poll_ms: u64,
+        /// How much of it its thread had a CPU, in percent.
+        cpu_percent: u64,
+        /// It was seen to end.
+        over: bool,
+        /// The most other tasks of its thread that it kept waiting at once.
+        kept_waiting: u64,
+        /// The threshold, in milliseconds.
+        limit_ms: u64,
+    },
     /// `spawn-storm`
     SpawnStorm {
         /// Most tasks of the site alive at once.

@@ -7,11 +7,11 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use super::{
-    Acquisition, Activity, Actor, BlockingCall, BlockingPoll, ChildProcess, Clock, FileId, Frame,
-    Gate, Hold, Knot, LockAcrossAwait, Module, OpenFile, OrderEdge, OrphanedTask, Owner, Party,
-    PollSample, Process, RecursiveLock, Resource, ResourceKind, Site, SpawnStorm, Stack,
-    Symboliser, Task, TaskEnd, TaskKind, Thread, UnreadPanic, Wait, Waiter, blame_frame,
-    owner::owner_of, pointed_frame, site_frame,
+    Acquisition, Activity, Actor, BlockingCall, BlockingPoll, ChildProcess, Clock, Count, FileId,
+    Frame, Gate, Hold, Knot, LockAcrossAwait, Module, OpenFile, OrderEdge, OrphanedTask, Owner,
+    Party, PollSample, Process, RecursiveLock, Resource, ResourceKind, SelfWaking, Site, SpawnSite,
+    SpawnStorm, Stack, Symboliser, Task, TaskEnd, TaskKind, Thread, UnreadPanic, Wait, Waiter,
+    blame_frame, owner::owner_of, pointed_frame, site_frame,
 };
 use crate::telemetry::{Recording, proto};
 use kinds::{
@@ -90,6 +90,12 @@ pub fn process_from(recording: &Recording, symbols: &Symboliser) -> Process {
             .collect(),
         knots: recording.knots.values().filter_map(|knot| builder.knot(knot, &known)).collect(),
         panics: recording.panics.iter().filter_map(|panic| builder.panic(panic)).collect(),
+        spawn_sites: recording.spawn_sites.values().map(|site| builder.spawn_site(site)).collect(),
+        self_waking: recording
+            .self_waking
+            .values()
+            .filter_map(|waking| builder.self_waking(waking))
+            .collect(),
         spawn_storms: recording.spawn_storms.iter().map(|storm| builder.storm(storm)).collect(),
         orphaned_tasks: recording
             .orphaned_tasks
@@ -451,6 +457,7 @@ impl<'a> Builder<'a> {
             waiting: poll.waiting.into(),
             is_over: poll.over,
             count: poll.count,
+            is_only: poll.only,
         })
     }
 
@@ -531,6 +538,33 @@ impl<'a> Builder<'a> {
             location,
             is_detached: panic.is_detached,
             is_of_main: panic.is_of_main,
+        })
+    }
+
+    fn spawn_site(&self, site: &proto::SpawnSite) -> SpawnSite {
+        let spawned_at = site.spawned_at.as_ref().and_then(|at| self.site(at));
+        let counts = site.at_ns.iter().zip(&site.alive).zip(&site.spawned);
+        let counts = counts.map(|((at_ns, alive), spawned)| Count {
+            at_ns: *at_ns,
+            alive: *alive,
+            spawned: *spawned,
+        });
+        SpawnSite {
+            spawn_stack: self.stack_from(site.spawn_stack, spawned_at.as_ref()),
+            spawned_at,
+            counts: counts.collect(),
+        }
+    }
+
+    fn self_waking(&self, waking: &proto::SelfWaking) -> Option<SelfWaking> {
+        let actor = self.actor(waking.actor.as_ref()?);
+        Some(SelfWaking {
+            stack: self.stack(waking.stack),
+            spawn_stack: self.stack_from(waking.spawn_stack, actor.spawned_at.as_ref()),
+            actor,
+            wakes: waking.wakes,
+            self_wakes: waking.self_wakes,
+            count: waking.count,
         })
     }
 

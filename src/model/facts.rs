@@ -51,6 +51,8 @@ pub struct BlockingPoll {
     pub is_over: bool,
     /// How many there were.
     pub count: u64,
+    /// The task was polled but once: it ended in this poll, or was in it still.
+    pub is_only: bool,
 }
 
 /// Where a thread was in a [`BlockingPoll`].
@@ -176,4 +178,43 @@ pub enum FileKind {
     Unix,
     /// Any other socket.
     Socket,
+}
+
+/// How many tasks of a spawn site were alive, over time.
+#[derive(Debug, Clone)]
+pub struct SpawnSite {
+    /// The caller of `spawn`.
+    pub spawned_at: Option<Site>,
+    /// Of one of its spawns.
+    pub spawn_stack: Arc<Stack>,
+    /// Oldest first.
+    pub counts: Vec<Count>,
+}
+
+/// The tasks of a spawn site at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// Since the process started.
+    pub at_ns: u64,
+    /// Alive then.
+    pub alive: u64,
+    /// Spawned by then.
+    pub spawned: u64,
+}
+
+/// A task that wakes itself over and over, and is woken by nobody else as often.
+#[derive(Debug, Clone)]
+pub struct SelfWaking {
+    /// The task that did it most.
+    pub actor: Actor,
+    /// Of one of these wakes.
+    pub stack: Arc<Stack>,
+    /// Of the task.
+    pub spawn_stack: Arc<Stack>,
+    /// All wakes of that task.
+    pub wakes: u64,
+    /// Of these, those in its own polls.
+    pub self_wakes: u64,
+    /// Tasks that did it.
+    pub count: u64,
 }

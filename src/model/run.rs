@@ -8,7 +8,8 @@ use std::{
 
 use super::{
     BlockingCall, BlockingPoll, ChildProcess, Hold, Knot, LockAcrossAwait, OpenFile, OrderEdge,
-    OrphanedTask, RecursiveLock, Resource, SpawnStorm, Stack, Task, Thread, UnreadPanic,
+    OrphanedTask, RecursiveLock, Resource, SelfWaking, SpawnSite, SpawnStorm, Stack, Task, Thread,
+    UnreadPanic,
 };
 use crate::{config::Thresholds, project::Project};
 
@@ -130,6 +131,10 @@ pub struct Process {
     pub panics: Vec<UnreadPanic>,
     /// Spawn sites of which many tasks were alive at once.
     pub spawn_storms: Vec<SpawnStorm>,
+    /// How many tasks of each spawn site were alive, over time.
+    pub spawn_sites: Vec<SpawnSite>,
+    /// Tasks that wake themselves over and over.
+    pub self_waking: Vec<SelfWaking>,
     /// Tasks that outlived a cancelled parent whose future owned their handle.
     pub orphaned_tasks: Vec<OrphanedTask>,
     /// Child processes that were left at the end.

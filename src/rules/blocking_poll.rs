@@ -18,7 +18,7 @@ use crate::{
         in_initialiser, in_place, origin, origin_of_frame, plain, pointed_frame, short,
     },
     project::Project,
-    rules::{Explained, Rule, config::Config},
+    rules::{Explained, Rule, config::Config, never_yielded::is_never_yielded},
 };
 
 /// See the module.
@@ -43,53 +43,66 @@ impl Rule for BlockingPoll {
     }
 
     fn check(&self, run: &Run, config: &Config, _explained: &Explained) -> Vec<Finding> {
-        let mut groups = Groups::new(self.name());
-        for test in &run.tests {
-            for process in &test.processes {
-                for poll in &process.blocking_polls {
-                    let is_short =
-                        Duration::from_nanos(length_ns(poll)) < test.thresholds.blocking_poll;
-                    let may_block = poll.samples.iter().any(|sample| in_place(&sample.stack));
-                    // The rule about tests that hang shows those that never ended.
-                    let is_told =
-                        test.outcome.is_hang() && !poll.is_over && config.is_enabled("hung-test");
-                    if is_short || may_block || is_told || panics(poll) {
-                        continue;
-                    }
-                    let Some(Blamed { sample, frame }) = blamed(poll) else { continue };
-                    let origin = frame.map_or_else(
-                        || origin(&run.project, &sample.stack, &test.identity),
-                        |frame| origin_of_frame(&run.project, frame, &test.identity),
-                    );
-                    let severity = if in_initialiser(&sample.stack) {
-                        Severity::Note
-                    } else {
-                        severity(test, poll, origin)
-                    };
-                    let frame = frame.or_else(|| pointed_frame(&sample.stack));
-                    let rank = Rank {
-                        severity,
-                        confidence: Confidence::Observed,
-                        weight: length_ns(poll),
-                    };
-                    groups.add_times(
-                        vec![describe::identity(frame)],
-                        describe::spot(&run.project, frame),
-                        rank,
-                        poll.count,
-                        [test.name.clone()],
-                        || tell(&run.project, test, process, poll, sample, frame, origin),
-                    );
+        let is_meant = |test: &Test, poll: &Poll| {
+            Duration::from_nanos(length_ns(poll)) >= test.thresholds.blocking_poll
+                && !is_never_yielded(test, poll, config)
+        };
+        findings(self.name(), run, config, &is_meant, &|_, _, draft| draft)
+    }
+}
+
+/// The polls that are meant as findings of a rule, which may tell of them in its own words.
+pub(super) fn findings(
+    rule: &'static str,
+    run: &Run,
+    config: &Config,
+    is_meant: &dyn Fn(&Test, &Poll) -> bool,
+    word: &dyn Fn(&Test, &Poll, Draft) -> Draft,
+) -> Vec<Finding> {
+    let mut groups = Groups::new(rule);
+    for test in &run.tests {
+        for process in &test.processes {
+            for poll in &process.blocking_polls {
+                let may_block = poll.samples.iter().any(|sample| in_place(&sample.stack));
+                // The rule about tests that hang shows those that never ended.
+                let is_told =
+                    test.outcome.is_hang() && !poll.is_over && config.is_enabled("hung-test");
+                if !is_meant(test, poll) || may_block || is_told || panics(poll) {
+                    continue;
                 }
+                let Some(Blamed { sample, frame }) = blamed(poll) else { continue };
+                let origin = frame.map_or_else(
+                    || origin(&run.project, &sample.stack, &test.identity),
+                    |frame| origin_of_frame(&run.project, frame, &test.identity),
+                );
+                let severity = if in_initialiser(&sample.stack) {
+                    Severity::Note
+                } else {
+                    severity(test, poll, origin)
+                };
+                let frame = frame.or_else(|| pointed_frame(&sample.stack));
+                let rank =
+                    Rank { severity, confidence: Confidence::Observed, weight: length_ns(poll) };
+                groups.add_times(
+                    vec![describe::identity(frame)],
+                    describe::spot(&run.project, frame),
+                    rank,
+                    poll.count,
+                    [test.name.clone()],
+                    || {
+                        let draft = tell(&run.project, test, process, poll, sample, frame, origin)?;
+                        Some(word(test, poll, draft))
+                    },
+                );
             }
         }
-        groups.finish()
     }
+    groups.finish()
 }
 
 /// Less what the machine withheld: from the process, or, where the thread was never seen
 /// to be blocked, from the thread, which waited for a CPU whenever it had none.
-fn length_ns(poll: &Poll) -> u64 {
+pub(super) fn length_ns(poll: &Poll) -> u64 {
     let queued = poll.measured_ns.saturating_sub(poll.cpu_ns);
     let withheld = if is_ever_blocked(poll) { 0 } else { queued };
     poll.longest_ns.saturating_sub(poll.starved_ns.max(withheld))
@@ -101,7 +114,7 @@ fn is_ever_blocked(poll: &Poll) -> bool {
 }
 
 /// What of the time that was measured the thread had a CPU, in percent.
-fn cpu_percent(poll: &Poll) -> u64 {
+pub(super) fn cpu_percent(poll: &Poll) -> u64 {
     let available = poll.measured_ns.saturating_sub(poll.starved_ns).max(poll.cpu_ns).max(1);
     poll.cpu_ns.saturating_mul(100) / available
 }
@@ -296,6 +309,7 @@ mod tests {
 
     fn blocked() -> Poll {
         Poll {
+            is_only: false,
             actor: actor(1),
             longest_ns: 240 * MS,
             starved_ns: 0,

@@ -18,11 +18,14 @@ mod lock_across_await;
 pub mod lock_order_cycle;
 mod long_held_lock;
 mod lost_waker;
+mod never_yielded;
 mod orphaned_task;
 mod recursive_lock;
 mod registry;
+mod self_waking_task;
 mod silent_panic;
 mod spawn_storm;
+mod task_growth;
 
 pub use config::Config;
 pub use explained::Explained;

@@ -60,10 +60,13 @@ rules! {
     "lock-order-cycle" => lock_order_cycle::LockOrderCycle,
     "long-held-lock" => long_held_lock::LongHeldLock,
     "lost-waker" => lost_waker::LostWaker,
+    "never-yielded" => never_yielded::NeverYielded,
     "orphaned-task" => orphaned_task::OrphanedTask,
     "recursive-lock" => recursive_lock::RecursiveLock,
+    "self-waking-task" => self_waking_task::SelfWakingTask,
     "silent-panic" => silent_panic::SilentPanic,
     "spawn-storm" => spawn_storm::SpawnStorm,
+    "task-growth" => task_growth::TaskGrowth,
 }
 
 /// Asks every enabled rule, one after the other.

@@ -66,7 +66,8 @@ mod tests {
         assert_eq!(
             options.to_string(),
             "long_hold=1000000000,contended_hold=100000000,wait=1000,blocking_call=10000000,\
-             blocking_poll=100000000,spawn_storm=1000,orphaned=100000000,drain_idle=2000000,\
+             blocking_poll=100000000,spawn_storm=1000,task_growth=50,growth_time=10000000000,\
+             self_wakes=1000,never_yielded=1000000000,orphaned=100000000,drain_idle=2000000,\
              drain_max=100000000,drain_total=500000000,exit_wait=2000000000,console_wait=0"
         );
     }

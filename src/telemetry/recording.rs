@@ -54,6 +54,11 @@ pub struct Recording {
     pub panics: Vec<proto::Panic>,
     /// As the last update has them.
     pub spawn_storms: Vec<proto::SpawnStorm>,
+    /// How many tasks of each spawn site were alive, over time; no more than
+    /// [`MAX_SAMPLES`] of each.
+    pub spawn_sites: BTreeMap<SiteKey, proto::SpawnSite>,
+    /// By id.
+    pub self_waking: BTreeMap<u64, proto::SelfWaking>,
     /// As the last update has them.
     pub orphaned_tasks: Vec<proto::OrphanedTask>,
     /// By process id.
@@ -68,6 +73,37 @@ pub struct Recording {
     pub counters: proto::Counters,
     /// What the tokio-console protocol told.
     pub console: ConsoleTotals,
+}
+
+/// Of a spawn site: how often its tasks are counted. Whenever there are more, every other
+/// count is forgotten.
+pub const MAX_SAMPLES: usize = 256;
+
+/// Tells spawn sites apart: file, line, column and kind of task.
+pub type SiteKey = (String, u32, u32, i32);
+
+fn site_key(site: &proto::SpawnSite) -> SiteKey {
+    let at = site.spawned_at.clone().unwrap_or_default();
+    (at.file, at.line, at.column, site.kind)
+}
+
+/// Adds counts to those of the same site.
+fn add_counts(known: &mut proto::SpawnSite, new: proto::SpawnSite) {
+    known.spawn_stack = new.spawn_stack;
+    known.at_ns.extend(new.at_ns);
+    known.alive.extend(new.alive);
+    known.spawned.extend(new.spawned);
+    let length = known.at_ns.len().min(known.alive.len()).min(known.spawned.len());
+    for counts in [&mut known.at_ns, &mut known.alive, &mut known.spawned] {
+        counts.truncate(length);
+        if length > MAX_SAMPLES {
+            let mut index = 0;
+            counts.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+        }
+    }
 }
 
 /// Tells one hold from another: a hold is sent when it has become long, and
@@ -159,6 +195,8 @@ impl Recording {
             knots: values(&mut self.knots),
             panics: std::mem::take(&mut self.panics),
             spawn_storms: std::mem::take(&mut self.spawn_storms),
+            spawn_sites: values(&mut self.spawn_sites),
+            self_waking: values(&mut self.self_waking),
             orphaned_tasks: std::mem::take(&mut self.orphaned_tasks),
             children: values(&mut self.children),
             open_files: Some(std::mem::take(&mut self.open_files)),
@@ -208,6 +246,14 @@ impl Recording {
         self.children.extend(update.children.into_iter().map(|child| (child.pid, child)));
         self.panics.extend(update.panics);
         self.spawn_storms.extend(update.spawn_storms);
+        for site in update.spawn_sites {
+            let known = self.spawn_sites.entry(site_key(&site)).or_insert_with(|| {
+                let spawned_at = site.spawned_at.clone();
+                proto::SpawnSite { spawned_at, kind: site.kind, ..proto::SpawnSite::default() }
+            });
+            add_counts(known, site);
+        }
+        self.self_waking.extend(update.self_waking.into_iter().map(|waking| (waking.id, waking)));
         self.orphaned_tasks.extend(update.orphaned_tasks);
         if !update.threads.is_empty() {
             self.threads = update.threads;
@@ -344,6 +390,13 @@ mod tests {
             knots: vec![proto::Knot { id: 8, ..Default::default() }],
             blocking_polls: vec![proto::BlockingPoll { id: 5, ..Default::default() }],
             spawn_storms: vec![proto::SpawnStorm::default()],
+            spawn_sites: vec![proto::SpawnSite {
+                at_ns: vec![1, 2],
+                alive: vec![3, 4],
+                spawned: vec![5, 6],
+                ..Default::default()
+            }],
+            self_waking: vec![proto::SelfWaking { id: 9, ..Default::default() }],
             orphaned_tasks: vec![proto::OrphanedTask::default()],
             open_files: Some(proto::OpenFiles { exit_stack: 3, ..Default::default() }),
             threads: vec![proto::Thread { os_thread: 2, ..Default::default() }],
@@ -359,6 +412,26 @@ mod tests {
             let before = format!("{recording:#?}");
             assert_eq!(format!("{:#?}", recording.pack().unpack()), before);
         }
+    }
+
+    #[test]
+    fn counts_of_a_spawn_site_are_bounded_and_span_all_of_the_time() {
+        let mut recording = Recording::default();
+        for count in 0..10_000 {
+            let site = proto::SpawnSite {
+                at_ns: vec![count],
+                alive: vec![2 * count],
+                spawned: vec![3 * count],
+                ..Default::default()
+            };
+            recording.apply(proto::Update { spawn_sites: vec![site], ..Default::default() });
+        }
+        let sites: Vec<_> = recording.spawn_sites.into_values().collect();
+        let [site] = &*sites else { panic!("{sites:?}") };
+        assert!((MAX_SAMPLES / 2..=MAX_SAMPLES).contains(&site.at_ns.len()));
+        assert_eq!(site.at_ns[0], 0);
+        assert!(site.at_ns.last().is_some_and(|last| *last > 9_000));
+        assert!(site.at_ns.iter().zip(&site.alive).all(|(at, alive)| 2 * at == *alive));
     }
 
     #[test]

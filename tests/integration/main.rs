@@ -53,3 +53,4 @@ mod support;
 mod surroundings;
 mod thread_locks;
 mod variants;
+mod yielding;

@@ -47,6 +47,7 @@ fn every_test_of_the_fixtures_has_an_expectation() {
         crate::leaked::files::TESTS,
         crate::leaked::calls::TESTS,
         crate::variants::TESTS,
+        crate::yielding::TESTS,
         s::environment::TESTS,
         s::subscriber::TESTS,
         s::children::TESTS,

@@ -2,6 +2,7 @@
 
 use std::{
     io::{Read, Write},
+    path::Path,
     process::Stdio,
     sync::{Arc, Mutex},
     thread,
@@ -32,6 +33,13 @@ fn running(arguments: &[&str]) -> Running {
     let running = run(arguments).start();
     wait_until("the program", LONG, || running.stdout().contains("ready").then_some(()));
     running
+}
+
+/// The line below a marker.
+fn marker(file: &Path, name: &str) -> u32 {
+    let text = fs::read_to_string(file).expect("it is there");
+    let line = text.lines().position(|line| line.contains(name)).expect("it has the marker");
+    u32::try_from(line + 2).expect("it is a line")
 }
 
 fn signal(running: &Running, signal: Signal) {
@@ -67,7 +75,7 @@ fn which_program_is_meant_is_told_or_asked() {
     assert!(finished.stdout.starts_with("once\n"), "{finished}");
 
     for (arguments, said) in [
-        (&[][..], "there are `counts-signals`, `deaf`, `echo`,"),
+        (&[][..], "there are `counts-signals`, `deaf`, `echo`, `leaky`"),
         (&[], "name one with `--bin NAME`"),
         (&["--bin", "servise"], "failed to find the binary `servise`; did you mean `service`?"),
         (&["--example", "twice"], "failed to find the example `twice`"),
@@ -149,6 +157,38 @@ fn ctrl_c_of_a_terminal_reaches_the_program_once() {
     assert!(status.success(), "{status}\n{}", text());
     wait_until("the report", SOON, || text().contains("no findings").then_some(()));
     assert!(text().contains("signals: 1"), "{}", text());
+}
+
+/// A server under load for some seconds: its report.
+fn loaded(program: &str) -> (Report, String) {
+    let file = tempfile::NamedTempFile::new().expect("it can be made");
+    let json = format!("json={}", file.path().display());
+    let arguments = ["--bin", program, "--for", "8s", "--growth-time", "5s", "--report", &json];
+    let finished = run(&arguments).run();
+    let report = Report::parse(&fs::read_to_string(file.path()).expect("it was written"));
+    (report, finished.to_string())
+}
+
+#[test]
+fn a_server_that_leaves_a_task_for_each_request_is_found_with_its_slope() {
+    let (report, shown) = loaded("leaky");
+    let [finding] = &*report.findings else { panic!("{shown}") };
+    assert_eq!((&*finding.rule, &*finding.severity), ("task-growth", "warning"), "{shown}");
+    let marker = marker(&fixture("programs").join("src/requests.rs"), "task-growth (leaves)");
+    let place = &finding.locations[0];
+    assert_eq!((&*place.file, place.line), ("src/requests.rs", marker), "{shown}");
+    let words = ["live tasks spawned by `requests::handle_and_leave` grew from ", "per second"];
+    assert!(words.iter().all(|words| finding.message.contains(words)), "{shown}");
+    let number = |name: &str| finding.details[name].as_u64().expect("it is a number");
+    assert!(number("to_tasks") > number("from_tasks") + 50, "{shown}");
+    assert_eq!(number("spawned"), number("to_tasks") - number("from_tasks"), "{shown}");
+}
+
+#[test]
+fn a_server_that_ends_what_it_has_for_a_request_is_fine() {
+    let (report, shown) = loaded("tidy");
+    assert!(report.findings.is_empty(), "{shown}");
+    assert!(report.summary.tasks > 100, "{shown}");
 }
 
 #[test]

@@ -51,12 +51,29 @@ pub(crate) struct Sent {
     resources: HashMap<u64, (bool, bool)>,
     modules: usize,
     sequence: u64,
+    /// When the tasks of spawn sites were last counted.
+    counted_ns: u64,
+}
+
+/// How often the tasks of spawn sites are counted.
+const COUNT_PERIOD_NS: u64 = 250_000_000;
+/// Sites of which no more than this were alive at once are not counted.
+const LEAST_COUNTED: u64 = 10;
+
+impl Sent {
+    /// Whether the tasks of spawn sites are to be counted again.
+    pub(crate) fn is_count_due(&self) -> bool {
+        clock::now_ns().saturating_sub(self.counted_ns) >= COUNT_PERIOD_NS
+    }
 }
 
 /// An update with what is new.
 pub(crate) fn update(sent: &mut Sent, batch: &Batch) -> proto::Update {
     let mut assembler = Assembler::new(sent);
     assembler.add_batch(batch);
+    if assembler.sent.is_count_due() {
+        assembler.add_spawn_sites();
+    }
     assembler.update
 }
 
@@ -153,6 +170,18 @@ impl<'a> Assembler<'a> {
             let poll = self.blocking_poll(poll);
             self.update.blocking_polls.push(poll);
         }
+        for waking in &batch.events.self_waking {
+            let waking = proto::SelfWaking {
+                id: waking.id,
+                actor: Some(actor(&waking.actor, 0, 0)),
+                stack: self.stack(waking.stack),
+                spawn_stack: self.stack(waking.actor.spawn_stack),
+                wakes: waking.wakes,
+                self_wakes: waking.self_wakes,
+                count: waking.count,
+            };
+            self.update.self_waking.push(waking);
+        }
         for across in &batch.events.across_awaits {
             let across = self.across_await(across);
             self.update.locks_across_awaits.push(across);
@@ -185,6 +214,21 @@ impl<'a> Assembler<'a> {
         for storm in spawn_site::seen() {
             let storm = self.storm(&storm);
             self.update.spawn_storms.push(storm);
+        }
+    }
+
+    fn add_spawn_sites(&mut self) {
+        self.sent.counted_ns = self.now_ns;
+        for site in spawn_site::alive(LEAST_COUNTED) {
+            let site = proto::SpawnSite {
+                spawned_at: Some(location(site.site)),
+                kind: task_kind(site.kind).into(),
+                spawn_stack: self.stack(site.spawn_stack),
+                at_ns: vec![self.now_ns],
+                alive: vec![site.alive],
+                spawned: vec![site.spawned],
+            };
+            self.update.spawn_sites.push(site);
         }
     }
 
@@ -447,6 +491,7 @@ impl<'a> Assembler<'a> {
             waiting: poll.waiting,
             over: poll.is_over,
             count: poll.count,
+            only: poll.is_only,
         }
     }
 

@@ -103,8 +103,9 @@ impl Audit {
     /// What is new, if anything is.
     fn news(&self, even_if_empty: bool) -> Option<Update> {
         let batch = outbox::take();
-        (even_if_empty || !batch.is_empty())
-            .then(|| assemble::update(&mut guard(&self.sent), &batch))
+        let mut sent = guard(&self.sent);
+        (even_if_empty || !batch.is_empty() || sent.is_count_due())
+            .then(|| assemble::update(&mut sent, &batch))
     }
 
     fn last(&self) -> Vec<Update> {

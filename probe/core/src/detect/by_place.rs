@@ -72,6 +72,25 @@ pub struct BlockingPoll {
     pub is_over: bool,
     /// How many such polls there were.
     pub count: u64,
+    /// The task was polled but once: it has ended in this poll, or is in it still.
+    pub is_only: bool,
+}
+
+/// A task that wakes itself over and over, and is woken by nobody else as often.
+#[derive(Debug, Clone)]
+pub struct SelfWaking {
+    /// Unique in this process.
+    pub id: u64,
+    /// The task that did it most.
+    pub actor: Arc<Task>,
+    /// Of one of these wakes.
+    pub stack: StackId,
+    /// All wakes of that task.
+    pub wakes: u64,
+    /// Of these, those in its own polls.
+    pub self_wakes: u64,
+    /// Tasks that did it.
+    pub count: u64,
 }
 
 /// A stack that was met in a [`BlockingPoll`].
@@ -160,6 +179,8 @@ static BLOCKING_CALLS: Mutex<Places<BlockingCall>> = Mutex::new(Places::new());
 
 static BLOCKING_POLLS: Mutex<Places<BlockingPoll>> = Mutex::new(Places::new());
 
+static SELF_WAKING: Mutex<Places<SelfWaking>> = Mutex::new(Places::new());
+
 static ACROSS_AWAITS: Mutex<Places<AcrossAwait>> = Mutex::new(Places::new());
 
 static RECURSIONS: Mutex<Places<Recursion>> = Mutex::new(Places::new());
@@ -235,6 +256,27 @@ pub(crate) fn blocking_poll(poll: BlockingPoll) {
     guard(&BLOCKING_POLLS).note(key, longer, || poll.clone());
 }
 
+/// `actor` wakes itself at `stack`; not for the first time, unless `is_new`.
+pub(crate) fn self_waking(actor: &Arc<Task>, stack: StackId, is_new: bool) {
+    let key = fold(u64::from(stack), u64::from(actor.spawn_stack));
+    let (wakes, self_wakes) = actor.wakes();
+    let more = |known: &mut SelfWaking| {
+        known.count += u64::from(is_new);
+        if self_wakes >= known.self_wakes {
+            known.actor = Arc::clone(actor);
+            (known.wakes, known.self_wakes) = (wakes, self_wakes);
+        }
+    };
+    guard(&SELF_WAKING).note(key, more, || SelfWaking {
+        id: next_id(),
+        actor: Arc::clone(actor),
+        stack,
+        wakes,
+        self_wakes,
+        count: 1,
+    });
+}
+
 /// `actor` keeps a guard over an await.
 pub(crate) fn across_await(actor: &Arc<Task>, acquisition: &Acquisition, await_stack: StackId) {
     let key = fold(u64::from(acquisition.stack), u64::from(await_stack));
@@ -304,6 +346,8 @@ pub struct News {
     pub blocking_calls: Vec<BlockingCall>,
     /// See [`BlockingPoll`].
     pub blocking_polls: Vec<BlockingPoll>,
+    /// See [`SelfWaking`].
+    pub self_waking: Vec<SelfWaking>,
     /// See [`AcrossAwait`].
     pub across_awaits: Vec<AcrossAwait>,
     /// See [`Recursion`].
@@ -314,6 +358,7 @@ impl News {
     pub(crate) fn is_empty(&self) -> bool {
         self.blocking_calls.is_empty()
             && self.blocking_polls.is_empty()
+            && self.self_waking.is_empty()
             && self.across_awaits.is_empty()
             && self.recursions.is_empty()
     }
@@ -324,6 +369,7 @@ pub(crate) fn take() -> News {
     News {
         blocking_calls: guard(&BLOCKING_CALLS).take_unsent(),
         blocking_polls: guard(&BLOCKING_POLLS).take_unsent(),
+        self_waking: guard(&SELF_WAKING).take_unsent(),
         across_awaits: guard(&ACROSS_AWAITS).take_unsent(),
         recursions: guard(&RECURSIONS).take_unsent(),
     }

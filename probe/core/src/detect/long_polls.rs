@@ -22,7 +22,7 @@ use crate::{
     record::{
         held_locks::{self, HeldLocks},
         poll_slot::Seen,
-        task::{Task, TaskKind, live},
+        task::{Task, TaskEnd, TaskKind, live},
     },
 };
 
@@ -249,8 +249,11 @@ impl Watched {
         if !is_long || self.samples.is_empty() {
             return;
         }
+        let is_only = self.task.first_poll_ns() == seen.since_ns
+            && (!is_over || self.task.end() != TaskEnd::Alive);
         by_place::blocking_poll(BlockingPoll {
             id: 0,
+            is_only,
             longest_ns,
             starved_ns,
             measured_ns: self.last.at_ns.saturating_sub(self.first.at_ns),

@@ -16,9 +16,10 @@ use std::{
 
 use crate::{
     context,
+    detect::by_place,
     lifecycle::scope,
     platform::{
-        clock,
+        clock, options,
         stack::{self, Extent},
         sync::lock as guard,
     },
@@ -101,7 +102,21 @@ unsafe fn clone_waker(data: *const ()) -> RawWaker {
     waker
 }
 
-fn woken(task: &Task) {
+/// It was woken by itself, so often: looked at from the threshold on, and whenever that many
+/// times has doubled.
+fn note_self_wake(task: &Arc<Task>, count: u64) {
+    let least = options::get().self_wakes.max(1);
+    if count < least || (count != least && !count.is_power_of_two()) {
+        return;
+    }
+    let (wakes, self_wakes) = task.wakes();
+    if self_wakes.saturating_mul(2) > wakes {
+        let is_new = !task.is_self_waking.swap(true, Ordering::Relaxed);
+        by_place::self_waking(task, stack::capture(Extent::Task), is_new);
+    }
+}
+
+fn woken(task: &Arc<Task>) {
     task.wakes.fetch_add(1, Ordering::Relaxed);
     let current = context::current_task();
     // Whoever was the first had it run.
@@ -109,8 +124,9 @@ fn woken(task: &Task) {
         let dropped = current.as_deref().filter(|current| current.is_being_dropped());
         task.woken_by_drop_of.store(dropped.map_or(0, |dropped| dropped.id), Ordering::Relaxed);
     }
-    if task.is_running() && current.is_some_and(|current| std::ptr::eq(&raw const *current, task)) {
-        task.self_wakes.fetch_add(1, Ordering::Relaxed);
+    if task.is_running() && current.is_some_and(|current| Arc::ptr_eq(&current, task)) {
+        let count = task.self_wakes.fetch_add(1, Ordering::Relaxed) + 1;
+        note_self_wake(task, count);
     }
     task.is_woken_by_message();
     task.last_wake_ns.store(clock::now_ns(), Ordering::Relaxed);

@@ -19,6 +19,14 @@ macro_rules! thresholds {
             blocking_poll: Time = 100_000_000, "blocking-poll", "CONCAUDIT_BLOCKING_POLL";
             /// More tasks of one spawn site alive at once are reported
             spawn_storm: Number = 1000, "spawn-storm", "CONCAUDIT_SPAWN_STORM";
+            /// Live tasks of one spawn site that grow by more over a program's run are reported
+            task_growth: Number = 50, "task-growth", "CONCAUDIT_TASK_GROWTH";
+            /// Growth within less time says nothing
+            growth_time: Time = 10_000_000_000, "growth-time", "CONCAUDIT_GROWTH_TIME";
+            /// A task that wakes itself as often, and is woken by others less often, is reported
+            self_wakes: Number = 1000, "self-wakes", "CONCAUDIT_SELF_WAKES";
+            /// A task whose first poll takes longer has never yielded
+            never_yielded: Time = 1_000_000_000, "never-yielded", "CONCAUDIT_NEVER_YIELDED";
             /// A task that outlives its cancelled parent for longer is reported
             orphaned: Time = 100_000_000, "orphaned", "CONCAUDIT_ORPHANED";
             /// Tasks that stay idle for so long after a test will not end by themselves

@@ -107,6 +107,8 @@ pub struct Task {
     pub(crate) woken_by_drop_of: AtomicU64,
     pub(crate) wakes: AtomicU64,
     pub(crate) self_wakes: AtomicU64,
+    /// It was told to wake itself over and over.
+    pub(crate) is_self_waking: AtomicBool,
     pub(crate) clones: AtomicU64,
     pub(crate) drops: AtomicU64,
     /// Clones that the last poll made and that are still out.
@@ -186,6 +188,7 @@ impl Task {
             woken_by_drop_of: AtomicU64::new(0),
             wakes: AtomicU64::new(0),
             self_wakes: AtomicU64::new(0),
+            is_self_waking: AtomicBool::new(false),
             clones: AtomicU64::new(0),
             drops: AtomicU64::new(0),
             recent: Recent::default(),

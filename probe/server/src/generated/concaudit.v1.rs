@@ -77,6 +77,13 @@ pub struct Update {
     /// In the last update only.
     #[prost(message, repeated, tag = "21")]
     pub panics: ::prost::alloc::vec::Vec<Panic>,
+    /// Some times a second: how many tasks of a spawn site are alive then, of those sites that
+    /// have had some at once.
+    #[prost(message, repeated, tag = "23")]
+    pub spawn_sites: ::prost::alloc::vec::Vec<SpawnSite>,
+    /// New ones, and known ones (same `id`) that did it more.
+    #[prost(message, repeated, tag = "24")]
+    pub self_waking: ::prost::alloc::vec::Vec<SelfWaking>,
     /// Those that actors of order edges refer to, and that were not sent yet.
     #[prost(message, repeated, tag = "30")]
     pub clocks: ::prost::alloc::vec::Vec<Clock>,
@@ -460,6 +467,9 @@ pub struct BlockingPoll {
     pub over: bool,
     #[prost(uint64, tag = "10")]
     pub count: u64,
+    /// The task was polled but once: it has ended in this poll, or was in it still.
+    #[prost(bool, tag = "11")]
+    pub only: bool,
 }
 /// Where the thread was in a poll that took long.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -619,6 +629,46 @@ pub struct SpawnStorm {
     /// All that were spawned there.
     #[prost(uint64, tag = "7")]
     pub spawned: u64,
+}
+/// How many tasks of a spawn site are alive, over time. All lists are of one length.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SpawnSite {
+    #[prost(message, optional, tag = "1")]
+    pub spawned_at: ::core::option::Option<Location>,
+    #[prost(enumeration = "TaskKind", tag = "2")]
+    pub kind: i32,
+    /// Of one of its spawns.
+    #[prost(uint64, tag = "3")]
+    pub spawn_stack: u64,
+    #[prost(uint64, repeated, tag = "4")]
+    pub at_ns: ::prost::alloc::vec::Vec<u64>,
+    #[prost(uint64, repeated, tag = "5")]
+    pub alive: ::prost::alloc::vec::Vec<u64>,
+    /// All that were spawned there by then.
+    #[prost(uint64, repeated, tag = "6")]
+    pub spawned: ::prost::alloc::vec::Vec<u64>,
+}
+/// A task that wakes itself in its own poll, over and over, and is woken by nobody else as
+/// often. One element per task (by where it was spawned) and stack.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SelfWaking {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    #[prost(message, optional, tag = "2")]
+    pub actor: ::core::option::Option<Actor>,
+    /// Of one of these wakes.
+    #[prost(uint64, tag = "3")]
+    pub stack: u64,
+    #[prost(uint64, tag = "4")]
+    pub spawn_stack: u64,
+    /// Of the task that did it most.
+    #[prost(uint64, tag = "5")]
+    pub wakes: u64,
+    #[prost(uint64, tag = "6")]
+    pub self_wakes: u64,
+    /// Tasks that did it.
+    #[prost(uint64, tag = "7")]
+    pub count: u64,
 }
 /// A task whose `JoinHandle` went with the future of its parent, which was cancelled, or was
 /// awaited by its parent and dropped before the task had ended; and which went on for longer than the run's threshold.

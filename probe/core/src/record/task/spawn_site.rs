@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -33,6 +33,8 @@ pub(crate) struct SpawnSite {
     alive: AtomicU64,
     peak: AtomicU64,
     peak_ns: AtomicU64,
+    /// Of its last spawn.
+    spawn_stack: AtomicU32,
     /// The spawn that went above the threshold.
     crossing: Mutex<Option<Crossing>>,
 }
@@ -91,6 +93,7 @@ impl SpawnSite {
                     alive: AtomicU64::new(0),
                     peak: AtomicU64::new(0),
                     peak_ns: AtomicU64::new(0),
+                    spawn_stack: AtomicU32::new(0),
                     crossing: Mutex::default(),
                 }));
                 sites.insert(key, new);
@@ -104,6 +107,7 @@ impl SpawnSite {
     /// A task of this site is spawned, by `spawner`.
     pub(crate) fn spawned(&self, task: &Task, spawner: Option<&Arc<Task>>) {
         self.spawned.fetch_add(1, Ordering::Relaxed);
+        self.spawn_stack.store(task.spawn_stack, Ordering::Relaxed);
         let alive = self.alive.fetch_add(1, Ordering::Relaxed) + 1;
         if alive <= self.peak.load(Ordering::Relaxed) {
             return;
@@ -150,4 +154,36 @@ pub fn seen() -> Vec<Storm> {
         })
     };
     sites.into_iter().filter_map(storm).collect()
+}
+
+/// How many tasks of a site are alive at a moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Alive {
+    /// The site.
+    pub site: Site,
+    /// What kind of task is spawned there.
+    pub kind: TaskKind,
+    /// Of its last spawn.
+    pub spawn_stack: StackId,
+    /// So many.
+    pub alive: u64,
+    /// All that were spawned there.
+    pub spawned: u64,
+}
+
+/// The sites of which so many tasks were alive at once some time.
+#[must_use]
+pub fn alive(least_peak: u64) -> Vec<Alive> {
+    let sites = guard(&SITES);
+    let sites = sites.iter().flat_map(|sites| sites.values());
+    let sites = sites.filter(|site| site.peak.load(Ordering::Relaxed) >= least_peak);
+    sites
+        .map(|site| Alive {
+            site: site.site,
+            kind: site.kind,
+            spawn_stack: site.spawn_stack.load(Ordering::Relaxed),
+            alive: site.alive.load(Ordering::Relaxed),
+            spawned: site.spawned.load(Ordering::Relaxed),
+        })
+        .collect()
 }
