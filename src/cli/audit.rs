@@ -112,8 +112,7 @@ pub fn conclude(
     let run = analysis::model(build, symbols, execution, &mut executed.runs);
     let mut findings = analysis::findings(&run, options);
     if options.run.confirm {
-        let repeat =
-            Repeat { build: &build, symbols: &symbols, options: &execution, executed: &executed };
+        let repeat = Repeat { build, symbols, options: execution, executed: &executed };
         confirm(&run, &mut findings, repeat, console)?;
     }
     settings.set_levels(&mut findings, &run);
