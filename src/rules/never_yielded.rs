@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn without_this_rule_the_other_tells() {
         let process = Process { blocking_polls: vec![poll(1_500)], ..process([], []) };
-        let config = Config { disabled: [NAME.to_owned()].into(), ..Config::default() };
+        let config = Config { disabled: [NAME.to_owned()].into() };
         let found = crate::rules::audit(&run(process), &config);
         assert_eq!(found[0].rule, "blocking-poll");
     }

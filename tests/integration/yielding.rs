@@ -17,7 +17,7 @@ fn wakes_itself(finding: &Finding) -> Result<(), String> {
 }
 
 fn is_in_one_poll(finding: &Finding) -> Result<(), String> {
-    says(finding, "until its end, and never yielded: `work` blocks the thread of a task for 2.0 s")
+    says(finding, "until its end, and never yielded: `yielding::work` blocks")
 }
 
 expectations! { Workspace::Rules, "yielding::yielding ";
