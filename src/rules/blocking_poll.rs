@@ -5,7 +5,11 @@
 //! length is what the clock says less what the machine withheld, and less the calls
 //! that [`blocking-call`](super::blocking_call) tells of.
 
+mod never_yielded;
+
 use std::time::Duration;
+
+pub use never_yielded::NeverYielded;
 
 use crate::{
     describe::{self, counted, group_digits},
@@ -18,7 +22,7 @@ use crate::{
         in_initialiser, in_place, origin, origin_of_frame, plain, pointed_frame, short,
     },
     project::Project,
-    rules::{Explained, Rule, config::Config, never_yielded::is_never_yielded},
+    rules::{Explained, Rule, blocking_poll::never_yielded::is_never_yielded, config::Config},
 };
 
 /// See the module.
@@ -52,7 +56,7 @@ impl Rule for BlockingPoll {
 }
 
 /// The polls that are meant as findings of a rule, which may tell of them in its own words.
-pub(super) fn findings(
+fn findings(
     rule: &'static str,
     run: &Run,
     config: &Config,
@@ -102,7 +106,7 @@ pub(super) fn findings(
 
 /// Less what the machine withheld: from the process, or, where the thread was never seen
 /// to be blocked, from the thread, which waited for a CPU whenever it had none.
-pub(super) fn length_ns(poll: &Poll) -> u64 {
+fn length_ns(poll: &Poll) -> u64 {
     let queued = poll.measured_ns.saturating_sub(poll.cpu_ns);
     let withheld = if is_ever_blocked(poll) { 0 } else { queued };
     poll.longest_ns.saturating_sub(poll.starved_ns.max(withheld))
@@ -114,7 +118,7 @@ fn is_ever_blocked(poll: &Poll) -> bool {
 }
 
 /// What of the time that was measured the thread had a CPU, in percent.
-pub(super) fn cpu_percent(poll: &Poll) -> u64 {
+fn cpu_percent(poll: &Poll) -> u64 {
     let available = poll.measured_ns.saturating_sub(poll.starved_ns).max(poll.cpu_ns).max(1);
     poll.cpu_ns.saturating_mul(100) / available
 }

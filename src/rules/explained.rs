@@ -4,13 +4,15 @@
 use std::{collections::BTreeSet, ptr};
 
 use super::{Rule, config::Config};
-use crate::model::{Knot, Process, Run};
+use crate::model::{Knot, Process, Run, Site};
 
 /// What the rules that are asked report, as far as other rules need to know.
 #[derive(Debug, Default)]
 pub struct Explained {
     /// By the process, at its address, and the task's id.
     tasks: BTreeSet<(usize, u64)>,
+    /// By the process, and where they are spawned.
+    spawned: BTreeSet<(usize, String)>,
     /// By their addresses.
     knots: BTreeSet<usize>,
 }
@@ -35,6 +37,18 @@ impl Explained {
         self.tasks.contains(&(ptr::from_ref(process).addr(), task))
     }
 
+    /// A rule reports all that is spawned there.
+    pub fn add_spawn_site(&mut self, process: &Process, site: &Site) {
+        self.spawned.insert((ptr::from_ref(process).addr(), place(site)));
+    }
+
+    /// Whether a rule reports all that is spawned there.
+    pub fn has_spawn_site(&self, process: &Process, site: Option<&Site>) -> bool {
+        site.is_some_and(|site| {
+            self.spawned.contains(&(ptr::from_ref(process).addr(), place(site)))
+        })
+    }
+
     /// A rule reports this knot.
     pub fn add_knot(&mut self, knot: &Knot) {
         self.knots.insert(ptr::from_ref(knot).addr());
@@ -44,4 +58,8 @@ impl Explained {
     pub fn has_knot(&self, knot: &Knot) -> bool {
         self.knots.contains(&ptr::from_ref(knot).addr())
     }
+}
+
+fn place(site: &Site) -> String {
+    format!("{}:{}:{}", site.file, site.line, site.column)
 }

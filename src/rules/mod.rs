@@ -18,7 +18,6 @@ mod lock_across_await;
 pub mod lock_order_cycle;
 mod long_held_lock;
 mod lost_waker;
-mod never_yielded;
 mod orphaned_task;
 mod recursive_lock;
 mod registry;

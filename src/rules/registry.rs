@@ -60,7 +60,7 @@ rules! {
     "lock-order-cycle" => lock_order_cycle::LockOrderCycle,
     "long-held-lock" => long_held_lock::LongHeldLock,
     "lost-waker" => lost_waker::LostWaker,
-    "never-yielded" => never_yielded::NeverYielded,
+    "never-yielded" => blocking_poll::NeverYielded,
     "orphaned-task" => orphaned_task::OrphanedTask,
     "recursive-lock" => recursive_lock::RecursiveLock,
     "self-waking-task" => self_waking_task::SelfWakingTask,

@@ -9,7 +9,7 @@ use crate::{
     },
     model::{Process, Run, SpawnStorm as Storm, Test, origin, origin_of_site, pointed_frame},
     project::Project,
-    rules::{Explained, Rule, config::Config, task_growth::is_growing},
+    rules::{Explained, Rule, config::Config},
 };
 
 /// See the module.
@@ -33,13 +33,12 @@ impl Rule for SpawnStorm {
         &["spawn-storm"]
     }
 
-    fn check(&self, run: &Run, config: &Config, _explained: &Explained) -> Vec<Finding> {
+    fn check(&self, run: &Run, _config: &Config, explained: &Explained) -> Vec<Finding> {
         let mut groups = Groups::new(self.name());
         for test in &run.tests {
             for process in &test.processes {
                 for storm in &process.spawn_storms {
-                    let is_told = config.is_enabled("task-growth")
-                        && is_growing(test, process, storm.spawned_at.as_ref());
+                    let is_told = explained.has_spawn_site(process, storm.spawned_at.as_ref());
                     if !is_told && storm.peak > test.thresholds.spawn_storm {
                         add(&mut groups, &run.project, test, process, storm);
                     }

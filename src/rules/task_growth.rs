@@ -13,7 +13,7 @@ use crate::{
         Confidence, Details, Finding, Origin, Severity,
         group::{Draft, Groups, Rank},
     },
-    model::{Count, Process, Run, Site, SpawnSite, Test, origin, origin_of_site, pointed_frame},
+    model::{Count, Run, SpawnSite, Test, origin, origin_of_site, pointed_frame},
     project::Project,
     rules::{Explained, Rule, config::Config},
 };
@@ -50,9 +50,13 @@ impl Rule for TaskGrowth {
     fn explain(&self, run: &Run, _config: &Config, explained: &mut Explained) {
         for test in &run.tests {
             for process in &test.processes {
-                for task in process.tasks.values() {
-                    if is_growing(test, process, task.spawned_at.as_ref()) {
-                        explained.add_task(process, task.id);
+                let growing = process.spawn_sites.iter().filter(|it| growth(test, it).is_some());
+                for at in growing.filter_map(|site| site.spawned_at.as_ref()) {
+                    explained.add_spawn_site(process, at);
+                    for task in process.tasks.values() {
+                        if task.spawned_at.as_ref() == Some(at) {
+                            explained.add_task(process, task.id);
+                        }
                     }
                 }
             }
@@ -72,15 +76,6 @@ impl Rule for TaskGrowth {
         }
         groups.finish()
     }
-}
-
-/// Whether this rule tells of what is spawned there.
-pub(super) fn is_growing(test: &Test, process: &Process, spawned_at: Option<&Site>) -> bool {
-    spawned_at.is_some()
-        && process
-            .spawn_sites
-            .iter()
-            .any(|site| site.spawned_at.as_ref() == spawned_at && growth(test, site).is_some())
 }
 
 /// From the one to the other.
