@@ -159,6 +159,7 @@ fn run_of(binary: &Arc<TestBinary>, duration: Duration) -> TestRun {
         recordings: Vec::new(),
         left: Vec::new(),
         failed_attempts: Vec::new(),
+        seed: None,
     }
 }
 
