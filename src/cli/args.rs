@@ -819,10 +819,10 @@ mod tests {
     fn bad_input_is_a_usage_error_that_says_what_is_known() {
         for (line, said) in [
             ("x explain lingring-task", "a similar value exists: 'lingering-task'"),
-            ("x --report xml=file", "unknown format `xml`; there are human, json, sarif"),
+            ("x --report xml=file", "unknown format `xml`; there are human, html, json, sarif"),
             ("x --report json", "expected FORMAT=FILE"),
             ("x --report json=", "name of the file is missing"),
-            ("x --format xml", "possible values: human, json, sarif"),
+            ("x --format xml", "possible values: human, html, json, sarif"),
             ("x --fail-on sometimes", "possible values: note, warning, error, never"),
             ("x --time-limit soon", "--time-limit"),
             ("x --slow-after 0s", "longer than nothing"),

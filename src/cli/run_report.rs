@@ -8,8 +8,10 @@ use super::{args::TestOptions, execute::Executed, shake, state::cut_off};
 use crate::{
     finding::Finding,
     instrument::Build,
+    lock_order,
     model::{self, Outcome},
     report::{
+        Format,
         assemble::{Parts, assemble},
         summary::{
             Coverage, Distribution, LeftProcess, ProjectInfo, Report, TestOutcome, TestReport,
@@ -69,9 +71,22 @@ pub fn report(
         test: executed.elapsed,
         program: executed.runs.iter().any(|run| run.case.is_program()),
         interrupted: executed.interrupted,
+        lock_graph: wants_graph(options)
+            .then(|| lock_order::graph(run))
+            .filter(|graph| !graph.orders.is_empty()),
     };
     let folder = folder_in_repository(&build.project.workspace_root);
     assemble(ProjectInfo { name, packages, folder }, parts)
+}
+
+/// Whether a format that has the graph of the lock orders is asked for.
+fn wants_graph(options: &TestOptions) -> bool {
+    let output = &options.report.output;
+    output
+        .format
+        .into_iter()
+        .chain(output.further.iter().map(|further| further.format))
+        .any(|format| matches!(format, Format::Json | Format::Html))
 }
 
 /// The path of a folder from the root of the repository that it is in; empty where it is

@@ -5,7 +5,9 @@ mod details;
 mod finding;
 mod fingerprint;
 pub mod group;
+mod lock_graph;
 
 pub use details::*;
 pub use finding::*;
 pub use fingerprint::fingerprint;
+pub use lock_graph::{LockGraph, LockOrder};

@@ -6,7 +6,7 @@ use super::{
     json::SCHEMA_VERSION,
     summary::{Coverage, ProjectInfo, Report, Summary, TestOutcome, TestReport, Tool},
 };
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, LockGraph, Severity};
 
 /// What a run has come to.
 #[derive(Debug, Default)]
@@ -42,6 +42,8 @@ pub struct Parts {
     pub program: bool,
     /// The user stopped the run.
     pub interrupted: bool,
+    /// As in [`Report::lock_graph`].
+    pub lock_graph: Option<LockGraph>,
 }
 
 /// Puts the parts in order and counts them.
@@ -113,6 +115,7 @@ pub fn assemble(project: ProjectInfo, parts: Parts) -> Report {
         findings,
         tests,
         coverage,
+        lock_graph: parts.lock_graph,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which renderers there are, and what they are given.
 
 use super::{
-    compiler_message, github, gitlab,
+    compiler_message, github, gitlab, html,
     human::{self, HumanOptions},
     json, junit, markdown, openmetrics, sarif,
     source::SourceProvider,
@@ -14,6 +14,8 @@ use crate::finding::Finding;
 pub enum Format {
     /// For a terminal
     Human,
+    /// One file with pictures, for a browser
+    Html,
     /// For machines; `cargo concaudit schema` describes it
     Json,
     /// SARIF 2.1.0, for code scanning
@@ -65,6 +67,7 @@ impl Format {
     pub fn render(self, report: &Report, context: Context<'_>) -> Result<String, RenderError> {
         Ok(match self {
             Self::Human => human::render(report, context.sources, context.human),
+            Self::Html => html::render(report, context.sources),
             Self::Json => json::render(report)?,
             Self::Sarif => sarif::render(report)?,
             Self::Junit => junit::render(report, context)?,

@@ -7,7 +7,7 @@ use super::{
     json::SCHEMA_VERSION,
     summary::{Coverage, ProjectInfo, Report, Summary, TestOutcome, TestReport},
 };
-use crate::finding::{BaselineState, Details, Finding, Severity, Variant};
+use crate::finding::{BaselineState, Details, Finding, LockGraph, LockOrder, Severity, Variant};
 
 /// Ways of one cause that are told, as in a run.
 const MAX_VARIANTS: usize = 9;
@@ -46,7 +46,9 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
     let mut tests: BTreeMap<String, TestReport> = BTreeMap::new();
     let mut coverage = Coverage::default();
     let mut summary = Summary::default();
+    let mut graphs = Vec::new();
     for report in reports {
+        graphs.extend(report.lock_graph);
         packages.extend(report.project.packages);
         for finding in report.findings {
             let key = (finding.rule.clone(), finding.fingerprint.clone());
@@ -96,7 +98,39 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
         findings,
         tests,
         coverage,
+        lock_graph: join_graphs(graphs),
     })
+}
+
+/// One graph with the orders of all.
+fn join_graphs(graphs: Vec<LockGraph>) -> Option<LockGraph> {
+    let mut joined: Option<LockGraph> = None;
+    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+    let mut known: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    for graph in graphs {
+        let all = joined.get_or_insert_default();
+        all.left_out += graph.left_out;
+        let of: Vec<usize> = graph
+            .locks
+            .into_iter()
+            .map(|lock| {
+                *numbers.entry(lock).or_insert_with_key(|lock| {
+                    all.locks.push(lock.clone());
+                    all.locks.len() - 1
+                })
+            })
+            .collect();
+        for order in graph.orders {
+            let (Some(&from), Some(&to)) = (of.get(order.from), of.get(order.to)) else { continue };
+            if let Some(&at) = known.get(&(from, to)) {
+                all.orders[at].tests += order.tests;
+            } else {
+                known.insert((from, to), all.orders.len());
+                all.orders.push(LockOrder { from, to, ..order });
+            }
+        }
+    }
+    joined
 }
 
 /// How many tests there are: shards of one run know of all of them, and so have one number;

@@ -12,6 +12,7 @@ mod format;
 mod format_tests;
 mod github;
 mod gitlab;
+mod html;
 pub mod human;
 pub mod json;
 mod junit;

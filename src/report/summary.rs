@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, HungProcess};
+use crate::finding::{Finding, HungProcess, LockGraph};
 
 /// Everything that is reported of a run. The JSON report is this type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +23,10 @@ pub struct Report {
     pub tests: Vec<TestReport>,
     /// What was and what was not audited.
     pub coverage: Coverage,
+    /// The orders in which locks were taken. Only where a report as JSON or HTML was asked
+    /// for, and any lock was taken while another one was held.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lock_graph: Option<LockGraph>,
 }
 
 /// The tool that made the report.

@@ -7,7 +7,8 @@ use crate::support::{
     project::{LIB, POLL},
 };
 
-const FORMATS: [(&str, &str); 7] = [
+const FORMATS: [(&str, &str); 8] = [
+    ("html", "<span class=\"where\">src/lib.rs:11</span>"),
     ("sarif", "\"version\": \"2.1.0\""),
     ("junit", "<failure message=\"warning: thread spawned by `threads::poll`"),
     ("github", "::warning file=src/lib.rs,line=11,col=5,title=leaked-thread::"),

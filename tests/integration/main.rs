@@ -26,6 +26,7 @@ mod faults;
 mod formats;
 mod futurelock;
 mod graph;
+mod html;
 mod human;
 mod hung_test;
 mod kinds;
