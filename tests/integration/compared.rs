@@ -65,8 +65,8 @@ fn what_could_not_be_seen_again_is_not_fixed() {
 fn shards_joined_are_the_whole_run() {
     let project = Project::with_lib(&two_tests());
     write_report(&project, "whole.json", &[]);
-    write_report(&project, "one.json", &["--exact", "tests::one"]);
-    write_report(&project, "other.json", &["--exact", "tests::other"]);
+    write_report(&project, "one.json", &["--partition", "count:1/2"]);
+    write_report(&project, "other.json", &["--partition", "count:2/2"]);
     let merged =
         project.tool().args(&["merge", "one.json", "other.json", "--format", "json"]).run();
     merged.assert_code(1);
