@@ -1,7 +1,7 @@
 //! `never-yielded`: a task runs for long in its first poll, and never awaits anything that
 //! makes it wait.
 //!
-//! What a thread does in such a poll is known from [`blocking-poll`](super::blocking_poll),
+//! What a thread does in such a poll is known from [`blocking-poll`](super),
 //! which leaves these to this rule.
 
 use std::time::Duration;
