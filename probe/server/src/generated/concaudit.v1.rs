@@ -631,7 +631,7 @@ pub struct SpawnStorm {
     pub spawned: u64,
 }
 /// How many tasks of a spawn site are alive, over time. All lists are of one length.
-#[derive(Clone, PartialEq, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SpawnSite {
     #[prost(message, optional, tag = "1")]
     pub spawned_at: ::core::option::Option<Location>,
@@ -650,7 +650,7 @@ pub struct SpawnSite {
 }
 /// A task that wakes itself in its own poll, over and over, and is woken by nobody else as
 /// often. One element per task (by where it was spawned) and stack.
-#[derive(Clone, PartialEq, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SelfWaking {
     #[prost(uint64, tag = "1")]
     pub id: u64,
