@@ -4,8 +4,12 @@ use std::fmt;
 
 use concaudit_core::{
     is_active,
-    lifecycle::{happens_before, lockdep_map::LockdepMap, thread},
-    record::{lock::Mode, meeting::Meeting},
+    lifecycle::{
+        happens_before::{self, Notified},
+        lockdep_map::LockdepMap,
+        thread,
+    },
+    record::lock::Mode,
 };
 
 use crate::{MutexGuard, RawMutex, real_api::RawMutexTimed, tracked::retaken};
@@ -36,7 +40,7 @@ impl From<real::WaitTimeoutResult> for WaitTimeoutResult {
 pub struct Condvar {
     real: real::Condvar,
     /// Of who has notified, for who finds that it need not wait.
-    notified: Meeting,
+    notified: Notified,
 }
 
 /// A mutex that was released to wait. It is held again once this is dropped, whether the
@@ -53,7 +57,7 @@ impl Condvar {
     /// As in the real crate.
     #[inline]
     pub const fn new() -> Self {
-        Self { real: real::Condvar::new(), notified: Meeting::new() }
+        Self { real: real::Condvar::new(), notified: Notified::new() }
     }
 
     /// As in the real crate.
@@ -107,7 +111,7 @@ impl Condvar {
     #[inline]
     fn notifies(&self) {
         happens_before::notifies(self.address());
-        happens_before::leave(&self.notified);
+        self.notified.leave();
     }
 
     fn listening(&self) -> Option<happens_before::Listening> {
@@ -172,7 +176,7 @@ impl Condvar {
         while condition(&mut **mutex_guard) {
             self.wait(mutex_guard);
         }
-        happens_before::pick_up(&self.notified);
+        self.notified.pick_up();
     }
 
     /// As in the real crate.
@@ -192,7 +196,7 @@ impl Condvar {
             result = self.wait_until(mutex_guard, timeout);
         }
         if !result.timed_out() {
-            happens_before::pick_up(&self.notified);
+            self.notified.pick_up();
         }
         result
     }

@@ -14,6 +14,7 @@ use crate::{
     platform::{
         busy::{Busy, watches},
         hash::FastMap,
+        process::next_id,
         sync::{Sharded, lock as guard},
     },
     record::{
@@ -108,6 +109,11 @@ impl Post {
         let clock = all.remove(&found);
         self.count.store(all.len(), Ordering::Relaxed);
         clock
+    }
+
+    /// What is at this address, for others to find it there, too.
+    fn get(&self, address: usize) -> Option<Arc<Clock>> {
+        guard(&self.by_address).get(&address).cloned()
     }
 
     fn is_empty(&self) -> bool {
@@ -285,6 +291,56 @@ impl Route {
         drop(under_way);
         if let Some(clock) = clock {
             learn_here(clock);
+        }
+    }
+}
+
+/// By the number of the condition variable.
+static NOTIFICATIONS: Post = Post::new();
+
+/// Beside a condition variable: what those know who have notified, for who finds that it need
+/// not wait. It has no destructor, since a condition variable of std has none: what is left is
+/// kept to the end of the process, of so many of them at most.
+#[derive(Debug, Default)]
+pub struct Notified(AtomicU64);
+
+impl Notified {
+    /// Nobody has.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// The current actor is about to notify.
+    #[inline]
+    pub fn leave(&self) {
+        if is_any() {
+            self.leave_knowledge();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leave_knowledge(&self) {
+        if !watches() {
+            return;
+        }
+        let _busy = Busy::begin();
+        let Some(clock) = told_here() else { return };
+        let fresh = next_id();
+        let known = self.0.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed);
+        NOTIFICATIONS.put(known.map_or_else(|known| known, |_| fresh) as usize, clock);
+    }
+
+    /// The current actor has found that it need not wait.
+    #[inline]
+    pub fn pick_up(&self) {
+        let number = self.0.load(Ordering::Relaxed);
+        if number != 0 && watches() {
+            let _busy = Busy::begin();
+            if let Some(clock) = NOTIFICATIONS.get(number as usize) {
+                learn_here(clock);
+            }
         }
     }
 }

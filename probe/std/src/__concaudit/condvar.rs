@@ -8,11 +8,11 @@ use core::{
 
 use concaudit_core::{
     is_active,
-    lifecycle::{happens_before, lockdep_map::LockdepMap},
-    record::{
-        lock::{AcquireKind, Mode},
-        meeting::Meeting,
+    lifecycle::{
+        happens_before::{self, Notified},
+        lockdep_map::LockdepMap,
     },
+    record::lock::{AcquireKind, Mode},
 };
 use real::{
     sync::{LockResult, PoisonError, WaitTimeoutResult},
@@ -28,7 +28,7 @@ use super::{
 pub struct Condvar {
     inner: real::sync::Condvar,
     /// Of who has notified, for who finds that it need not wait.
-    notified: Meeting,
+    notified: Notified,
 }
 
 impl Condvar {
@@ -36,7 +36,7 @@ impl Condvar {
     #[must_use]
     #[inline]
     pub const fn new() -> Condvar {
-        Condvar { inner: real::sync::Condvar::new(), notified: Meeting::new() }
+        Condvar { inner: real::sync::Condvar::new(), notified: Notified::new() }
     }
 
     /// As [`real::sync::Condvar::wait`].
@@ -65,7 +65,7 @@ impl Condvar {
         while condition(&mut *guard) {
             guard = self.wait(guard)?;
         }
-        happens_before::pick_up(&self.notified);
+        self.notified.pick_up();
         Ok(guard)
     }
 
@@ -125,7 +125,7 @@ impl Condvar {
         let start = Instant::now();
         loop {
             if !condition(&mut *guard) {
-                happens_before::pick_up(&self.notified);
+                self.notified.pick_up();
                 return Ok((guard, wait_timeout_result(false)));
             }
             let Some(timeout) = dur.checked_sub(start.elapsed()) else {
@@ -147,7 +147,7 @@ impl Condvar {
     #[inline]
     fn notifies(&self) {
         happens_before::notifies(self.address());
-        happens_before::leave(&self.notified);
+        self.notified.leave();
     }
 
     /// As [`real::sync::Condvar::notify_one`].
