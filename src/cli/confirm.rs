@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     deadlock::ReportedKnots,
-    finding::{Confidence, Details, Finding, Origin, Severity},
+    finding::{Confidence, Details, Finding, Location, Origin, Severity},
     instrument::Build,
     model::{self, OrderEdge, Symboliser, pointed_frame},
     rules::lock_order_cycle::{self, Seen},
@@ -66,7 +66,7 @@ pub fn confirm(
         let mut attempts = 0;
         let mut confirmed_in = None;
         let place = finding.locations.first();
-        let place = place.map_or_else(String::new, |it| format!("{}:{}", it.file, it.line));
+        let place = place.map(Location::position).unwrap_or_default();
         'tests: for seen in tests {
             let what = format!("lock-order-cycle at {place} in {}", seen.test.name);
             console.status("Confirming", &what);

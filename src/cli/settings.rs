@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 
 use super::{args::TestOptions, exit::ExpectedError};
 use crate::{
-    config::{self, Configuration, Level, TIME_LIMIT, Threshold, Value},
+    config::{self, Configuration, Level, TIME_LIMIT, Threshold},
     finding::{Finding, Severity},
     model,
     project::{Project, canonical},
@@ -130,13 +130,10 @@ impl Settings {
             let whom =
                 [glob("package", settings.package.as_ref()), glob("test", settings.test.as_ref())];
             let whom: Vec<String> = whom.into_iter().flatten().collect();
-            let thresholds = settings.thresholds.iter().map(|(name, setting)| {
-                let value = match setting.value {
-                    Value::Time(time) => humantime::format_duration(time).to_string(),
-                    Value::Number(number) => number.to_string(),
-                };
-                format!("{name} {value}")
-            });
+            let thresholds = settings
+                .thresholds
+                .iter()
+                .map(|(name, setting)| format!("{name} {}", setting.value));
             let levels = settings
                 .levels
                 .iter()

@@ -1,6 +1,6 @@
 //! What a file of settings says.
 
-use std::{borrow::Cow, collections::BTreeMap, ops::Range, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Range, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use toml::{
@@ -50,6 +50,15 @@ pub enum Value {
     Time(Duration),
     /// `500`
     Number(u64),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time(time) => humantime::format_duration(*time).fmt(f),
+            Self::Number(number) => number.fmt(f),
+        }
+    }
 }
 
 /// Something that is set, and where.

@@ -27,7 +27,7 @@ trait Kind: Sized {
     const VALUE_NAME: &str;
     fn from_raw(raw: u64) -> Self;
     fn to_raw(self) -> u64;
-    fn text(self) -> String;
+    fn value(self) -> Value;
     fn parse(text: &str) -> Result<Self, String>;
     fn threshold(&mut self) -> Threshold<'_>;
 }
@@ -43,8 +43,8 @@ impl Kind for Time {
         u64::try_from(self.as_nanos()).unwrap_or(u64::MAX)
     }
 
-    fn text(self) -> String {
-        humantime::format_duration(self).to_string()
+    fn value(self) -> Value {
+        Value::Time(self)
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -67,8 +67,8 @@ impl Kind for Number {
         self
     }
 
-    fn text(self) -> String {
-        self.to_string()
+    fn value(self) -> Value {
+        Value::Number(self)
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -92,7 +92,7 @@ macro_rules! define {
                     env = $env,
                     hide_env = true,
                     value_name = <$kind as Kind>::VALUE_NAME,
-                    default_value = $kind::from_raw($default).text(),
+                    default_value = $kind::from_raw($default).value().to_string(),
                     value_parser = <$kind as Kind>::parse,
                     help_heading = "Rules"
                 )]
@@ -135,8 +135,9 @@ impl Threshold<'_> {
     /// As it is written on the command line.
     pub fn text(&self) -> String {
         match self {
-            Self::Time(time) => time.text(),
-            Self::Number(number) => number.text(),
+            Self::Time(time) => time.value(),
+            Self::Number(number) => number.value(),
         }
+        .to_string()
     }
 }

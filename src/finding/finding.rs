@@ -109,6 +109,13 @@ pub struct Location {
     pub role: Role,
 }
 
+impl Location {
+    /// `src/lib.rs:7`
+    pub fn position(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+}
+
 /// One frame of a stack, as it is reported.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct StackFrame {

@@ -11,7 +11,7 @@ use crate::finding::{
 };
 
 /// Variants of one cause that are told; of the others there is a count.
-const MAX_VARIANTS: usize = 9;
+pub const MAX_VARIANTS: usize = 9;
 
 /// Function names and the like that identify a cause across edits; no lines,
 /// paths or counts.

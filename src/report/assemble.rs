@@ -6,7 +6,7 @@ use super::{
     json::SCHEMA_VERSION,
     summary::{Coverage, ProjectInfo, Report, Summary, TestOutcome, TestReport, Tool},
 };
-use crate::finding::{Finding, LockGraph, Severity};
+use crate::finding::{Finding, LockGraph};
 
 /// What a run has come to.
 #[derive(Debug, Default)]
@@ -52,30 +52,8 @@ pub fn assemble(project: ProjectInfo, parts: Parts) -> Report {
     findings.sort_by(by_importance);
     tests.sort_by(|a, b| (&a.binary, &a.name).cmp(&(&b.binary, &b.name)));
 
-    let of_severity = |severity| {
-        let counts = |finding: &&Finding| finding.counts() && finding.severity == severity;
-        findings.iter().filter(counts).count() as u64
-    };
-    let of_outcome = |wanted: fn(&TestOutcome) -> bool| {
-        tests.iter().filter(|test| wanted(&test.outcome)).count() as u64
-    };
-    let summary = Summary {
-        errors: of_severity(Severity::Error),
-        warnings: of_severity(Severity::Warning),
-        notes: of_severity(Severity::Note),
-        suppressed: findings.iter().filter(|finding| !finding.suppressed.is_empty()).count() as u64,
-        known: findings
-            .iter()
-            .filter(|finding| !finding.counts() && finding.suppressed.is_empty())
-            .count() as u64,
-        tests_run: tests.len() as u64,
-        tests_passed: of_outcome(|outcome| *outcome == TestOutcome::Passed),
-        // Tests that the user interrupted are neither.
-        tests_failed: of_outcome(|outcome| {
-            !matches!(outcome, TestOutcome::Passed | TestOutcome::Interrupted)
-        }),
+    let mut summary = Summary {
         tests_skipped: parts.tests_skipped,
-        tests_cut_off: of_outcome(|outcome| *outcome == TestOutcome::Interrupted),
         tests_not_started: parts.tests_not_started,
         tasks: parts.tasks,
         threads: parts.threads,
@@ -87,9 +65,9 @@ pub fn assemble(project: ProjectInfo, parts: Parts) -> Report {
         test_ms: parts.test.as_millis() as u64,
         program: parts.program,
         interrupted: parts.interrupted,
-        verdict: None,
-        exit_code: None,
+        ..Summary::default()
     };
+    summary.count(&findings, &tests);
     let mut coverage = parts.coverage;
     let names = |is_meant: fn(&TestReport) -> bool| {
         tests.iter().filter(|test| is_meant(test)).map(TestReport::full_name).collect()
@@ -139,6 +117,7 @@ pub fn by_importance(a: &Finding, b: &Finding) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Severity;
     use crate::report::human::tests::{
         lingering_task, lock_order_cycle, long_held_lock, suppression,
     };

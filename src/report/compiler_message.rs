@@ -9,7 +9,7 @@ use super::{
     source::{source_of, span_of},
     summary::Report,
 };
-use crate::finding::{Finding, Location, Role, Severity};
+use crate::finding::{Finding, Location, Role};
 
 /// A line for each finding that counts, and one that says that the build is done.
 pub fn render(report: &Report, context: Context<'_>) -> serde_json::Result<String> {
@@ -59,11 +59,7 @@ fn message(report: &Report, finding: &Finding, context: Context<'_>) -> Value {
             "$message_type": "diagnostic",
             "message": finding.message,
             "code": { "code": finding.rule, "explanation": null },
-            "level": match finding.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-                Severity::Note => "note",
-            },
+            "level": finding.severity.name(),
             "spans": spans,
             "children": children,
             "rendered": format!("{rendered}\n\n"),

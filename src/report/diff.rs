@@ -144,6 +144,8 @@ pub fn diff(old: &Report, new: &Report) -> Diff {
     };
     let ran: BTreeSet<String> = new.tests.iter().map(TestReport::full_name).collect();
     let (before, after) = (index(old), index(new));
+    let all: BTreeSet<(String, String)> =
+        new.findings.iter().map(|it| (it.rule.clone(), it.fingerprint.clone())).collect();
     let mut diff = Diff::default();
     for (key, finding) in &after {
         match before.get(key) {
@@ -168,8 +170,8 @@ pub fn diff(old: &Report, new: &Report) -> Diff {
         if after.contains_key(&key) {
             continue;
         }
-        let is_it = |it: &Finding| (&it.rule, &it.fingerprint) == (&key.0, &key.1);
-        if new.findings.iter().any(is_it) {
+        // The shown ones of the new report are done.
+        if all.contains(&key) {
             diff.suppressed.push(finding);
             continue;
         }

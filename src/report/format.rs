@@ -7,7 +7,7 @@ use super::{
     source::SourceProvider,
     summary::Report,
 };
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 
 /// A renderer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -43,6 +43,14 @@ pub struct Context<'a> {
     pub human: HumanOptions,
     /// Whether a finding fails the run.
     pub fails: &'a dyn Fn(&Finding) -> bool,
+}
+
+impl Context<'_> {
+    /// Whether a finding is shown where there is no room for all of them.
+    pub fn shows(&self, finding: &Finding) -> bool {
+        finding.counts()
+            && (finding.severity > Severity::Note || self.human.verbose || (self.fails)(finding))
+    }
 }
 
 impl std::fmt::Debug for Context<'_> {

@@ -9,19 +9,13 @@ use super::{
     summary::Report,
     text::{in_repository, located, paragraphs},
 };
-use crate::finding::{Finding, Severity};
+use crate::finding::Severity;
 
 /// A command for each finding that counts, the most severe first: GitHub shows ten of each
 /// severity.
 pub fn render(report: &Report, context: Context<'_>) -> String {
     let mut text = String::new();
-    let is_shown = |finding: &&Finding| {
-        finding.counts()
-            && (finding.severity > Severity::Note
-                || context.human.verbose
-                || (context.fails)(finding))
-    };
-    for finding in report.findings.iter().filter(is_shown) {
+    for finding in report.findings.iter().filter(|finding| context.shows(finding)) {
         let command = match finding.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",

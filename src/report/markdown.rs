@@ -9,10 +9,7 @@ use super::{
     summary::Report,
     text,
 };
-use crate::{
-    describe::counted,
-    finding::{Finding, Severity},
-};
+use crate::{describe::counted, finding::Finding};
 
 /// GitHub takes comments of up to 65,536 characters; the rest is for the file of the report.
 const MAX_LENGTH: usize = 60_000;
@@ -27,13 +24,8 @@ pub fn render(report: &Report, context: Context<'_>) -> String {
         let _ = write!(text, "\n- {}", escaped(line));
     }
     text.push('\n');
-    let is_shown = |finding: &&Finding| {
-        finding.counts()
-            && (finding.severity > Severity::Note
-                || context.human.verbose
-                || (context.fails)(finding))
-    };
-    let shown: Vec<&Finding> = report.findings.iter().filter(is_shown).collect();
+    let shown: Vec<&Finding> =
+        report.findings.iter().filter(|finding| context.shows(finding)).collect();
     if shown.is_empty() {
         return text;
     }

@@ -7,10 +7,9 @@ use super::{
     json::SCHEMA_VERSION,
     summary::{Coverage, ProjectInfo, Report, Summary, TestOutcome, TestReport},
 };
-use crate::finding::{BaselineState, Details, Finding, LockGraph, LockOrder, Severity, Variant};
-
-/// Ways of one cause that are told, as in a run.
-const MAX_VARIANTS: usize = 9;
+use crate::finding::{
+    BaselineState, Details, Finding, LockGraph, LockOrder, Variant, group::MAX_VARIANTS,
+};
 
 /// Why reports cannot be joined.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +87,7 @@ pub fn merge(reports: Vec<Report>) -> Result<Report, MergeError> {
     });
     findings.sort_by(by_importance);
     let tests: Vec<TestReport> = tests.into_values().collect();
-    count(&mut summary, &findings, &tests);
+    summary.count(&findings, &tests);
     summary.tests_skipped = skipped.saturating_sub(summary.tests_run);
     Ok(Report {
         schema_version: SCHEMA_VERSION,
@@ -140,27 +139,6 @@ fn skipped(reports: &[Report]) -> u64 {
         || reports.iter().map(|report| report.summary.tests_run + report.summary.tests_skipped);
     let most = totals().max().unwrap_or(0);
     if totals().all(|total| total == most) { most } else { totals().sum() }
-}
-
-fn count(summary: &mut Summary, findings: &[Finding], tests: &[TestReport]) {
-    let of_severity = |severity| {
-        let counts = |finding: &&Finding| finding.counts() && finding.severity == severity;
-        findings.iter().filter(counts).count() as u64
-    };
-    summary.errors = of_severity(Severity::Error);
-    summary.warnings = of_severity(Severity::Warning);
-    summary.notes = of_severity(Severity::Note);
-    let is_suppressed = |finding: &&Finding| !finding.suppressed.is_empty();
-    summary.suppressed = findings.iter().filter(is_suppressed).count() as u64;
-    let is_known = |finding: &&Finding| !finding.counts() && finding.suppressed.is_empty();
-    summary.known = findings.iter().filter(is_known).count() as u64;
-    let of_outcome = |is_it: fn(TestOutcome) -> bool| {
-        tests.iter().filter(|test| is_it(test.outcome)).count() as u64
-    };
-    summary.tests_run = tests.len() as u64;
-    summary.tests_passed = of_outcome(|outcome| outcome == TestOutcome::Passed);
-    summary.tests_cut_off = of_outcome(|outcome| outcome == TestOutcome::Interrupted);
-    summary.tests_failed = summary.tests_run - summary.tests_passed - summary.tests_cut_off;
 }
 
 /// One cause in two reports.
@@ -272,6 +250,7 @@ fn add_numbers(all: &mut Summary, one: &Summary) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Severity;
     use crate::report::human::tests::report_of_every_rule;
 
     #[test]

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, HungProcess, LockGraph};
+use crate::finding::{Finding, HungProcess, LockGraph, Severity};
 
 /// Everything that is reported of a run. The JSON report is this type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -109,6 +109,31 @@ pub struct Summary {
     /// What the process ends with for it; 0 where the audit is clean.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub exit_code: Option<u8>,
+}
+
+impl Summary {
+    /// Counts the findings and the tests.
+    pub fn count(&mut self, findings: &[Finding], tests: &[TestReport]) {
+        let of_severity = |severity| {
+            let counts = |finding: &&Finding| finding.counts() && finding.severity == severity;
+            findings.iter().filter(counts).count() as u64
+        };
+        self.errors = of_severity(Severity::Error);
+        self.warnings = of_severity(Severity::Warning);
+        self.notes = of_severity(Severity::Note);
+        let is_suppressed = |finding: &&Finding| !finding.suppressed.is_empty();
+        self.suppressed = findings.iter().filter(is_suppressed).count() as u64;
+        let is_known = |finding: &&Finding| !finding.counts() && finding.suppressed.is_empty();
+        self.known = findings.iter().filter(is_known).count() as u64;
+        let of_outcome = |outcome: TestOutcome| {
+            tests.iter().filter(|test| test.outcome == outcome).count() as u64
+        };
+        self.tests_run = tests.len() as u64;
+        self.tests_passed = of_outcome(TestOutcome::Passed);
+        self.tests_cut_off = of_outcome(TestOutcome::Interrupted);
+        // Tests that the user interrupted are neither.
+        self.tests_failed = self.tests_run - self.tests_passed - self.tests_cut_off;
+    }
 }
 
 /// How one test ended.

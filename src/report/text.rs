@@ -49,5 +49,5 @@ pub fn tests(finding: &Finding) -> String {
 
 /// `src/lib.rs:7`, of the place that a reader is sent to; empty where there is none.
 pub fn place(finding: &Finding) -> String {
-    located(finding).map_or_else(String::new, |place| format!("{}:{}", place.file, place.line))
+    located(finding).map(Location::position).unwrap_or_default()
 }

@@ -16,24 +16,23 @@ use std::{
 };
 
 use nix::{
-    errno::Errno,
     poll::{PollFd, PollFlags, poll},
     sys::{
         signal::{SigSet, Signal, kill},
         signalfd::{SfdFlags, SignalFd},
-        wait::{Id, WaitPidFlag, waitid},
     },
     unistd::Pid,
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     time::{Instant, sleep, sleep_until},
 };
 
 use super::{
     command::{command, program},
     interrupts::{ignored_signals, is_ignored},
+    supervise::observe_exit,
     types::{TestCase, TestRun},
 };
 use crate::{
@@ -252,19 +251,6 @@ async fn wait(
         asked_by = Some(signal);
     }
     Ok(Ended { status: child.wait()?, asked_by, is_killed })
-}
-
-/// Resolves when the process has exited, and leaves it to be reaped.
-fn observe_exit(pid: Pid) -> io::Result<oneshot::Receiver<()>> {
-    let (sender, receiver) = oneshot::channel();
-    thread::Builder::new().name("concaudit-wait".to_owned()).stack_size(64 * 1024).spawn(
-        move || {
-            let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
-            while waitid(Id::Pid(pid), flags) == Err(Errno::EINTR) {}
-            let _ = sender.send(());
-        },
-    )?;
-    Ok(receiver)
 }
 
 /// Hears signals, those that are blocked and those that come while they are not.

@@ -233,7 +233,7 @@ async fn read_output(mut reader: pipe::Receiver, output: Arc<Mutex<OutputBuffer>
 }
 
 /// Resolves when the process has exited, and leaves it to be reaped.
-fn observe_exit(pid: Pid) -> io::Result<oneshot::Receiver<()>> {
+pub fn observe_exit(pid: Pid) -> io::Result<oneshot::Receiver<()>> {
     let (sender, receiver) = oneshot::channel();
     // Not a blocking task of the runtime: those would keep it from shutting
     // down while a process is stuck in the kernel.

@@ -311,10 +311,7 @@ fn push_variants(html: &mut String, finding: &Finding) {
         counted(finding.variants.len() as u64, "way", "ways")
     );
     for variant in &finding.variants {
-        let at = variant
-            .locations
-            .first()
-            .map_or_else(String::new, |at| format!("{}:{}", at.file, at.line));
+        let at = variant.locations.first().map(Location::position).unwrap_or_default();
         let _ = write!(
             html,
             "<tr><td class=\"num\">{}×</td><td><code>{}</code></td><td>{}</td></tr>",

@@ -72,7 +72,7 @@ pub fn render_finding(
         elements.push(Level::NOTE.no_name().message(text).into());
     }
     for (at, stack) in finding.variants.iter().skip(1).flat_map(|variant| {
-        let at = variant.locations.first().map(position).unwrap_or_default();
+        let at = variant.locations.first().map(Location::position).unwrap_or_default();
         variant.stacks.iter().map(move |stack| (at.clone(), stack))
     }) {
         if options.verbose && !stack.frames.is_empty() {
@@ -115,11 +115,6 @@ fn places_shown(finding: &Finding) -> usize {
     finding.locations.len().min(own.max(MAX_PLACES))
 }
 
-/// `src/lib.rs:7`
-fn position(location: &Location) -> String {
-    format!("{}:{}", location.file, location.line)
-}
-
 /// The ways in which one function does it, each with its count, its place, and what it
 /// is about where that is not what the headline says.
 fn render_variants(finding: &Finding, paint: Paint) -> String {
@@ -133,7 +128,7 @@ fn render_variants(finding: &Finding, paint: Paint) -> String {
         .unwrap_or_default();
     for (index, variant) in finding.variants.iter().enumerate() {
         let count = group_digits(variant.occurrences);
-        let at = variant.locations.first().map(position);
+        let at = variant.locations.first().map(Location::position);
         let at = at.map_or_else(String::new, |at| format!(" at {}", paint.cyan(&sanitize(&at))));
         let _ = write!(text, "\n  {count:>width$}{at}");
         if index == 0 {
@@ -145,7 +140,8 @@ fn render_variants(finding: &Finding, paint: Paint) -> String {
         }
         // Where neither the place nor the message says what is different, the notes do.
         let is_alike = variant.message == finding.message
-            && variant.locations.first().map(position) == finding.locations.first().map(position);
+            && variant.locations.first().map(Location::position)
+                == finding.locations.first().map(Location::position);
         let news = variant.notes.iter().filter(|note| is_alike && !finding.notes.contains(note));
         for note in news {
             let _ = write!(text, "\n  {:width$}   {}", "", sanitize(note));
